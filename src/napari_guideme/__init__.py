@@ -1,0 +1,54 @@
+"""Make a frozen segmentation network listen: clicks and scribbles refine its result.
+
+Public names are loaded when first used, so that ``import napari_guideme`` loads
+neither torch nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_guideme.errors import InputError
+    from napari_guideme.hints import Click, Hints, Scribble
+    from napari_guideme.networks.catalogue import catalogue, open_network
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.networks.preparation import Preparation
+    from napari_guideme.session import GuideSession
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Click": "hints",
+    "FrozenNetwork": "networks.frozen",
+    "GuideSession": "session",
+    "Hints": "hints",
+    "InputError": "errors",
+    "Preparation": "networks.preparation",
+    "Scribble": "hints",
+    "catalogue": "networks.catalogue",
+    "open_network": "networks.catalogue",
+}
+
+__all__ = [
+    "Click",
+    "FrozenNetwork",
+    "GuideSession",
+    "Hints",
+    "InputError",
+    "Preparation",
+    "Scribble",
+    "catalogue",
+    "open_network",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

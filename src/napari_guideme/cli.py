@@ -1,0 +1,257 @@
+"""The main job from a shell, without a screen."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from napari_guideme.errors import InputError
+from napari_guideme.files import (
+    TIFF,
+    check_writable,
+    read_hints,
+    read_image,
+    write_json,
+    write_labels,
+)
+from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.networks.catalogue import catalogue
+
+LABEL_FILES = (*TIFF, ".png")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, or 2 after one line on what is wrong with the input."""
+    try:
+        options = _parser().parse_args(arguments)
+        result: int = options.run(options)
+    except InputError as error:
+        print(f"napari-guideme: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("napari-guideme: cancelled, nothing was written", file=sys.stderr)
+        return 130
+    return result
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Correct a bundled network on a real image with hints that ship with us."""
+    from napari_guideme.demo import run_demo
+
+    print(run_demo(options.out, options.device))
+    if options.view:
+        command = [sys.executable, "-m", "napari_guideme.widgets.demo"]
+        return subprocess.run(command, check=False).returncode
+    return 0
+
+
+def models(_: argparse.Namespace) -> int:
+    """List the networks that ship with the package."""
+    for name, entry in catalogue().items():
+        print(f"{name}  ({entry.licence})")
+        print(f"    {entry.description}")
+        print(f"    classes: {', '.join(entry.classes)}")
+    return 0
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Write a network's own labels."""
+    check_writable(options.output, LABEL_FILES)
+    session = _session(options)
+    write_labels(options.output, session.labels(instances=options.instances))
+    print(_shares(session.labels(), session.network.classes))
+    return 0
+
+
+def refine(options: argparse.Namespace) -> int:
+    """Refine a network's labels by a file of hints."""
+    check_writable(options.output, LABEL_FILES)
+    if options.json:
+        check_writable(options.json, (".json",))
+    hints = read_hints(options.hints)
+    session = _session(options)
+    session.add(*hints)
+    with tqdm(desc=options.method, unit="step", disable=None) as bar:
+        for step in session.refine():
+            bar.total = step.total
+            bar.update(step.index - bar.n)
+    report = session.report()
+    write_labels(options.output, session.labels(instances=options.instances))
+    if options.json:
+        told = {"network": options.network, "image": str(options.image), "method": options.method}
+        write_json(options.json, {**told, **report.to_json()})
+    print(
+        f"{report.satisfied} of {report.hints} hints satisfied, {report.changed_pixels} pixels "
+        f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
+    )
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Let a simulated user correct a folder of images with truth."""
+    from napari_guideme.evaluation.datasets import open_dataset
+    from napari_guideme.evaluation.protocol import evaluate as run_protocol
+    from napari_guideme.networks.catalogue import open_network
+
+    check_writable(options.json, (".json",))
+    network = open_network(options.network, options.device)
+    items = open_dataset(
+        options.folder,
+        network,
+        instances=options.instances,
+        class_map=options.class_map,
+        split=options.split,
+        limit=options.limit,
+        seed=options.seed,
+    )
+    result = run_protocol(
+        tqdm(items, desc="images", disable=None),
+        network,
+        options.method,
+        options.protocol,
+        options.hints,
+        seed=options.seed,
+    )
+    write_json(options.json, result.to_json())
+    print(result)
+    return 0
+
+
+def _session(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+    """Open image and network; torch is only loaded here, after cheap checks."""
+    pixels, channel_axis = read_image(options.image)
+    if options.channel_axis is not None:
+        channel_axis = options.channel_axis
+    from napari_guideme.networks.catalogue import open_network
+    from napari_guideme.session import GuideSession
+
+    return GuideSession(
+        pixels,
+        open_network(options.network, options.device),
+        method=getattr(options, "method", DEFAULT_METHOD),
+        channel_axis=channel_axis,
+        channels=options.channels,
+    )
+
+
+def _shares(labels: NDArray[np.integer], classes: Sequence[str]) -> str:
+    counts = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+    return ", ".join(f"{name} {share:.1%}" for name, share in zip(classes, counts, strict=True))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _channels(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{count} is negative")
+    return count
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="napari-guideme",
+        description="Correct a frozen segmentation network by clicks and scribbles.",
+        epilog="example: napari-guideme demo --out demo",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(run, example: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+        summary = run.__doc__.splitlines()[0]
+        added = commands.add_parser(
+            run.__name__,
+            help=summary,
+            description=summary,
+            epilog=f"example: napari-guideme {run.__name__} {example}".rstrip(),
+        )
+        added.set_defaults(run=run)
+        return added
+
+    _add_demo(command(demo, "--out demo --view"))
+    command(models, "")
+    _add_predict(command(predict, "cells.tif --network nuclei -o labels.tif"))
+    _add_refine(command(refine, "cells.tif --network nuclei --hints hints.json -o labels.tif"))
+    _add_evaluate(
+        command(
+            evaluate,
+            "nuclei --network nuclei --method residual --protocol errors --hints 5 "
+            "--instances --json result.json",
+        )
+    )
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("guideme-demo"), help="folder to write to")
+    parser.add_argument("--view", action="store_true", help="open the result in napari afterwards")
+    _add_device(parser)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", type=Path, metavar="IMAGE")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, TIFF or PNG")
+    parser.add_argument("--instances", action="store_true", help="write one id per object")
+    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument("--channels", type=_channels, help="channels to feed, such as 0,2,1")
+    _add_network(parser)
+
+
+def _add_refine(parser: argparse.ArgumentParser) -> None:
+    _add_predict(parser)
+    parser.add_argument(
+        "--hints",
+        type=Path,
+        required=True,
+        help='{"clicks": [{"at": [row, column], "class": NAME}], '
+        '"scribbles": [{"path": [[row, column], ...], "width": 3, "class": NAME}]}',
+    )
+    parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    _add_method(parser)
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
+    parser.add_argument("--protocol", choices=("errors", "questions"), default="errors")
+    parser.add_argument("--hints", type=_count, default=5, metavar="N", help="hints per image")
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--instances", action="store_true", help="labels are instance ids")
+    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
+    parser.add_argument("--split", help="rows of images.csv to use, such as test")
+    parser.add_argument("--limit", type=_count, metavar="N", help="use N images")
+    parser.add_argument("--seed", type=int, default=0)
+    _add_method(parser)
+    _add_network(parser)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--network", default="nuclei", help="name, see `napari-guideme models`")
+    _add_device(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What the network itself finds alike: similarity of pixels to hinted pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_guideme.networks.preparation import Placement, Preparation
+
+
+class Features:
+    """Standardised activations of one image at several guide points.
+
+    At every level the channels are standardised over the image and each
+    pixel's feature is scaled to length 1; between the pixels of a coarse level
+    they are interpolated linearly. The similarity of two pixels is the mean
+    over levels of the scalar products, so it is at most 1 and a positive
+    definite kernel.
+
+    Parameters
+    ----------
+    activations
+        (1, C, *spatial) by guide point.
+    preparation, placement
+        How the image lies in the network's input.
+    """
+
+    def __init__(
+        self,
+        activations: Mapping[str, Tensor],
+        preparation: Preparation,
+        placement: Placement,
+    ) -> None:
+        self._levels = [_standardised(activation) for activation in activations.values()]
+        self._preparation = preparation
+        self._placement = placement
+
+    def at(self, positions: Tensor) -> list[Tensor]:
+        """Features of image pixels (n, ndim), for each level (n, C)."""
+        placement = self._placement
+        places = [placement.to_network(p) for p in positions.tolist()]
+        grid = torch.tensor(places, dtype=torch.float32, device=self._levels[0].device)
+        size = grid.new_tensor(placement.padded_shape)
+        # grid_sample wants (x, y[, z]) with -1 and 1 at the outer edges of the image.
+        grid = ((grid + 0.5) / size * 2 - 1).flip(1)
+        grid = grid.view(1, *(1,) * (grid.shape[1] - 1), *grid.shape)
+        return [
+            F.grid_sample(level, grid, align_corners=False, padding_mode="border")
+            .flatten(2)[0]
+            .T
+            for level in self._levels
+        ]
+
+    def between(self, hinted: list[Tensor]) -> Tensor:
+        """Similarity of hinted pixels to each other, (n, n)."""
+        return torch.stack([feature @ feature.T for feature in hinted]).mean(0)
+
+    def maps(self, hinted: list[Tensor]) -> Tensor:
+        """Similarity of every pixel of the image to hinted pixels, (n, *spatial)."""
+        total = torch.zeros(())
+        for level, feature in zip(self._levels, hinted, strict=True):
+            product = torch.einsum("nc,c...->n...", feature, level[0])
+            total = total + self._preparation.restore(product[None], self._placement)[0]
+        return total / len(self._levels)
+
+    def likeness(self, positions: Tensor) -> Tensor:
+        """s(x): largest similarity of every pixel to any hinted pixel, in [0, 1]."""
+        likeness = torch.zeros(())
+        for hinted in zip(*(level.split(32) for level in self.at(positions)), strict=True):
+            likeness = torch.maximum(likeness, self.maps(list(hinted)).amax(0))
+        return likeness.clamp(0, 1)
+
+
+def _standardised(activation: Tensor) -> Tensor:
+    axes = tuple(range(2, activation.ndim))
+    centred = activation - activation.mean(axes, keepdim=True)
+    scaled = centred / (activation.std(axes, keepdim=True) + 1e-6)
+    return F.normalize(scaled, dim=1)

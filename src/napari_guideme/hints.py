@@ -1,0 +1,273 @@
+"""What the user said: clicks and scribbles, each with a class.
+
+Positions are array axes, ``(row, column)`` or ``(plane, row, column)``, with
+pixel centres at whole numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+
+Position = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Click:
+    """One pixel named by the user.
+
+    Parameters
+    ----------
+    at
+        Position in array axes; it is rounded to the nearest pixel.
+    class_name
+        The class that this pixel belongs to.
+    """
+
+    at: Position
+    class_name: str
+
+    def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
+        """Pixels covered inside an image of this shape, (1, ndim)."""
+        pixel = np.floor(np.asarray(self.at, dtype=float) + 0.5).astype(np.intp)
+        if len(pixel) != len(shape) or (pixel < 0).any() or (pixel >= shape).any():
+            raise _outside(f"the click at {_shown(self.at)}", shape)
+        return pixel[None]
+
+
+@dataclass(frozen=True)
+class Scribble:
+    """A stroke of some width, drawn in one go or in several.
+
+    Parameters
+    ----------
+    paths
+        Polylines, each a sequence of positions in array axes.
+    class_name
+        The class that all covered pixels belong to.
+    width
+        Diameter of the pen in pixels; pixels whose centre is at most half of it
+        away from a line are covered.
+    """
+
+    paths: tuple[tuple[Position, ...], ...]
+    class_name: str
+    width: float = 1.0
+
+    @classmethod
+    def from_mask(cls, mask: NDArray[np.bool_], class_name: str) -> Scribble:
+        """Describe painted pixels exactly, as one line per run along the last axis."""
+        edges = np.diff(np.pad(mask.astype(np.int8), [(0, 0)] * (mask.ndim - 1) + [(1, 1)]), axis=-1)
+        first = np.argwhere(edges == 1)
+        last = np.argwhere(edges == -1) - np.eye(mask.ndim, dtype=int)[-1]
+        paths = tuple(
+            (tuple(map(float, start)), tuple(map(float, end)))
+            for start, end in zip(first, last, strict=True)
+        )
+        return cls(paths, class_name)
+
+    def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
+        """Pixels covered inside an image of this shape, (n, ndim); the rest is cut off."""
+        covered = [
+            _segment_pixels(np.asarray(a), np.asarray(b), self.width / 2, shape)
+            for path in self.paths
+            for a, b in zip(path, path[1:] or path, strict=False)
+        ]
+        covered = [pixels for pixels in covered if len(pixels)]
+        if not covered:
+            raise _outside(f"the scribble for {self.class_name!r}", shape)
+        return np.unique(np.concatenate(covered), axis=0)
+
+
+Hint = Click | Scribble
+
+
+@dataclass(frozen=True)
+class HintPixels:
+    """Hints drawn on the pixel grid: every pixel once, the newest hint wins.
+
+    Attributes
+    ----------
+    positions
+        (n, ndim) pixels.
+    classes
+        (n,) class index of each pixel.
+    owners
+        (n,) index of the hint that each pixel belongs to.
+    """
+
+    positions: NDArray[np.intp]
+    classes: NDArray[np.intp]
+    owners: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """All hints of a session, oldest first."""
+
+    items: tuple[Hint, ...] = ()
+
+    def __iter__(self) -> Iterator[Hint]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def added(self, hints: Iterable[Hint]) -> Hints:
+        """Return these hints and new ones; what is said again counts once, as the newest."""
+        new = dict.fromkeys(hints)
+        return Hints((*(item for item in self.items if item not in new), *new))
+
+    def removed(self, hint: Hint) -> Hints:
+        """Return these hints without one of them."""
+        if hint not in self.items:
+            raise InputError(f"there is no such hint: {hint}")
+        return Hints(tuple(item for item in self.items if item != hint))
+
+    def check(self, shape: Sequence[int], classes: Sequence[str]) -> None:
+        """Raise `InputError` if a hint is outside the image or of an unknown class."""
+        for hint in self.items:
+            class_index(hint.class_name, classes)
+            hint.pixels(shape)
+
+    def pixels(self, shape: Sequence[int], classes: Sequence[str]) -> HintPixels:
+        """Draw the hints on a grid of this shape.
+
+        Where hints contradict each other the newest wins, pixel by pixel.
+        """
+        drawn: dict[tuple[int, ...], tuple[int, int]] = {}
+        for owner, hint in enumerate(self.items):
+            index = class_index(hint.class_name, classes)
+            drawn.update((tuple(pixel), (index, owner)) for pixel in hint.pixels(shape).tolist())
+        said = np.array(list(drawn.values()), dtype=np.intp).reshape(-1, 2)
+        positions = np.array(list(drawn), dtype=np.intp).reshape(-1, len(shape))
+        return HintPixels(positions, said[:, 0], said[:, 1])
+
+    @classmethod
+    def from_json(cls, entries: Any) -> Hints:
+        """Read ``{"clicks": [{"at", "class"}], "scribbles": [{"path", "width", "class"}]}``.
+
+        A scribble of several strokes has ``"paths"`` instead of ``"path"``.
+
+        Raises
+        ------
+        InputError
+            If the layout is another; the message names the entry.
+        """
+        if not isinstance(entries, dict) or not set(entries) <= {"clicks", "scribbles"}:
+            raise InputError('hints must be an object with "clicks" and "scribbles", and nothing else')
+        clicks = [_click(entry, f"click {n}") for n, entry in _numbered(entries, "clicks")]
+        scribbles = [_scribble(entry, f"scribble {n}") for n, entry in _numbered(entries, "scribbles")]
+        return cls().added([*clicks, *scribbles])
+
+    def to_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Write what :meth:`from_json` reads."""
+        return {
+            "clicks": [
+                {"at": list(hint.at), "class": hint.class_name}
+                for hint in self.items
+                if isinstance(hint, Click)
+            ],
+            "scribbles": [
+                {
+                    "paths": [[list(at) for at in path] for path in hint.paths],
+                    "width": hint.width,
+                    "class": hint.class_name,
+                }
+                for hint in self.items
+                if isinstance(hint, Scribble)
+            ],
+        }
+
+
+def class_index(name: str, classes: Sequence[str]) -> int:
+    """Index of a class by name; the error lists the classes there are."""
+    if name not in classes:
+        raise InputError(f"unknown class {name!r}; the network's classes are {', '.join(classes)}")
+    return list(classes).index(name)
+
+
+def _segment_pixels(
+    a: NDArray[np.float64], b: NDArray[np.float64], radius: float, shape: Sequence[int]
+) -> NDArray[np.intp]:
+    """Pixels at most `radius` away from the segment; a hairline still covers its pixels."""
+    radius = max(radius, 0.5)
+    if len(a) != len(shape):
+        raise _outside(f"the scribble point {_shown(a)}", shape)
+    low = np.maximum(np.floor(np.minimum(a, b) - radius), 0).astype(int)
+    high = np.minimum(np.ceil(np.maximum(a, b) + radius) + 1, shape).astype(int)
+    if (high <= low).any():
+        return np.empty((0, len(shape)), dtype=np.intp)
+    grid = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), -1)
+    along = b - a
+    length = float(along @ along)
+    t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(grid.shape[:-1])
+    distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
+    return grid[distance <= radius + 1e-9].astype(np.intp)
+
+
+def _outside(what: str, shape: Sequence[int]) -> InputError:
+    allowed = " x ".join(f"0..{n - 1}" for n in shape)
+    return InputError(f"{what} is outside the image; allowed are positions {allowed}")
+
+
+def _shown(position: Iterable[float]) -> str:
+    return "(" + ", ".join(f"{x:g}" for x in position) + ")"
+
+
+def _numbered(entries: dict[str, Any], key: str) -> Iterable[tuple[int, Any]]:
+    listed = entries.get(key, [])
+    if not isinstance(listed, list):
+        raise InputError(f'"{key}" must be a list')
+    return enumerate(listed, start=1)
+
+
+def _click(entry: Any, where: str) -> Click:
+    _require(entry, {"at", "class"}, where)
+    return Click(_position(entry["at"], where), _name(entry, where))
+
+
+def _scribble(entry: Any, where: str) -> Scribble:
+    strokes = "paths" if isinstance(entry, dict) and "paths" in entry else "path"
+    _require(entry, {strokes, "class"}, where, optional=frozenset({"width"}))
+    paths = entry["paths"] if strokes == "paths" else [entry["path"]]
+    width = entry.get("width", 1)
+    if not isinstance(width, int | float) or not 0 < width < math.inf:
+        raise InputError(f"{where}: the width must be a positive number, not {width!r}")
+    if not isinstance(paths, list) or not all(isinstance(path, list) and path for path in paths):
+        raise InputError(f'{where}: "{strokes}" must hold lists of positions')
+    drawn = tuple(tuple(_position(at, where) for at in path) for path in paths)
+    return Scribble(drawn, _name(entry, where), float(width))
+
+
+def _require(
+    entry: Any, keys: set[str], where: str, optional: frozenset[str] = frozenset()
+) -> None:
+    if not isinstance(entry, dict) or not keys <= set(entry) <= keys | optional:
+        listed = ", ".join(f'"{key}"' for key in sorted(keys | optional))
+        raise InputError(f"{where} must be an object with {listed}")
+
+
+def _position(entry: Any, where: str) -> Position:
+    numbers = isinstance(entry, list) and len(entry) in (2, 3)
+    if not numbers or not all(
+        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in entry
+    ):
+        raise InputError(f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}")
+    return tuple(map(float, entry))
+
+
+def _name(entry: dict[str, Any], where: str) -> str:
+    if not isinstance(entry["class"], str):
+        raise InputError(f'{where}: "class" must be a name')
+    return entry["class"]

@@ -1,0 +1,368 @@
+"""A segmentation network that is used but never changed, cut into head and tail."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_guideme.errors import InputError
+from napari_guideme.networks import cancelling
+from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.tracing import trace
+
+Output = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class GuidePoint:
+    """A place in the network where activations may be moved.
+
+    Attributes
+    ----------
+    name
+        Name of the graph's node; ``"input"`` is the network's input.
+    channels
+        Number of channels of the activation.
+    stride
+        Pixels of the network's input per pixel of the activation.
+    tail_share
+        Share of the whole computation that lies behind, 0 to 1.
+    """
+
+    name: str
+    channels: int
+    stride: float
+    tail_share: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the head computed of one input: every tensor that crosses the cut.
+
+    Attributes
+    ----------
+    activation
+        At the guide point, (N, C, *spatial).
+    crossing
+        The other values that the tail reads (skip connections), by node.
+    """
+
+    point: str
+    activation: Tensor
+    crossing: Mapping[fx.Node, Any]
+
+
+class FrozenNetwork:
+    """A trained network together with how to feed it and what its output means.
+
+    The module is neither modified nor kept: its structure is copied, the copy
+    shares the weights (on the same device) and never asks for their gradients.
+
+    Parameters
+    ----------
+    module
+        Any module with 2-D or 3-D convolutions that maps (N, C, *spatial) to
+        (N, K, *spatial'), or to (N, 1, *spatial') for two classes.
+    classes
+        Names of the K classes; the first one is the background.
+    preparation
+        What the module expects of its input.
+    output
+        Whether the module returns logits or probabilities.
+    device
+        ``"auto"`` (CUDA, else MPS, else CPU) or a name such as ``"cuda:1"``.
+    separator
+        The class that parts touching objects, if there is one.
+    guide_point
+        Where to guide; by default the last guide point with a stride of at
+        least 4.
+    name, licence, description
+        What is shown to the user.
+
+    Raises
+    ------
+    InputError
+        If the device does not exist or the module does not fit the classes.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        classes: Sequence[str],
+        preparation: Preparation,
+        *,
+        output: Output = "logits",
+        device: str = "auto",
+        separator: str | None = None,
+        guide_point: str | None = None,
+        name: str = "network",
+        licence: str = "",
+        description: str = "",
+    ) -> None:
+        self.classes = tuple(classes)
+        self.preparation = preparation
+        self.output = output
+        self.separator = separator
+        self.name = name
+        self.licence = licence
+        self.description = description
+        self.device = choose_device(device)
+        guest = _guest(module).to(self.device)
+        self._example = torch.zeros(1, preparation.channels, *preparation.example_size)
+        self._example = self._example.to(self.device)
+        try:
+            self._graph_module = trace(guest, self._example)
+        except RuntimeError as error:
+            raise InputError(
+                f"{name} does not run on an input of shape {tuple(self._example.shape)}: {error}"
+            ) from error
+        self._check_classes()
+        self.default_point = self.guide_point(guide_point or self._deep_point()).name
+
+    def __repr__(self) -> str:
+        return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether only the input can be moved."""
+        return len(self.guide_points) == 1
+
+    @cached_property
+    def guide_points(self) -> tuple[GuidePoint, ...]:
+        """All places where activations may be moved, from the input on."""
+        return tuple(_guide_points(self._graph_module, self._example))
+
+    def guide_point(self, name: str) -> GuidePoint:
+        """Look up a guide point; the error lists those there are."""
+        for point in self.guide_points:
+            if point.name == name:
+                return point
+        names = ", ".join(point.name for point in self.guide_points)
+        raise InputError(f"unknown guide point {name!r}; {self.name} has {names}")
+
+    @property
+    def feature_points(self) -> tuple[str, ...]:
+        """The last guide point of every stride, coarsest first: one per level."""
+        last = {point.stride: point.name for point in self.guide_points}
+        return tuple(last[stride] for stride in sorted(last, reverse=True))
+
+    def _deep_point(self) -> str:
+        return [p for p in self.guide_points if p.stride >= 4 or p.name == "input"][-1].name
+
+    @torch.no_grad()
+    def head(self, x: Tensor, point: str) -> Head:
+        """Run what does not depend on the guide point, and the guide point itself.
+
+        Parameters
+        ----------
+        x
+            Prepared input, (N, C, *spatial).
+        point
+            Name of a guide point.
+        """
+        node = self._node(point)
+        behind = _dependents(node)
+        values = _Runner(self._graph_module).values(
+            {self._node("input"): x.to(self.device)},
+            [n for n in self._graph_module.graph.nodes if n not in behind],
+        )
+        read = {n for tail_node in behind for n in tail_node.all_input_nodes}
+        crossing = {n: values[n] for n in read - behind if n is not node}
+        return Head(point, values[node], crossing)
+
+    def tail(self, head: Head, activation: Tensor | None = None) -> Tensor:
+        """Run what depends on the guide point, from an activation of one's own.
+
+        Parameters
+        ----------
+        head
+            What :meth:`head` returned.
+        activation
+            Of the shape of ``head.activation``, which is used by default.
+            Gradients flow to it.
+
+        Returns
+        -------
+        Logits, (N, K, *spatial').
+        """
+        node = self._node(head.point)
+        behind = _dependents(node)
+        start = {**head.crossing, node: head.activation if activation is None else activation}
+        values = _Runner(self._graph_module).values(
+            start, [n for n in self._graph_module.graph.nodes if n in behind]
+        )
+        return self._logits(values[self._output_node])
+
+    @torch.no_grad()
+    def observe(self, x: Tensor, points: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the whole network once and keep the activations at some guide points."""
+        values = _Runner(self._graph_module).values(
+            {self._node("input"): x.to(self.device)},
+            list(self._graph_module.graph.nodes),
+            keep={self._output_node, *(self._node(point) for point in points)},
+        )
+        kept = {point: values[self._node(point)] for point in points}
+        return self._logits(values[self._output_node]), kept
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights and of the graph, to recognise a network again."""
+        digest = hashlib.sha256(str(self._graph_module.graph).encode())
+        for key, value in sorted(self._graph_module.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+                          if value.ndim else str(value.item()).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def _output_node(self) -> fx.Node:
+        return next(n for n in self._graph_module.graph.nodes if n.op == "output").args[0]
+
+    def _node(self, point: str) -> fx.Node:
+        for node in self._graph_module.graph.nodes:
+            if node.name == point or (point == "input" and node.op == "placeholder"):
+                return node
+        self.guide_point(point)
+        raise AssertionError("unreachable: guide_point names what is allowed")
+
+    def _logits(self, output: Tensor) -> Tensor:
+        if output.shape[1] == 1 and len(self.classes) == 2:
+            if self.output == "logits":
+                return torch.cat([torch.zeros_like(output), output], dim=1)
+            output = torch.cat([1 - output, output], dim=1)
+        return output.clamp_min(1e-6).log() if self.output == "probabilities" else output
+
+    def _check_classes(self) -> None:
+        logits, _ = self.observe(self._example)
+        if logits.ndim != self._example.ndim or logits.shape[1] != len(self.classes):
+            raise InputError(
+                f"{self.name} returns shape {tuple(logits.shape)} for an input of shape "
+                f"{tuple(self._example.shape)}; expected is one channel for each of the "
+                f"{len(self.classes)} classes {', '.join(self.classes)}"
+            )
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Find the device of that name; ``"auto"`` takes CUDA, else MPS, else the CPU."""
+    available = ["cpu"]
+    if torch.backends.mps.is_available():
+        available.insert(0, "mps")
+    if torch.cuda.is_available():
+        available = [f"cuda:{i}" for i in range(torch.cuda.device_count())] + available
+    if name == "auto":
+        return torch.device(available[0])
+    if name in available or f"{name}:0" in available:
+        return torch.device(name)
+    raise InputError(f"device {name!r} is not here; choose auto, {', '.join(available)}")
+
+
+class _Runner(fx.Interpreter):
+    """Runs some nodes of a graph from given values."""
+
+    def values(
+        self,
+        start: Mapping[fx.Node, Any],
+        nodes: Sequence[fx.Node],
+        keep: set[fx.Node] | None = None,
+    ) -> dict[fx.Node, Any]:
+        """Values of all nodes that were run, or only of those to keep."""
+        self.env = dict(start)
+        last_use = {source: node for node in nodes for source in node.all_input_nodes}
+        for node in nodes:
+            cancelling.check()
+            if node not in self.env and node.op != "output":
+                self.env[node] = self.run_node(node)
+            if keep is not None:
+                for source in node.all_input_nodes:
+                    if last_use[source] is node and source not in keep:
+                        self.env.pop(source, None)
+        return self.env
+
+
+def _guest(module: nn.Module) -> nn.Module:
+    """Copy the structure of a module around the very same weights."""
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+        for parameter in module.parameters()
+    }
+    return copy.deepcopy(module, memo).eval()
+
+
+def _dependents(node: fx.Node) -> set[fx.Node]:
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        new = [user for user in waiting.pop().users if user not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+class _Profiler(fx.Interpreter):
+    """Notes shape and floating-point operations of every node."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__(graph_module)
+        self.shapes: dict[fx.Node, torch.Size] = {}
+        self.flops: dict[fx.Node, int] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        with FlopCounterMode(display=False) as counter:
+            value = super().run_node(n)
+        self.flops[n] = counter.get_total_flops()
+        if isinstance(value, Tensor) and value.is_floating_point():
+            self.shapes[n] = value.shape
+        return value
+
+
+@torch.no_grad()
+def _guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[GuidePoint]:
+    profiler = _Profiler(graph_module)
+    profiler.run(example)
+    total = sum(profiler.flops.values()) or 1
+    source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
+    behind_source = _dependents(source)
+    points = [GuidePoint("input", example.shape[1], 1.0, 1.0)]
+    for node in graph_module.graph.nodes:
+        shape = profiler.shapes.get(node, ())
+        if len(shape) != example.ndim or node not in behind_source:
+            continue
+        tail_flops = sum(profiler.flops[n] for n in _dependents(node))
+        if tail_flops and min(shape[2:]) > 1 and not _is_intermediate(node, profiler):
+            stride = example.shape[-1] / shape[-1]
+            points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))
+    return points
+
+
+def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:
+    """Whether a node only passes on to, or only resamples, its neighbour.
+
+    Of a chain convolution, normalisation, activation, only the end is worth
+    guiding; pooling and upsampling repeat what stands before them.
+    """
+    if _is_free(node, profiler) and profiler.shapes[node] != profiler.shapes[_source(node)]:
+        return True
+    users = list(node.users)
+    return (
+        len(users) == 1
+        and _is_free(users[0], profiler)
+        and profiler.shapes[users[0]] == profiler.shapes[node]
+    )
+
+
+def _is_free(node: fx.Node, profiler: _Profiler) -> bool:
+    """Whether a node maps one activation to another without convolving or joining."""
+    inputs = [n for n in node.all_input_nodes if len(profiler.shapes.get(n, ())) > 2]
+    return node in profiler.shapes and len(inputs) == 1 and not profiler.flops[node]
+
+
+def _source(node: fx.Node) -> fx.Node:
+    return node.all_input_nodes[0]

@@ -1,0 +1,249 @@
+"""How an image becomes what a network was trained on, and how its output finds back.
+
+A :class:`Preparation` is data: it is stored next to the weights and says which
+channels, value range and size a network expects. Nothing here is guessed from
+the pixels of one image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_guideme.errors import InputError
+
+ValueRange = Literal["percentile", "dtype", "none"]
+
+#: ITU-R BT.601 luma, for colour images shown to a grey network.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the image lies inside the network's input: what `restore` undoes."""
+
+    image_shape: tuple[int, ...]
+    resized_shape: tuple[int, ...]
+    padded_shape: tuple[int, ...]
+
+    def to_network(self, position: Sequence[float]) -> tuple[float, ...]:
+        """Map a pixel position of the image to the network's input.
+
+        Pixel centres are at whole numbers on both sides.
+        """
+        return tuple(
+            (p + 0.5) * resized / image - 0.5
+            for p, resized, image in zip(
+                position, self.resized_shape, self.image_shape, strict=True
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a network expects of its input.
+
+    Parameters
+    ----------
+    ndim
+        Number of spatial axes, 2 or 3.
+    channels
+        Channels of the input: 1 (grey), 3 (colour) or any other number, which
+        the image then has to have.
+    bgr
+        Whether the colour channels are in the order blue, green, red.
+    value_range
+        ``"percentile"``: the two `percentiles` of the whole image go to 0 and 1
+        and values beyond are clipped; ``"dtype"``: integers are divided by the
+        largest value of their type, floats are taken as they are; ``"none"``:
+        values are taken as they are.
+    percentiles
+        Lower and upper percentile, for ``"percentile"``.
+    scale, mean, std
+        Applied afterwards, ``(scale * x - mean) / std``; `mean` and `std` hold
+        one value, or one per channel.
+    size
+        Fixed spatial size to which the image is resized, or ``None``.
+    multiple, offset
+        The input is padded (mirrored) until each side is ``multiple * k + offset``.
+    """
+
+    ndim: int = 2
+    channels: int = 3
+    bgr: bool = False
+    value_range: ValueRange = "percentile"
+    percentiles: tuple[float, float] = (1.0, 99.8)
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    size: tuple[int, ...] | None = None
+    multiple: int = 1
+    offset: int = 0
+
+    def __post_init__(self) -> None:
+        if self.value_range not in get_args(ValueRange):
+            raise InputError(
+                f"value_range {self.value_range!r} is unknown; "
+                f"choose one of {', '.join(get_args(ValueRange))}"
+            )
+        if self.ndim not in (2, 3):
+            raise InputError(f"ndim is {self.ndim}; networks have 2 or 3 spatial axes")
+
+    @property
+    def example_size(self) -> tuple[int, ...]:
+        """A small spatial size that the network accepts."""
+        return self.size or (self._padded_length(max(64, 2 * self.multiple)),) * self.ndim
+
+    @classmethod
+    def from_dict(cls, entries: dict[str, Any]) -> Preparation:
+        """Read the table stored with the weights; unknown keys are refused."""
+        known = {field.name for field in fields(cls)}
+        if unknown := set(entries) - known:
+            raise InputError(
+                f"unknown preparation {', '.join(sorted(unknown))}; "
+                f"known are {', '.join(sorted(known))}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()})
+
+    def prepare(
+        self,
+        image: NDArray[Any],
+        *,
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> tuple[Tensor, Placement]:
+        """Turn an image into the network's input.
+
+        Parameters
+        ----------
+        image
+            Spatial axes in array order and at most one channel axis.
+        channel_axis
+            The axis that holds channels, ``None`` for a grey image.
+        channels
+            Which channels of the image to feed, in this order; all by default.
+
+        Returns
+        -------
+        tensor
+            Shape (1, C, *spatial), float32.
+        placement
+            What :meth:`restore` needs to undo resizing and padding.
+
+        Raises
+        ------
+        InputError
+            If the image is empty, not finite, or has channels or axes that the
+            network cannot take.
+        """
+        pixels = self._channels_first(_checked(np.asarray(image)), channel_axis, channels)
+        x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
+        shape = tuple(x.shape[2:])
+        if self.size is not None and shape != self.size:
+            mode = "bilinear" if self.ndim == 2 else "trilinear"
+            x = F.interpolate(x, self.size, mode=mode, align_corners=False)
+        resized = tuple(x.shape[2:])
+        padded = tuple(self._padded_length(n) for n in resized)
+        widths = [(0, 0), (0, 0), *((0, after - n) for n, after in zip(resized, padded, strict=True))]
+        if padded != resized:
+            x = torch.from_numpy(np.pad(x.numpy(), widths, mode="symmetric"))
+        return x, Placement(shape, resized, padded)
+
+    def restore(self, output: Tensor, placement: Placement) -> Tensor:
+        """Bring a network's output (N, K, *spatial) back to the image's pixels.
+
+        An output coarser than the input is interpolated linearly.
+        """
+        mode = "bilinear" if self.ndim == 2 else "trilinear"
+        if tuple(output.shape[2:]) != placement.padded_shape:
+            output = F.interpolate(output, placement.padded_shape, mode=mode, align_corners=False)
+        kept = (..., *(slice(0, n) for n in placement.resized_shape))
+        output = output[kept]
+        if placement.resized_shape != placement.image_shape:
+            output = F.interpolate(output, placement.image_shape, mode=mode, align_corners=False)
+        return output
+
+    def _channels_first(
+        self,
+        image: NDArray[Any],
+        channel_axis: int | None,
+        channels: Sequence[int] | None,
+    ) -> NDArray[np.float32]:
+        spatial = image.ndim - (channel_axis is not None)
+        if spatial != self.ndim:
+            raise InputError(
+                f"the network takes {self.ndim} spatial axes; the image of shape "
+                f"{image.shape} has {spatial}"
+                + (" (name its channel axis?)" if spatial == self.ndim + 1 else "")
+            )
+        if channel_axis is None:
+            pixels = image[None]
+        else:
+            pixels = np.moveaxis(image, channel_axis, 0)
+        pixels = _selected(pixels, channels)
+        scaled = self._dtype_scaled(pixels)
+        return self._matched(scaled)
+
+    def _dtype_scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        values = pixels.astype(np.float32)
+        if self.value_range == "dtype" and np.issubdtype(pixels.dtype, np.integer):
+            values /= np.float32(np.iinfo(pixels.dtype).max)
+        return values
+
+    def _matched(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring the channels of an image to the channels of the network."""
+        count = len(pixels)
+        if count == self.channels:
+            matched = pixels
+        elif count == 4 and self.channels in (1, 3):
+            return self._matched(pixels[:3])
+        elif count == 1 and self.channels == 3:
+            matched = np.repeat(pixels, 3, axis=0)
+        elif count == 3 and self.channels == 1:
+            matched = np.tensordot(_LUMA, pixels, axes=1)[None].astype(np.float32)
+        else:
+            raise InputError(
+                f"the network takes {self.channels} channel(s), the image has {count}; "
+                f"choose which ones to feed, for example channels 0"
+                + "".join(f",{i}" for i in range(1, min(self.channels, count)))
+            )
+        return matched[::-1] if self.bgr and self.channels == 3 else matched
+
+    def _scaled(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.value_range == "percentile":
+            low, high = np.percentile(pixels, self.percentiles)
+            pixels = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1)
+        column = (-1, *(1,) * self.ndim)
+        mean = np.reshape(np.float32(self.mean), column)
+        std = np.reshape(np.float32(self.std), column)
+        return ((np.float32(self.scale) * pixels - mean) / std).astype(np.float32)
+
+    def _padded_length(self, length: int) -> int:
+        return -(-(length - self.offset) // self.multiple) * self.multiple + self.offset
+
+
+def _checked(image: NDArray[Any]) -> NDArray[Any]:
+    if image.size == 0:
+        raise InputError(f"the image is empty (shape {image.shape})")
+    if not (np.issubdtype(image.dtype, np.number) or image.dtype == bool) or np.iscomplexobj(image):
+        raise InputError(f"pixels of type {image.dtype} are not supported; use integers or floats")
+    if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
+        raise InputError("the image has NaN or infinite pixels; replace them first")
+    return image
+
+
+def _selected(pixels: NDArray[Any], channels: Sequence[int] | None) -> NDArray[Any]:
+    if channels is None:
+        return pixels
+    if bad := [c for c in channels if not 0 <= c < len(pixels)]:
+        raise InputError(
+            f"channel {bad[0]} does not exist; the image has channels 0 to {len(pixels) - 1}"
+        )
+    return pixels[list(channels)]

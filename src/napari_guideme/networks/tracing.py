@@ -1,0 +1,104 @@
+"""A module as a graph: by `torch.fx`, else `torch.export`, else as one opaque node."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+logger = logging.getLogger(__name__)
+
+
+def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
+    """Return a graph from one input to the logits that computes the same as `module`.
+
+    A module that neither fx nor export can trace becomes a graph of a single
+    call: it can still be moved at its input.
+
+    Parameters
+    ----------
+    module
+        In evaluation mode.
+    example
+        An input of a shape that the module accepts, (N, C, *spatial).
+    """
+    with torch.no_grad():
+        expected = main_output(module(example))
+    for way in (fx.symbolic_trace, lambda m: _exported(m, example)):
+        graph_module = _attempt(way, module)
+        if graph_module is not None and _agrees(graph_module, example, expected):
+            return graph_module
+    return _pruned(_opaque(module))
+
+
+def main_output(output: Any) -> Any:
+    """Pick the logits from what a segmentation network returns.
+
+    Networks return a tensor, a sequence that starts with it, or a mapping that
+    has it under ``"out"`` (as torchvision's) or first.
+    """
+    if isinstance(output, dict):
+        return output["out"] if "out" in output else next(iter(output.values()))
+    if isinstance(output, tuple | list):
+        return main_output(output[0])
+    return output
+
+
+class _MainOutput(nn.Module):
+    """A module that returns nothing but the logits."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Any:
+        return main_output(self.module(x))
+
+
+def _attempt(way: Callable[[nn.Module], Any], module: nn.Module) -> fx.GraphModule | None:
+    """Trace one way; foreign code can fail in any manner, and then the next way is tried."""
+    try:
+        return _pruned(way(module))
+    except Exception as error:
+        logger.info("%s was not traced: %s", type(module).__name__, error)
+        return None
+
+
+def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> bool:
+    try:
+        with torch.no_grad():
+            output = graph_module(example)
+    except Exception as error:
+        logger.info("the traced graph does not run: %s", error)
+        return False
+    return output.shape == expected.shape and torch.allclose(output, expected, atol=1e-5)
+
+
+def _exported(module: nn.Module, example: Tensor) -> nn.Module:
+    free = {axis: torch.export.Dim.AUTO for axis in range(2, example.ndim)}
+    program = torch.export.export(_MainOutput(module), (example,), dynamic_shapes=(free,))
+    return program.module(check_guards=False)
+
+
+def _opaque(module: nn.Module) -> fx.GraphModule:
+    graph = fx.Graph()
+    graph.output(graph.call_module("module", (graph.placeholder("x"),)))
+    return fx.GraphModule({"module": _MainOutput(module)}, graph)
+
+
+def _pruned(graph_module: Any) -> fx.GraphModule:
+    """Keep what leads from the first input to the logits."""
+    graph = graph_module.graph
+    graph.set_codegen(fx.graph.CodeGen())
+    output = next(node for node in graph.nodes if node.op == "output")
+    output.args = (main_output(output.args[0]),)
+    graph.eliminate_dead_code()
+    for extra in [node for node in graph.nodes if node.op == "placeholder"][1:]:
+        if not extra.users:
+            graph.erase_node(extra)
+    graph_module.recompile()
+    pruned: fx.GraphModule = graph_module
+    return pruned

@@ -1,0 +1,293 @@
+"""A session: one image, one frozen network, hints and their history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from napari_guideme.guidance import DEFAULT_METHOD
+from napari_guideme.guidance.methods import (
+    Method,
+    Step,
+    apply,
+    method_named,
+    refine,
+)
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.hints import Hint, HintPixels, Hints
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.objects import objects
+
+#: A changed pixel is far when it is further from every hint than this share of
+#: the image's longest side.
+FAR = 0.1
+
+#: A scribble is satisfied when this share of its pixels has its class.
+SATISFIED_SHARE = 0.95
+
+
+@dataclass
+class _State:
+    """One entry of the history. What was found for it is kept, so undo is exact."""
+
+    hints: Hints
+    method: Method
+    warm: Tensor | None = None
+    values: Tensor | None = None
+    refined: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the hints.
+
+    Attributes
+    ----------
+    satisfied, hints
+        How many hints are satisfied, of how many.
+    unmet
+        Indices of those that are not.
+    changed_pixels, far_pixels
+        Pixels whose class differs from the network's own, and how many of them
+        are far from every hint.
+    seconds
+        Duration of the last refinement.
+    """
+
+    satisfied: int
+    hints: int
+    unmet: tuple[int, ...]
+    changed_pixels: int
+    far_pixels: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return asdict(self)
+
+
+class GuideSession:
+    """Correct a frozen network on one image, without a screen.
+
+    Parameters
+    ----------
+    image
+        Spatial axes in array order and at most one channel axis.
+    network
+        From :func:`~napari_guideme.networks.catalogue.open_network`, or any
+        module wrapped in a `FrozenNetwork`.
+    method
+        Name of a method: ``residual``, ``f-brs`` or ``guide-me``.
+    channel_axis
+        The axis of `image` that holds channels, ``None`` for a grey image.
+    channels
+        Which channels to feed, in this order.
+    guide_point
+        Where to guide; the network's own by default.
+
+    Raises
+    ------
+    InputError
+        If the image, the method or the guide point cannot be used.
+
+    Examples
+    --------
+    >>> from napari_guideme import Click, GuideSession, open_network
+    >>> from skimage.data import human_mitosis
+    >>> session = GuideSession(human_mitosis(), open_network("nuclei", device="cpu"))
+    >>> before = session.predict()
+    >>> session.add(Click((40, 50), "background"))
+    >>> for step in session.refine():
+    ...     pass
+    >>> int(session.labels()[40, 50])
+    0
+    """
+
+    def __init__(
+        self,
+        image: NDArray[Any],
+        network: FrozenNetwork,
+        *,
+        method: str = DEFAULT_METHOD,
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+        guide_point: str | None = None,
+    ) -> None:
+        self.network = network
+        self._scene = Scene(
+            network, image, channel_axis=channel_axis, channels=channels, point=guide_point
+        )
+        self._history = [_State(Hints(), method_named(method), refined=True)]
+        self._cursor = 0
+        self._shown: tuple[_State, Tensor] | None = None
+        self._seconds = 0.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of the image."""
+        return self._scene.shape
+
+    @property
+    def hints(self) -> Hints:
+        """The hints that count now."""
+        return self._state.hints
+
+    @property
+    def method(self) -> str:
+        """Name of the method that the next refinement uses."""
+        return self._state.method.name
+
+    @method.setter
+    def method(self, name: str) -> None:
+        if name != self.method:
+            self._push(self.hints, method_named(name), warm=None)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return self._cursor > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo."""
+        return self._cursor < len(self._history) - 1
+
+    def predict(self) -> NDArray[np.integer]:
+        """Return the network's own labels, before any hint."""
+        return self._labels(self._scene.logits)
+
+    def add(self, *hints: Hint) -> None:
+        """Add hints; :meth:`refine` makes them count.
+
+        Raises
+        ------
+        InputError
+            If one is outside the image or of an unknown class; none is added then.
+        """
+        self.replace(self.hints.added(hints))
+
+    def remove(self, hint: Hint) -> None:
+        """Take one hint back."""
+        self.replace(self.hints.removed(hint))
+
+    def clear(self) -> None:
+        """Take all hints back; this can be undone."""
+        self.replace(Hints())
+
+    def replace(self, hints: Hints) -> None:
+        """Put other hints in the place of the present ones, as one step of the history."""
+        hints.check(self.shape, self.network.classes)
+        if hints != self.hints:
+            self._push(hints, self._state.method, self._state.values)
+
+    def undo(self) -> None:
+        """Go back by one change of the hints or of the method."""
+        self._cursor = max(self._cursor - 1, 0)
+
+    def redo(self) -> None:
+        """Go forward again by one change."""
+        self._cursor = min(self._cursor + 1, len(self._history) - 1)
+
+    def refine(self) -> Iterator[Step]:
+        """Make the labels follow the hints, one yielded step after the other.
+
+        Drop the generator to cancel: the labels stay as they were. What was
+        refined before is not searched again.
+        """
+        state, start = self._state, time.perf_counter()
+        pixels = self._pixels(state)
+        if state.refined:
+            logits = apply(self._scene, pixels, state.method, state.values)
+            step = Step(1, 1, 0.0, state.values, logits)
+            self._shown = state, logits
+            yield step
+            return
+        for step in refine(self._scene, pixels, state.method, state.warm):
+            if step.logits is not None:
+                state.values, state.refined = step.values, True
+                self._shown = state, step.logits
+                self._seconds = time.perf_counter() - start
+            yield step
+
+    def labels(self, *, instances: bool = False) -> NDArray[np.integer]:
+        """Class of every pixel after the last refinement, or one id per object."""
+        labels = self._labels(self._logits())
+        if not instances:
+            return labels
+        separator = self.network.separator
+        index = self.network.classes.index(separator) if separator else None
+        return objects(labels, index)
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Probability of every class after the last refinement, (K, *spatial)."""
+        values: NDArray[np.float32] = self._logits().softmax(0).cpu().numpy()
+        return values
+
+    def satisfied(self) -> list[bool]:
+        """Whether the labels agree with each hint; a hint overruled by a newer one does not ask."""
+        pixels = self._pixels(self._state)
+        agrees = self.labels()[tuple(pixels.positions.T)] == pixels.classes
+        own = [agrees[pixels.owners == owner] for owner in range(len(self.hints))]
+        return [not len(a) or bool(a.mean() >= SATISFIED_SHARE) for a in own]
+
+    def changed(self) -> NDArray[np.bool_]:
+        """Pixels whose class is no longer the network's own."""
+        changed: NDArray[np.bool_] = self.labels() != self.predict()
+        return changed
+
+    def report(self) -> Report:
+        """Say what became of the hints."""
+        satisfied = self.satisfied()
+        changed = self.changed()
+        return Report(
+            satisfied=sum(satisfied),
+            hints=len(satisfied),
+            unmet=tuple(i for i, met in enumerate(satisfied) if not met),
+            changed_pixels=int(changed.sum()),
+            far_pixels=int((changed & self._far()).sum()),
+            seconds=self._seconds,
+        )
+
+    @property
+    def _state(self) -> _State:
+        return self._history[self._cursor]
+
+    def _push(self, hints: Hints, method: Method, warm: Tensor | None) -> None:
+        del self._history[self._cursor + 1 :]
+        self._history.append(_State(hints, method, warm))
+        self._cursor += 1
+
+    def _pixels(self, state: _State) -> HintPixels:
+        return state.hints.pixels(self.shape, self.network.classes)
+
+    def _logits(self) -> Tensor:
+        """Logits of the present state, or, until it is refined, those shown last."""
+        state = self._state
+        if self._shown is None or (state.refined and self._shown[0] is not state):
+            known = state if state.refined else self._history[0]
+            logits = apply(self._scene, self._pixels(known), known.method, known.values)
+            self._shown = known, logits
+        return self._shown[1]
+
+    def _labels(self, logits: Tensor) -> NDArray[np.integer]:
+        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
+        labels: NDArray[np.integer] = logits.argmax(0).cpu().numpy().astype(kind)
+        return labels
+
+    def _far(self) -> NDArray[np.bool_]:
+        """Pixels that are far from every hint."""
+        away = np.ones(self.shape, dtype=bool)
+        away[tuple(self._pixels(self._state).positions.T)] = False
+        if away.all():
+            return away
+        far: NDArray[np.bool_] = ndimage.distance_transform_edt(away) > FAR * max(self.shape)
+        return far
+
+

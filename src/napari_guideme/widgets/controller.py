@@ -1,0 +1,303 @@
+"""What happens between the viewer's layers and sessions; nothing is drawn here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari import Viewer
+from napari.layers import Image, Labels
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance import DEFAULT_METHOD
+from napari_guideme.hints import Click, Hint, Hints
+from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.slices import Slice, shown_slice
+
+if TYPE_CHECKING:
+    from napari_guideme.guidance.methods import Step
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.session import GuideSession, Report
+
+#: Slices whose session, with its history, is kept.
+SESSIONS = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished refinement shows."""
+
+    part: Slice
+    session: GuideSession
+    labels: NDArray[np.integer]
+    changed: NDArray[np.bool_]
+    unmet: list[tuple[float, ...]]
+    report: Report
+
+
+class Controller(QObject):
+    """Turns clicks into refinements and refinements into layers.
+
+    Signals
+    -------
+    refined
+        The `Outcome` of a refinement, after its layers were written.
+    problem
+        A message for the user.
+    busy
+        Whether something is being computed.
+    """
+
+    refined = Signal(object)
+    problem = Signal(str)
+    busy = Signal(bool)
+
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.image: Image | None = None
+        self.network_name = next(iter(catalogue()))
+        self.method = DEFAULT_METHOD
+        self.show_changes = False
+        self.layers: GuideLayers | None = None
+        self.outcome: Outcome | None = None
+        self._network: FrozenNetwork | None = None
+        self._sessions: OrderedDict[Any, GuideSession] = OrderedDict()
+        self.job = LatestJob(self)
+        self.job.done.connect(self._on_done)
+        self.job.failed.connect(self._on_failed)
+        self.job.busy.connect(self.busy)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the chosen network."""
+        return catalogue()[self.network_name].classes
+
+    @property
+    def session(self) -> GuideSession | None:
+        """The session of the slice that is shown, if it was opened."""
+        if self.image is None or self.image not in self.viewer.layers:
+            return None
+        try:
+            return self._sessions.get(self._key(shown_slice(self.viewer, self.image)))
+        except InputError:
+            return None
+
+    # -- what the user asks for ---------------------------------------------
+
+    def warm_up(self) -> None:
+        """Load torch in the background, so that the first click does not wait for it."""
+
+        def work() -> Generator[Step, None, None]:
+            import napari_guideme.session  # noqa: F401
+
+            return
+            yield
+
+        self.job.request(work, "Loading torch")
+
+    def choose_class(self, name: str) -> None:
+        """Click and paint with this class from now on."""
+        self._reported(lambda: self._guide_layers().choose_class(name))
+
+    def run(self) -> None:
+        """Label the slice that is shown; hints that are there already count."""
+        self._reported(self._refine_shown)
+
+    def choose_method(self, name: str) -> None:
+        """Refine by another method from now on."""
+        self.method = name
+        if self.session is not None:
+            self.run()
+
+    def undo(self) -> None:
+        """Take the last change of the hints back."""
+        self._travel(lambda session: session.undo())
+
+    def redo(self) -> None:
+        """Make the last undone change again."""
+        self._travel(lambda session: session.redo())
+
+    def clear(self) -> None:
+        """Take all hints of the slice back."""
+        self._travel(lambda session: session.clear())
+
+    def cancel(self) -> None:
+        """Stop computing; the labels stay as they are."""
+        self.job.cancel()
+
+    def keep(self, *, as_objects: bool, overwrite: bool) -> int:
+        """Add the labels of the slice to the kept labels; return how many objects."""
+        outcome, session = self.outcome, self.session
+        if outcome is None or session is None or outcome.session is not session or not self.layers:
+            self.problem.emit("There are no labels to keep yet: press Run first.")
+            return 0
+        ids = session.labels(instances=True) if as_objects else outcome.labels
+        return self.layers.keep(outcome.part, ids, overwrite=overwrite)
+
+    def set_show_changes(self, shown: bool) -> None:
+        """Show or hide the pixels that are no longer as the network had them."""
+        self.show_changes = shown
+        if self.layers is None:
+            return
+        if shown and self.outcome is not None:
+            self.layers.write_changes(self.outcome.part, self.outcome.changed)
+        layer = self.layers.existing("changes")
+        if layer is not None:
+            layer.visible = shown
+
+    # -- from layers to sessions --------------------------------------------
+
+    def _guide_layers(self) -> GuideLayers:
+        image = self._checked_image()
+        layers = self.layers
+        if layers is None or layers.image is not image or layers.classes != self.classes:
+            chosen = layers.current_class if layers is not None else None
+            self.layers = layers = GuideLayers(
+                self.viewer, image, self.classes, self._on_hints
+            )
+            if chosen in layers.classes:
+                layers.current_class = str(chosen)
+            self._bind_keys(layers)
+        return layers
+
+    def _bind_keys(self, layers: GuideLayers) -> None:
+        """Own undo and the class switch on our layers; napari's keys stay elsewhere."""
+        for layer in (layers.scribbles, layers.clicks):
+            layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
+            layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
+            layer.bind_key("T", lambda _: self.next_class(), overwrite=True)
+
+    def next_class(self) -> None:
+        """Click with the class after the present one."""
+        layers = self._guide_layers()
+        index = self.classes.index(layers.current_class) + 1
+        self.choose_class(self.classes[index % len(self.classes)])
+        self.class_changed.emit(layers.current_class)
+
+    class_changed = Signal(str)
+
+    def _checked_image(self) -> Image:
+        image = self.image
+        if image is None or image not in self.viewer.layers:
+            raise InputError("there is no image: open one, or choose File > Open Sample > Guide Me")
+        if isinstance(image, Labels) or not isinstance(image, Image):
+            raise InputError(f"{image.name} is not an image layer; choose an image")
+        return image
+
+    def _on_hints(self) -> None:
+        self._reported(self._refine_shown)
+
+    def _refine_shown(self) -> None:
+        layers = self._guide_layers()
+        part = shown_slice(self.viewer, layers.image)
+        hints = layers.hints(part)
+        inside = [hint for hint in hints if _is_inside(hint, part.shape)]
+        if len(inside) < len(hints):
+            self.problem.emit(
+                f"{len(hints) - len(inside)} click(s) outside the image do not count; "
+                f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
+            )
+        session = self._sessions.get(self._key(part))
+        if session is not None:
+            _tell(session, inside, self.method)
+        self._request(part, inside)
+
+    def _travel(self, change: Callable[[GuideSession], None]) -> None:
+        session = self.session
+        if session is None or self.layers is None or self.image is None:
+            self.problem.emit("There is nothing to undo yet: press Run first.")
+            return
+        change(session)
+        part = shown_slice(self.viewer, self.image)
+        self.layers.write_hints(part, session.hints)
+        self._request(part, list(session.hints))
+
+    def _request(self, part: Slice, hints: list[Hint]) -> None:
+        self.job.request(lambda: self._work(part, hints), f"Refining {part.layer.name}")
+
+    # -- in the background --------------------------------------------------
+
+    def _work(self, part: Slice, hints: list[Hint]) -> Generator[Step, None, Outcome]:
+        session = self._sessions.get(self._key(part))
+        if session is None:
+            session = self._open(part)
+            _tell(session, hints, self.method)
+            self._remember(part, session)
+        yield from session.refine()
+        report = session.report()
+        unmet = [_centre(list(session.hints)[i]) for i in report.unmet]
+        return Outcome(part, session, session.labels(), session.changed(), unmet, report)
+
+    def _open(self, part: Slice) -> GuideSession:
+        from napari_guideme.session import GuideSession
+
+        if self._network is None or self._network.name != self.network_name:
+            self._network = open_network(self.network_name)
+        session = GuideSession(
+            part.pixels(), self._network, channel_axis=-1 if part.layer.rgb else None
+        )
+        session.predict()
+        return session
+
+    def _remember(self, part: Slice, session: GuideSession) -> None:
+        self._sessions[self._key(part)] = session
+        while len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def _key(self, part: Slice) -> Any:
+        return self.network_name, id(part.layer.data), part.key
+
+    # -- from sessions to layers --------------------------------------------
+
+    def _on_done(self, outcome: Outcome | None) -> None:
+        layers = self.layers
+        if outcome is None or layers is None or outcome.part.layer not in self.viewer.layers:
+            return
+        self.outcome = outcome
+        layers.write_labels(outcome.part, outcome.labels)
+        layers.write_unmet(outcome.part, outcome.unmet)
+        if self.show_changes:
+            layers.write_changes(outcome.part, outcome.changed)
+        self.refined.emit(outcome)
+
+    def _on_failed(self, error: Exception) -> None:
+        if not isinstance(error, InputError):
+            raise error
+        self.problem.emit(str(error))
+
+    def _reported(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except InputError as error:
+            self.problem.emit(str(error))
+
+
+def _tell(session: GuideSession, hints: list[Hint], method: str) -> None:
+    """Let the session have these hints, those it knows in the order it knows them."""
+    known = [hint for hint in session.hints if hint in hints]
+    session.method = method
+    session.replace(Hints().added([*known, *(hint for hint in hints if hint not in known)]))
+
+
+def _is_inside(hint: Hint, shape: tuple[int, ...]) -> bool:
+    try:
+        hint.pixels(shape)
+    except InputError:
+        return False
+    return True
+
+
+def _centre(hint: Hint) -> tuple[float, ...]:
+    """Where to ring a hint: the click, or the middle of the first line of a scribble."""
+    if isinstance(hint, Click):
+        return hint.at
+    middle = hint.paths[len(hint.paths) // 2]
+    return tuple(float(x) for x in np.mean(middle, axis=0))

@@ -1,0 +1,239 @@
+"""The dock widget: choose an image, run, click where it is wrong, keep the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magicgui.widgets import create_widget
+from napari import Viewer
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGridLayout,
+    QGroupBox,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_guideme.guidance import METHOD_NAMES
+from napari_guideme.networks.catalogue import catalogue
+from napari_guideme.widgets.colours import class_colours
+from napari_guideme.widgets.controller import Controller, Outcome
+
+START = "Choose an image and press Run."
+CLICK = "Now choose a class below and click where the labels are wrong."
+
+
+class GuideWidget(QWidget):
+    """Correct a frozen segmentation network by clicks and scribbles."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.controller = Controller(viewer, self)
+        self.image = create_widget(annotation=Image, label="Image")
+        self.network = _combo({n: e.description for n, e in catalogue().items()})
+        self.method = _combo(METHOD_NAMES)
+        self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
+        self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
+        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.cancel = _button("Cancel", "Stop computing; nothing changes", self.controller.cancel)
+        self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles", self.controller.undo)
+        self.redo = _button("Redo", "Ctrl+Shift+Z", self.controller.redo)
+        self.clear = _button("Clear", "Take all hints of this slice back", self.controller.clear)
+        self.point = _button("Click", "Add clicks (napari's own tool)", self._use_clicks)
+        self.paint = _button("Scribble", "Paint scribbles (napari's own tool)", self._use_scribbles)
+        self.changes = QCheckBox("Show what changed")
+        self.keep = _button("Keep labels", "Add them to a layer of their own", self._keep)
+        self.as_objects = QCheckBox("number the objects", checked=True)
+        self.overwrite = QCheckBox("overwrite what was kept")
+        self.classes = QButtonGroup(self, exclusive=True)
+        self._class_box = QGroupBox("Click with")
+        self._lay_out()
+        self._connect(viewer)
+        self._fill_classes()
+        self._on_busy(False)
+        self.controller.warm_up()
+
+    def reset_choices(self, *_: object) -> None:
+        """Offer the images that the viewer has now."""
+        self.image.reset_choices()
+        self._on_image()
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+        """Stop computing with the widget."""
+        self.controller.cancel()
+        super().closeEvent(event)
+
+    # -- layout -------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        choices = QFormLayout()
+        choices.addRow("Image", self.image.native)
+        choices.addRow("Network", self.network)
+        choices.addRow("Method", self.method)
+        column = QVBoxLayout(self)
+        column.addLayout(choices)
+        column.addWidget(self.run)
+        column.addWidget(self.status)
+        column.addLayout(_row(self.progress, self.cancel))
+        column.addWidget(self._class_box)
+        column.addLayout(_row(self.point, self.paint))
+        column.addLayout(_row(self.undo, self.redo, self.clear))
+        column.addWidget(self.changes)
+        column.addWidget(self.keep)
+        column.addLayout(_row(self.as_objects, self.overwrite))
+        column.addStretch(1)
+        self.setMinimumWidth(300)
+
+    def _fill_classes(self) -> None:
+        for button in self.classes.buttons():
+            self.classes.removeButton(button)
+            button.deleteLater()
+        grid = self._class_box.layout() or QGridLayout(self._class_box)
+        names = self.controller.classes
+        for index, (name, colour) in enumerate(zip(names, class_colours(len(names)), strict=True)):
+            button = QPushButton(name, checkable=True)
+            button.setToolTip(f"Click on what is {name} (T for the next class)")
+            button.setStyleSheet(_class_style(colour))
+            button.clicked.connect(lambda _, name=name: self._choose_class(name))
+            self.classes.addButton(button, index)
+            grid.addWidget(button, index // 3, index % 3)
+        self.classes.button(min(1, len(names) - 1)).setChecked(True)
+
+    # -- events -------------------------------------------------------------
+
+    def _connect(self, viewer: Viewer) -> None:
+        self.image.changed.connect(self._on_image)
+        self.network.currentTextChanged.connect(self._on_network)
+        self.method.currentTextChanged.connect(self.controller.choose_method)
+        self.changes.toggled.connect(self.controller.set_show_changes)
+        for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
+            event.connect(self.reset_choices)
+        viewer.dims.events.current_step.connect(self._on_slice)
+        self.controller.refined.connect(self._on_refined)
+        self.controller.problem.connect(show_error)
+        self.controller.busy.connect(self._on_busy)
+        self.controller.class_changed.connect(self._on_class)
+        self._on_image()
+
+    def _on_image(self, *_: object) -> None:
+        image = self.image.value
+        if image is not self.controller.image:
+            self.controller.image = image
+            self.status.setText(START)
+        self._enable()
+
+    def _on_network(self, name: str) -> None:
+        self.controller.network_name = name
+        self._fill_classes()
+        self.status.setText(START)
+
+    def _on_class(self, name: str) -> None:
+        self.classes.button(self.controller.classes.index(name)).setChecked(True)
+
+    def _on_slice(self, *_: object) -> None:
+        session = self.controller.session
+        if session is None and self.controller.image is not None:
+            self.status.setText("This slice is not labelled yet: press Run, or click.")
+        self._enable()
+
+    def _on_busy(self, busy: bool) -> None:
+        self.progress.setVisible(busy)
+        self.cancel.setVisible(busy)
+        self._enable()
+
+    def _on_refined(self, outcome: Outcome) -> None:
+        self.status.setText(_told(outcome))
+        self._enable()
+
+    def _enable(self) -> None:
+        session = self.controller.session
+        self.run.setEnabled(self.controller.image is not None)
+        self.undo.setEnabled(session is not None and session.can_undo)
+        self.redo.setEnabled(session is not None and session.can_redo)
+        self.clear.setEnabled(session is not None and len(session.hints) > 0)
+        self.keep.setEnabled(session is not None)
+
+    # -- what buttons do ----------------------------------------------------
+
+    def _run(self) -> None:
+        self.controller.run()
+        self._use_clicks()
+
+    def _choose_class(self, name: str) -> None:
+        self.controller.choose_class(name)
+        self._use_clicks() if not self._is_painting() else self._use_scribbles()
+
+    def _is_painting(self) -> bool:
+        layers = self.controller.layers
+        active = self.controller.viewer.layers.selection.active
+        return layers is not None and active is layers.existing("scribbles") and active is not None
+
+    def _use_clicks(self) -> None:
+        self._use("clicks", "add")
+
+    def _use_scribbles(self) -> None:
+        self._use("scribbles", "paint")
+
+    def _use(self, role: str, mode: str) -> None:
+        self.controller.choose_class(self.classes.checkedButton().text())
+        layers = self.controller.layers
+        if layers is not None:
+            layer = layers.clicks if role == "clicks" else layers.scribbles
+            self.controller.viewer.layers.selection.active = layer
+            layer.mode = mode
+
+    def _keep(self) -> None:
+        count = self.controller.keep(
+            as_objects=self.as_objects.isChecked(), overwrite=self.overwrite.isChecked()
+        )
+        if count:
+            show_info(f"{count} labels kept")
+
+
+def _told(outcome: Outcome) -> str:
+    report = outcome.report
+    if not report.hints:
+        return CLICK
+    changed = f"{report.changed_pixels} pixels changed, {report.far_pixels} of them far from hints"
+    told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
+    return told if report.satisfied == report.hints else f"{told} Unmet hints are ringed in red."
+
+
+def _combo(hints: dict[str, str]) -> QComboBox:
+    combo = QComboBox()
+    for index, (name, hint) in enumerate(hints.items()):
+        combo.addItem(name)
+        combo.setItemData(index, hint, Qt.ItemDataRole.ToolTipRole)
+    return combo
+
+
+def _button(text: str, hint: str, action: Callable[[], object]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(hint)
+    button.clicked.connect(lambda: action())
+    return button
+
+
+def _row(*widgets: QWidget) -> QGridLayout:
+    row = QGridLayout()
+    for column, widget in enumerate(widgets):
+        row.addWidget(widget, 0, column)
+    return row
+
+
+def _class_style(colour: str) -> str:
+    return (
+        f"QPushButton {{ background: {colour}; color: black; border: 3px solid transparent; "
+        "border-radius: 4px; padding: 5px; }"
+        "QPushButton:checked { border: 3px solid white; font-weight: bold; }"
+    )

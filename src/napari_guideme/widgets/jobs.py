@@ -1,0 +1,120 @@
+"""One background job at a time, and the newest wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import GeneratorWorker, create_worker
+from napari.utils import progress
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_guideme.networks.cancelling import Cancelled, cancellable
+
+if TYPE_CHECKING:
+    from napari_guideme.guidance.methods import Step
+
+Work = Callable[[], Generator["Step", None, Any]]
+
+#: Clicks that follow each other faster than this are answered together.
+DEBOUNCE_MS = 120
+
+
+class LatestJob(QObject):
+    """Runs work off the GUI thread; a newer request stops the older one.
+
+    Signals
+    -------
+    done
+        What the work returned, unless it was cancelled or overtaken.
+    failed
+        The exception that the work raised.
+    busy
+        Whether something is running or about to.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+    busy = Signal(bool)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._next: tuple[Work, str] | None = None
+        self._worker: GeneratorWorker | None = None
+        self._stop = Event()
+        self._bar: progress | None = None
+        self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
+        self._timer.timeout.connect(self._start)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is running or about to."""
+        return self._worker is not None or self._next is not None
+
+    def request(self, work: Work, description: str) -> None:
+        """Run `work` as soon as possible instead of whatever runs or waits now."""
+        self._next = work, description
+        self._stop_running()
+        self._timer.start()
+        self.busy.emit(True)
+
+    def cancel(self) -> None:
+        """Stop what runs and forget what waits."""
+        self._next = None
+        self._timer.stop()
+        self._stop_running()
+        self.busy.emit(self.is_busy)
+
+    def _stop_running(self) -> None:
+        self._stop.set()
+        if self._worker is not None:
+            self._worker.quit()
+
+    def _start(self) -> None:
+        if self._worker is not None or self._next is None:
+            return
+        (work, description), self._next = self._next, None
+        self._stop = Event()
+        self._bar = progress(total=0, desc=description)
+        self._worker = create_worker(
+            _guarded,
+            work,
+            self._stop,
+            _start_thread=False,
+            _connect={
+                "yielded": self._on_step,
+                "returned": self._on_returned,
+                "errored": self._on_error,
+                "finished": self._on_finished,
+            },
+        )
+        self._worker.start()
+
+    def _on_step(self, step: Step) -> None:
+        if self._bar is not None:
+            self._bar.total = step.total
+            self._bar.update(step.index - self._bar.n)
+
+    def _on_returned(self, result: Any) -> None:
+        if not self._stop.is_set() and result is not None:
+            self.done.emit(result)
+
+    def _on_error(self, error: Exception) -> None:
+        if not isinstance(error, Cancelled):
+            self.failed.emit(error)
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if self._next is not None:
+            self._timer.start(0)
+            self._timer.setInterval(DEBOUNCE_MS)
+        self.busy.emit(self.is_busy)
+
+
+def _guarded(work: Work, stop: Event) -> Generator[Step, None, Any]:
+    with cancellable(stop):
+        return (yield from work())

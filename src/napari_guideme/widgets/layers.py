@@ -1,0 +1,297 @@
+"""The layers of one image: clicks, scribbles, labels, and what is shown on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from napari import Viewer
+from napari.layers import Image, Labels, Layer, Points
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_guideme.hints import Click, Hint, Hints, Scribble
+from napari_guideme.widgets.colours import class_colours
+from napari_guideme.widgets.slices import Slice, spatial_shape
+
+CLASS = "class"
+
+L = TypeVar("L", bound=Layer)
+
+
+def geometry(layer: Layer) -> dict[str, Any]:
+    """Everything that places a layer in the world, to give to another layer."""
+    return {
+        "scale": layer.scale,
+        "translate": layer.translate,
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+        "metadata": dict(layer.metadata),
+    }
+
+
+class GuideLayers:
+    """The layers that belong to one image and one list of classes.
+
+    Layers are known by identity, so they may be renamed and reordered. One that
+    the user deletes is made anew when it is needed again.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    image
+        The image that is segmented.
+    classes
+        Names of the classes, the background first.
+    on_hints
+        Called after the user changed a click or a scribble.
+    """
+
+    def __init__(
+        self, viewer: Viewer, image: Image, classes: Sequence[str], on_hints: Callable[[], None]
+    ) -> None:
+        self.viewer = viewer
+        self.image = image
+        self.classes = tuple(classes)
+        self.colours = class_colours(len(classes))
+        self.current_class = self.classes[min(1, len(self.classes) - 1)]
+        self._on_hints = on_hints
+        self._silent = False
+        self._layers: dict[str, Layer] = {}
+
+    # -- the layers ---------------------------------------------------------
+
+    @property
+    def clicks(self) -> Points:
+        """Points, one per click; their class is the feature ``class``."""
+        return self._layer("clicks", self._make_clicks)
+
+    @property
+    def scribbles(self) -> Labels:
+        """Painted pixels: 0 is nothing, k + 1 is class k."""
+        return self._layer("scribbles", self._make_scribbles)
+
+    @property
+    def labels(self) -> Labels:
+        """The refined class of every pixel."""
+        return self._layer("labels", lambda: self._make_labels("labels", self._class_colormap(0)))
+
+    @property
+    def kept(self) -> Labels:
+        """The labels that the user decided to keep."""
+        return self._layer("kept labels", lambda: self._make_labels("kept labels", None, np.int32))
+
+    @property
+    def changes(self) -> Labels:
+        """Pixels whose class is no longer the network's own."""
+        colormap = DirectLabelColormap(color_dict={None: "transparent", 1: "#ff00ff"})
+        return self._layer("changes", lambda: self._make_labels("changes", colormap))
+
+    @property
+    def unmet(self) -> Points:
+        """Rings around hints that the labels do not follow yet."""
+        return self._layer("unmet hints", self._make_unmet)
+
+    def existing(self, role: str) -> Layer | None:
+        """Return a layer if the user has not deleted it."""
+        layer = self._layers.get(role)
+        return layer if layer is not None and layer in self.viewer.layers else None
+
+    # -- hints --------------------------------------------------------------
+
+    def choose_class(self, name: str) -> None:
+        """Click and paint with this class from now on."""
+        self.current_class = name
+        index = self.classes.index(name)
+        clicks = self.clicks
+        with self._silence():
+            selected, clicks.selected_data = set(clicks.selected_data), set()
+            clicks.feature_defaults = {CLASS: name}
+            clicks.current_face_color = self.colours[index]
+            clicks.selected_data = selected
+        self.scribbles.selected_label = index + 1
+
+    def hints(self, part: Slice) -> list[Hint]:
+        """Read the hints that lie in a slice, clicks first."""
+        found: list[Hint] = []
+        clicks = self.existing("clicks")
+        if clicks is not None:
+            for position, name in zip(clicks.data, clicks.features[CLASS], strict=True):
+                if part.holds(position) and name in self.classes:
+                    found.append(Click(part.project(position), str(name)))
+        scribbles = self.existing("scribbles")
+        if scribbles is not None:
+            found += self._strokes(np.asarray(scribbles.data[part.slices]))
+        return found
+
+    def write_hints(self, part: Slice, hints: Hints) -> None:
+        """Show these hints in a slice, in place of those that are there."""
+        with self._silence():
+            self._write_clicks(part, [hint for hint in hints if isinstance(hint, Click)])
+            painted = [hint for hint in hints if isinstance(hint, Scribble)]
+            if painted or self.existing("scribbles") is not None:
+                self._write_scribbles(part, painted)
+
+    # -- results ------------------------------------------------------------
+
+    def write_labels(self, part: Slice, labels: NDArray[np.integer]) -> None:
+        """Show the refined labels of a slice."""
+        self.labels.data[part.slices] = labels
+        self.labels.refresh()
+
+    def write_changes(self, part: Slice, changed: NDArray[np.bool_]) -> None:
+        """Show which pixels of a slice changed."""
+        self.changes.data[part.slices] = changed
+        self.changes.refresh()
+
+    def write_unmet(self, part: Slice, positions: Sequence[tuple[float, ...]]) -> None:
+        """Ring hints of a slice; without any there is no layer to see."""
+        if not positions and self.existing("unmet hints") is None:
+            return
+        layer = self.unmet
+        others = [p for p in layer.data if not part.holds(p)]
+        layer.data = np.array([*others, *map(part.embed, positions)]).reshape(-1, self.image.ndim)
+
+    def keep(self, part: Slice, ids: NDArray[np.integer], *, overwrite: bool) -> int:
+        """Add numbered objects to the kept labels; return how many were added.
+
+        Objects get ids that are not in use. Pixels that are kept already stay as
+        they are, unless `overwrite`.
+        """
+        kept = self.kept
+        before = np.asarray(kept.data[part.slices])
+        free = np.ones(before.shape, bool) if overwrite else before == 0
+        new = np.where((ids > 0) & free, ids + int(kept.data.max(initial=0)), 0)
+        kept.data[part.slices] = np.where(new > 0, new, before)
+        kept.refresh()
+        return len(np.unique(new)) - 1 if (new == 0).any() else len(np.unique(new))
+
+    # -- making -------------------------------------------------------------
+
+    def _layer(self, role: str, make: Callable[[], L]) -> L:
+        layer = self.existing(role)
+        if layer is None:
+            with self._active_kept():
+                layer = self._layers[role] = make()
+                self.viewer.add_layer(layer)
+        return layer  # type: ignore[return-value]
+
+    @contextmanager
+    def _active_kept(self) -> Iterator[None]:
+        """Adding our layers must not take the tool out of the user's hand."""
+        active = self.viewer.layers.selection.active
+        yield
+        if active in (self.existing("clicks"), self.existing("scribbles")) and active is not None:
+            self.viewer.layers.selection.active = active
+
+    def _name(self, role: str) -> str:
+        return f"{role} ({self.image.name})"
+
+    def _make_clicks(self) -> Points:
+        index = self.classes.index(self.current_class)
+        layer = Points(
+            np.empty((0, self.image.ndim)),
+            name=self._name("clicks"),
+            features={CLASS: np.array([], dtype=object)},
+            feature_defaults={CLASS: self.current_class},
+            face_color=self.colours[index],
+            border_color="white",
+            border_width=0.15,
+            size=self._point_size(),
+            symbol="disc",
+            **geometry(self.image),
+        )
+        layer.current_face_color = self.colours[index]
+        layer.events.data.connect(self._on_clicks)
+        return layer
+
+    def _on_clicks(self, event: Any) -> None:
+        if str(getattr(event.action, "value", event.action)) in ("added", "removed", "changed"):
+            self._changed()
+
+    def _make_scribbles(self) -> Labels:
+        layer = self._make_labels("scribbles", self._class_colormap(1))
+        layer.selected_label = self.classes.index(self.current_class) + 1
+        layer.brush_size = 5
+        layer.events.paint.connect(lambda _: self._changed())
+        return layer
+
+    def _make_labels(
+        self, role: str, colormap: DirectLabelColormap | None, dtype: Any = np.uint8
+    ) -> Labels:
+        data = np.zeros(spatial_shape(self.image), dtype)
+        layer = Labels(data, name=self._name(role), opacity=0.5, **geometry(self.image))
+        if colormap is not None:
+            layer.colormap = colormap
+        return layer
+
+    def _make_unmet(self) -> Points:
+        return Points(
+            np.empty((0, self.image.ndim)),
+            name=self._name("unmet hints"),
+            face_color="transparent",
+            border_color="#ff2d2d",
+            border_width=0.15,
+            size=2 * self._point_size(),
+            symbol="ring",
+            **geometry(self.image),
+        )
+
+    def _class_colormap(self, offset: int) -> DirectLabelColormap:
+        """Colours of the classes, from `offset` on; the background itself is not tinted."""
+        colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+        first = 0 if offset else 1
+        colours |= {k + offset: c for k, c in enumerate(self.colours) if k >= first}
+        return DirectLabelColormap(color_dict=colours)
+
+    def _point_size(self) -> float:
+        return max(3.0, max(spatial_shape(self.image)[-2:]) / 60)
+
+    # -- helpers ------------------------------------------------------------
+
+    def _changed(self) -> None:
+        if not self._silent:
+            self._on_hints()
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
+    def _strokes(self, painted: NDArray[np.integer]) -> list[Scribble]:
+        strokes = []
+        for value in np.unique(painted[painted > 0]):
+            regions, count = ndimage.label(painted == value, np.ones((3, 3)))
+            name = self.classes[int(value) - 1]
+            strokes += [Scribble.from_mask(regions == n, name) for n in range(1, count + 1)]
+        return strokes
+
+    def _write_clicks(self, part: Slice, hints: Sequence[Click]) -> None:
+        layer = self.clicks
+        elsewhere = [i for i, position in enumerate(layer.data) if not part.holds(position)]
+        names = [layer.features[CLASS].iloc[i] for i in elsewhere] + [h.class_name for h in hints]
+        positions = [layer.data[i] for i in elsewhere] + [part.embed(h.at) for h in hints]
+        layer.selected_data = set()
+        layer.data = np.array(positions, dtype=float).reshape(-1, self.image.ndim)
+        layer.features = {CLASS: np.array(names, dtype=object)}
+        layer.feature_defaults = {CLASS: self.current_class}
+        if names:
+            layer.face_color = [self.colours[self.classes.index(name)] for name in names]
+        layer.current_face_color = self.colours[self.classes.index(self.current_class)]
+
+    def _write_scribbles(self, part: Slice, hints: Sequence[Scribble]) -> None:
+        painted = np.zeros(part.shape, np.uint8)
+        for hint in hints:
+            painted[tuple(hint.pixels(part.shape).T)] = self.classes.index(hint.class_name) + 1
+        self.scribbles.data[part.slices] = painted
+        self.scribbles.refresh()

@@ -1,0 +1,102 @@
+"""The two-dimensional slice of an image layer that the viewer shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari import Viewer
+from napari.layers import Image
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Where a slice lies in its layer.
+
+    Attributes
+    ----------
+    layer
+        The image.
+    axes
+        The two axes of the layer that span the slice, in array order.
+    index
+        Position along every axis of the layer; those in `axes` do not count.
+    """
+
+    layer: Image
+    axes: tuple[int, ...]
+    index: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """What tells this slice from others."""
+        fixed = tuple(-1 if axis in self.axes else i for axis, i in enumerate(self.index))
+        return id(self.layer), self.axes, fixed
+
+    @property
+    def slices(self) -> tuple[Any, ...]:
+        """What selects the slice from an array of the layer's spatial shape."""
+        return tuple(slice(None) if a in self.axes else i for a, i in enumerate(self.index))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+        shape = spatial_shape(self.layer)
+        return tuple(shape[axis] for axis in self.axes)
+
+    def pixels(self) -> NDArray[Any]:
+        """Read the slice; for lazy data this computes."""
+        return np.asarray(full_resolution(self.layer)[self.slices])
+
+    def holds(self, position: NDArray[np.floating]) -> bool:
+        """Whether a position in the layer's array axes lies in this slice."""
+        return all(
+            axis in self.axes or int(np.floor(position[axis] + 0.5)) == self.index[axis]
+            for axis in range(len(self.index))
+        )
+
+    def project(self, position: NDArray[np.floating]) -> tuple[float, ...]:
+        """Row and column of a position in the layer's array axes."""
+        return tuple(float(position[axis]) for axis in self.axes)
+
+    def embed(self, position: tuple[float, ...]) -> tuple[float, ...]:
+        """Position in the layer's array axes of a row and a column."""
+        full = list(map(float, self.index))
+        for axis, value in zip(self.axes, position, strict=True):
+            full[axis] = value
+        return tuple(full)
+
+
+def shown_slice(viewer: Viewer, layer: Image) -> Slice:
+    """Find the slice of a layer that the viewer shows.
+
+    Raises
+    ------
+    InputError
+        If the viewer shows a volume, or an image of fewer than two axes.
+    """
+    if viewer.dims.ndisplay != 2:
+        raise InputError("switch the viewer to its 2-D view: a 2-D network works on slices")
+    ndim = layer.ndim
+    offset = viewer.dims.ndim - ndim
+    axes = tuple(sorted(axis - offset for axis in viewer.dims.displayed))
+    if axes[0] < 0:
+        raise InputError(f"{layer.name} has no two axes in the plane that is shown")
+    position = np.asarray(layer.world_to_data(viewer.dims.point[offset:]))
+    last = np.asarray(spatial_shape(layer)) - 1
+    index = np.clip(np.floor(position + 0.5), 0, last).astype(int)
+    return Slice(layer, axes, tuple(0 if a in axes else int(i) for a, i in enumerate(index)))
+
+
+def full_resolution(layer: Image) -> Any:
+    """Return the array behind a layer, of a pyramid the finest level."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def spatial_shape(layer: Image) -> tuple[int, ...]:
+    """Shape of a layer without its colours."""
+    return tuple(full_resolution(layer).shape[: layer.ndim])
