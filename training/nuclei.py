@@ -30,7 +30,9 @@ from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.unet import UNet
 
 WIDTHS = (16, 32, 64, 128, 192)
-PREPARATION = Preparation(channels=3, value_range="percentile", percentiles=(1.0, 99.8), multiple=16)
+PREPARATION = Preparation(
+    channels=3, value_range="percentile", percentiles=(1.0, 99.8), multiple=16
+)
 SHARES = {"fluorescence": 0.55, "histology-purple": 0.33, "grayscale-bright": 0.12}
 CLASS_WEIGHTS = torch.tensor([1.0, 1.0, 3.0])
 BACKGROUND, NUCLEUS, BORDER = range(3)
@@ -171,7 +173,10 @@ def train(data: Path, out: Path, steps: int, seed: int) -> None:
         done, spent = state["step"], state["seconds"]
         for name, part in parts.items():
             part.load_state_dict(state[name])
-    held_out, sampler = load(data, validation=True), Sampler(load(data, validation=False), seed + done)
+    held_out, sampler = (
+        load(data, validation=True),
+        Sampler(load(data, validation=False), seed + done),
+    )
     start = time.perf_counter() - spent
     for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, mininterval=10):
         network.train()

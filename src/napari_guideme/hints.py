@@ -64,7 +64,9 @@ class Scribble:
     @classmethod
     def from_mask(cls, mask: NDArray[np.bool_], class_name: str) -> Scribble:
         """Describe painted pixels exactly, as one line per run along the last axis."""
-        edges = np.diff(np.pad(mask.astype(np.int8), [(0, 0)] * (mask.ndim - 1) + [(1, 1)]), axis=-1)
+        edges = np.diff(
+            np.pad(mask.astype(np.int8), [(0, 0)] * (mask.ndim - 1) + [(1, 1)]), axis=-1
+        )
         first = np.argwhere(edges == 1)
         last = np.argwhere(edges == -1) - np.eye(mask.ndim, dtype=int)[-1]
         paths = tuple(
@@ -165,9 +167,13 @@ class Hints:
             If the layout is another; the message names the entry.
         """
         if not isinstance(entries, dict) or not set(entries) <= {"clicks", "scribbles"}:
-            raise InputError('hints must be an object with "clicks" and "scribbles", and nothing else')
+            raise InputError(
+                'hints must be an object with "clicks" and "scribbles", and nothing else'
+            )
         clicks = [_click(entry, f"click {n}") for n, entry in _numbered(entries, "clicks")]
-        scribbles = [_scribble(entry, f"scribble {n}") for n, entry in _numbered(entries, "scribbles")]
+        scribbles = [
+            _scribble(entry, f"scribble {n}") for n, entry in _numbered(entries, "scribbles")
+        ]
         return cls().added([*clicks, *scribbles])
 
     def to_json(self) -> dict[str, list[dict[str, Any]]]:
@@ -213,7 +219,8 @@ def _segment_pixels(
     length = float(along @ along)
     t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(grid.shape[:-1])
     distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
-    return grid[distance <= radius + 1e-9].astype(np.intp)
+    covered: NDArray[np.intp] = grid[distance <= radius + 1e-9].astype(np.intp)
+    return covered
 
 
 def _outside(what: str, shape: Sequence[int]) -> InputError:
@@ -263,7 +270,9 @@ def _position(entry: Any, where: str) -> Position:
     if not numbers or not all(
         isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in entry
     ):
-        raise InputError(f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}")
+        raise InputError(
+            f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}"
+        )
     return tuple(map(float, entry))
 
 

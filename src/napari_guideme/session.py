@@ -289,5 +289,3 @@ class GuideSession:
             return away
         far: NDArray[np.bool_] = ndimage.distance_transform_edt(away) > FAR * max(self.shape)
         return far
-
-

@@ -48,9 +48,7 @@ class Features:
         grid = ((grid + 0.5) / size * 2 - 1).flip(1)
         grid = grid.view(1, *(1,) * (grid.shape[1] - 1), *grid.shape)
         return [
-            F.grid_sample(level, grid, align_corners=False, padding_mode="border")
-            .flatten(2)[0]
-            .T
+            F.grid_sample(level, grid, align_corners=False, padding_mode="border").flatten(2)[0].T
             for level in self._levels
         ]
 

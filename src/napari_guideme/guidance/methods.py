@@ -118,8 +118,12 @@ class HintTensors:
         chosen = []
         for owner in np.unique(pixels.owners):
             own = np.flatnonzero(pixels.owners == owner)
-            chosen.append(own[np.linspace(0, len(own) - 1, min(len(own), _PIXELS_PER_HINT)).astype(int)])
-        weights = np.concatenate([np.full(len(own), 1 / (len(own) * len(chosen))) for own in chosen])
+            chosen.append(
+                own[np.linspace(0, len(own) - 1, min(len(own), _PIXELS_PER_HINT)).astype(int)]
+            )
+        weights = np.concatenate(
+            [np.full(len(own), 1 / (len(own) * len(chosen))) for own in chosen]
+        )
         index = np.concatenate(chosen)
         return cls(
             torch.from_numpy(pixels.positions[index]).to(device),

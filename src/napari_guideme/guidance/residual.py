@@ -45,9 +45,7 @@ class Kernel:
     def __call__(self, similarity: Tensor, squared_distance: Tensor, size: int) -> Tensor:
         """Kernel values for similarities and squared distances in pixels."""
         reach = self.reach * size
-        return torch.exp(
-            (similarity - 1) / self.temperature - squared_distance / (2 * reach**2)
-        )
+        return torch.exp((similarity - 1) / self.temperature - squared_distance / (2 * reach**2))
 
 
 def regress(

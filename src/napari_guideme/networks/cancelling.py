@@ -10,7 +10,7 @@ from threading import Event
 _cancelled: ContextVar[Event | None] = ContextVar("cancelled", default=None)
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error, the user asked for it
+class Cancelled(Exception):
     """The computation was stopped because its event was set."""
 
 

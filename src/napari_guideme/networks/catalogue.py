@@ -63,7 +63,10 @@ class CatalogueEntry:
         module = UNet(**self.table["architecture"])
         weights = load((self.folder / f"{self.name}.safetensors").read_bytes())
         module.load_state_dict(
-            {key: value.float() if value.is_floating_point() else value for key, value in weights.items()}
+            {
+                key: value.float() if value.is_floating_point() else value
+                for key, value in weights.items()
+            }
         )
         return FrozenNetwork(
             module,

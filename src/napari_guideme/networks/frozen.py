@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.networks.tracing import trace
+from napari_guideme.networks.tracing import Runner, trace
 
 Output = Literal["logits", "probabilities"]
 
@@ -116,14 +117,12 @@ class FrozenNetwork:
         self.description = description
         self.device = choose_device(device)
         guest = _guest(module).to(self.device)
-        self._example = torch.zeros(1, preparation.channels, *preparation.example_size)
-        self._example = self._example.to(self.device)
-        try:
-            self._graph_module = trace(guest, self._example)
-        except RuntimeError as error:
-            raise InputError(
-                f"{name} does not run on an input of shape {tuple(self._example.shape)}: {error}"
-            ) from error
+        self._example, *others = (
+            _noise(1, preparation.channels, *size).to(self.device)
+            for size in preparation.example_sizes
+        )
+        with self._refusing(self._example):
+            self._graph_module = trace(guest, self._example, others)
         self._check_classes()
         self.default_point = self.guide_point(guide_point or self._deep_point()).name
 
@@ -170,10 +169,11 @@ class FrozenNetwork:
         """
         node = self._node(point)
         behind = _dependents(node)
-        values = _Runner(self._graph_module).values(
-            {self._node("input"): x.to(self.device)},
-            [n for n in self._graph_module.graph.nodes if n not in behind],
-        )
+        with self._refusing(x):
+            values = _Runner(self._graph_module).values(
+                {self._node("input"): x.to(self.device)},
+                [n for n in self._graph_module.graph.nodes if n not in behind],
+            )
         read = {n for tail_node in behind for n in tail_node.all_input_nodes}
         crossing = {n: values[n] for n in read - behind if n is not node}
         return Head(point, values[node], crossing)
@@ -204,11 +204,12 @@ class FrozenNetwork:
     @torch.no_grad()
     def observe(self, x: Tensor, points: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the whole network once and keep the activations at some guide points."""
-        values = _Runner(self._graph_module).values(
-            {self._node("input"): x.to(self.device)},
-            list(self._graph_module.graph.nodes),
-            keep={self._output_node, *(self._node(point) for point in points)},
-        )
+        with self._refusing(x):
+            values = _Runner(self._graph_module).values(
+                {self._node("input"): x.to(self.device)},
+                list(self._graph_module.graph.nodes),
+                keep={self._output_node, *(self._node(point) for point in points)},
+            )
         kept = {point: values[self._node(point)] for point in points}
         return self._logits(values[self._output_node]), kept
 
@@ -218,15 +219,21 @@ class FrozenNetwork:
         digest = hashlib.sha256(str(self._graph_module.graph).encode())
         for key, value in sorted(self._graph_module.state_dict().items()):
             digest.update(key.encode())
-            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-                          if value.ndim else str(value.item()).encode())
+            digest.update(
+                value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+                if value.ndim
+                else str(value.item()).encode()
+            )
         return digest.hexdigest()
 
     @cached_property
     def _output_node(self) -> fx.Node:
-        return next(n for n in self._graph_module.graph.nodes if n.op == "output").args[0]
+        last = next(n for n in self._graph_module.graph.nodes if n.op == "output")
+        output: fx.Node = last.args[0]
+        return output
 
     def _node(self, point: str) -> fx.Node:
+        node: fx.Node
         for node in self._graph_module.graph.nodes:
             if node.name == point or (point == "input" and node.op == "placeholder"):
                 return node
@@ -240,9 +247,21 @@ class FrozenNetwork:
             output = torch.cat([1 - output, output], dim=1)
         return output.clamp_min(1e-6).log() if self.output == "probabilities" else output
 
+    @contextmanager
+    def _refusing(self, x: Tensor) -> Iterator[None]:
+        """Foreign code can fail in any manner; say which network and which input."""
+        try:
+            yield
+        except (InputError, cancelling.Cancelled):
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{self.name} does not run on an input of shape {tuple(x.shape)}: {error}"
+            ) from error
+
     def _check_classes(self) -> None:
         logits, _ = self.observe(self._example)
-        if logits.ndim != self._example.ndim or logits.shape[1] != len(self.classes):
+        if logits.shape[1] != len(self.classes):
             raise InputError(
                 f"{self.name} returns shape {tuple(logits.shape)} for an input of shape "
                 f"{tuple(self._example.shape)}; expected is one channel for each of the "
@@ -264,7 +283,7 @@ def choose_device(name: str = "auto") -> torch.device:
     raise InputError(f"device {name!r} is not here; choose auto, {', '.join(available)}")
 
 
-class _Runner(fx.Interpreter):
+class _Runner(Runner):
     """Runs some nodes of a graph from given values."""
 
     def values(
@@ -293,7 +312,16 @@ def _guest(module: nn.Module) -> nn.Module:
         id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
         for parameter in module.parameters()
     }
+    for part in module.modules():
+        # Derived weights and remembered activations: autograd forbids deepcopy.
+        derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
+        memo |= {id(value): value.detach().clone() for value in derived}
     return copy.deepcopy(module, memo).eval()
+
+
+def _noise(*shape: int) -> Tensor:
+    """An input that no part of a network maps to zero by chance, always the same."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
 
 
 def _dependents(node: fx.Node) -> set[fx.Node]:
@@ -306,7 +334,7 @@ def _dependents(node: fx.Node) -> set[fx.Node]:
     return found
 
 
-class _Profiler(fx.Interpreter):
+class _Profiler(Runner):
     """Notes shape and floating-point operations of every node."""
 
     def __init__(self, graph_module: fx.GraphModule) -> None:
@@ -332,7 +360,7 @@ def _guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[GuidePo
     behind_source = _dependents(source)
     points = [GuidePoint("input", example.shape[1], 1.0, 1.0)]
     for node in graph_module.graph.nodes:
-        shape = profiler.shapes.get(node, ())
+        shape = profiler.shapes.get(node, torch.Size())
         if len(shape) != example.ndim or node not in behind_source:
             continue
         tail_flops = sum(profiler.flops[n] for n in _dependents(node))

@@ -26,10 +26,11 @@ def objects(labels: NDArray[np.integer], separator: int | None = None) -> NDArra
     ids = np.zeros(labels.shape, dtype=np.int32)
     neighbours = ndimage.generate_binary_structure(labels.ndim, labels.ndim)
     for index in np.setdiff1d(labels, [0] if separator is None else [0, separator]):
-        found, count = ndimage.label(labels == index, neighbours)
+        found, _ = ndimage.label(labels == index, neighbours)
         ids[found > 0] = found[found > 0] + ids.max()
     if separator is None or not ids.any():
         return ids
     core = labels * (labels != separator)
     depth = ndimage.distance_transform_edt(core == 0)
-    return watershed(depth, ids, mask=labels != 0).astype(np.int32)
+    grown: NDArray[np.int32] = watershed(depth, ids, mask=labels != 0).astype(np.int32)
+    return grown

@@ -97,9 +97,13 @@ class Preparation:
             raise InputError(f"ndim is {self.ndim}; networks have 2 or 3 spatial axes")
 
     @property
-    def example_size(self) -> tuple[int, ...]:
-        """A small spatial size that the network accepts."""
-        return self.size or (self._padded_length(max(64, 2 * self.multiple)),) * self.ndim
+    def example_sizes(self) -> tuple[tuple[int, ...], ...]:
+        """Small spatial sizes that the network accepts: one, or two if they may differ."""
+        if self.size:
+            return (self.size,)
+        length = self._padded_length(max(64, 2 * self.multiple))
+        longer = (length + (2 * axis + 1) * self.multiple for axis in range(self.ndim))
+        return (length,) * self.ndim, tuple(longer)
 
     @classmethod
     def from_dict(cls, entries: dict[str, Any]) -> Preparation:
@@ -110,7 +114,10 @@ class Preparation:
                 f"unknown preparation {', '.join(sorted(unknown))}; "
                 f"known are {', '.join(sorted(known))}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()})
+        read: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()
+        }
+        return cls(**read)
 
     def prepare(
         self,
@@ -151,7 +158,11 @@ class Preparation:
             x = F.interpolate(x, self.size, mode=mode, align_corners=False)
         resized = tuple(x.shape[2:])
         padded = tuple(self._padded_length(n) for n in resized)
-        widths = [(0, 0), (0, 0), *((0, after - n) for n, after in zip(resized, padded, strict=True))]
+        widths = [
+            (0, 0),
+            (0, 0),
+            *((0, after - n) for n, after in zip(resized, padded, strict=True)),
+        ]
         if padded != resized:
             x = torch.from_numpy(np.pad(x.numpy(), widths, mode="symmetric"))
         return x, Placement(shape, resized, padded)
@@ -164,8 +175,8 @@ class Preparation:
         mode = "bilinear" if self.ndim == 2 else "trilinear"
         if tuple(output.shape[2:]) != placement.padded_shape:
             output = F.interpolate(output, placement.padded_shape, mode=mode, align_corners=False)
-        kept = (..., *(slice(0, n) for n in placement.resized_shape))
-        output = output[kept]
+        for axis, length in enumerate(placement.resized_shape, start=2):
+            output = output.narrow(axis, 0, length)
         if placement.resized_shape != placement.image_shape:
             output = F.interpolate(output, placement.image_shape, mode=mode, align_corners=False)
         return output
@@ -183,13 +194,8 @@ class Preparation:
                 f"{image.shape} has {spatial}"
                 + (" (name its channel axis?)" if spatial == self.ndim + 1 else "")
             )
-        if channel_axis is None:
-            pixels = image[None]
-        else:
-            pixels = np.moveaxis(image, channel_axis, 0)
-        pixels = _selected(pixels, channels)
-        scaled = self._dtype_scaled(pixels)
-        return self._matched(scaled)
+        pixels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+        return self._matched(self._dtype_scaled(_selected(pixels, channels)))
 
     def _dtype_scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         values = pixels.astype(np.float32)
@@ -221,8 +227,8 @@ class Preparation:
             low, high = np.percentile(pixels, self.percentiles)
             pixels = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1)
         column = (-1, *(1,) * self.ndim)
-        mean = np.reshape(np.float32(self.mean), column)
-        std = np.reshape(np.float32(self.std), column)
+        mean = np.reshape(np.asarray(self.mean, np.float32), column)
+        std = np.reshape(np.asarray(self.std, np.float32), column)
         return ((np.float32(self.scale) * pixels - mean) / std).astype(np.float32)
 
     def _padded_length(self, length: int) -> int:

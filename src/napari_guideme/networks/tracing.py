@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -12,11 +13,22 @@ from torch import Tensor, fx, nn
 logger = logging.getLogger(__name__)
 
 
-def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
+class Runner(fx.Interpreter):
+    """Runs a graph; an operation that writes to its inputs is given copies of them."""
+
+    def fetch_args_kwargs_from_env(self, n: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Values of the arguments of a node."""
+        args, kwargs = super().fetch_args_kwargs_from_env(n)
+        if "writes" in n.meta:
+            args, kwargs = fx.node.map_aggregate((args, kwargs), _copied)
+        return args, kwargs
+
+
+def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> fx.GraphModule:
     """Return a graph from one input to the logits that computes the same as `module`.
 
     A module that neither fx nor export can trace becomes a graph of a single
-    call: it can still be moved at its input.
+    call: it can still be moved at its input. The graph is for a :class:`Runner`.
 
     Parameters
     ----------
@@ -24,14 +36,19 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
         In evaluation mode.
     example
         An input of a shape that the module accepts, (N, C, *spatial).
+    others
+        Inputs of other sizes; the graph has to agree with the module on all that
+        it takes.
     """
-    with torch.no_grad():
-        expected = main_output(module(example))
+    known = [(example, _outcome(module, example))]
+    for other in others:
+        with suppress(Exception):
+            known.append((other, _outcome(module, other)))
     for way in (fx.symbolic_trace, lambda m: _exported(m, example)):
-        graph_module = _attempt(way, module)
-        if graph_module is not None and _agrees(graph_module, example, expected):
+        graph_module = _attempt(way, module, example)
+        if graph_module is not None and all(_agrees(graph_module, *pair) for pair in known):
             return graph_module
-    return _pruned(_opaque(module))
+    return _marked(_pruned(_opaque(module)), example)
 
 
 def main_output(output: Any) -> Any:
@@ -41,7 +58,7 @@ def main_output(output: Any) -> Any:
     has it under ``"out"`` (as torchvision's) or first.
     """
     if isinstance(output, dict):
-        return output["out"] if "out" in output else next(iter(output.values()))
+        return output["out"] if "out" in output else next(iter(output.values()), None)
     if isinstance(output, tuple | list):
         return main_output(output[0])
     return output
@@ -58,10 +75,21 @@ class _MainOutput(nn.Module):
         return main_output(self.module(x))
 
 
-def _attempt(way: Callable[[nn.Module], Any], module: nn.Module) -> fx.GraphModule | None:
+@torch.no_grad()
+def _outcome(module: nn.Module, x: Tensor) -> Tensor:
+    output = main_output(module(x.clone()))
+    if not isinstance(output, Tensor) or output.ndim != x.ndim:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise TypeError(f"it returns {found} instead of one map per class")
+    return output
+
+
+def _attempt(
+    way: Callable[[nn.Module], Any], module: nn.Module, example: Tensor
+) -> fx.GraphModule | None:
     """Trace one way; foreign code can fail in any manner, and then the next way is tried."""
     try:
-        return _pruned(way(module))
+        return _marked(_pruned(way(module)), example)
     except Exception as error:
         logger.info("%s was not traced: %s", type(module).__name__, error)
         return None
@@ -70,7 +98,7 @@ def _attempt(way: Callable[[nn.Module], Any], module: nn.Module) -> fx.GraphModu
 def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> bool:
     try:
         with torch.no_grad():
-            output = graph_module(example)
+            output = Runner(graph_module).run(example)
     except Exception as error:
         logger.info("the traced graph does not run: %s", error)
         return False
@@ -80,7 +108,7 @@ def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> 
 def _exported(module: nn.Module, example: Tensor) -> nn.Module:
     free = {axis: torch.export.Dim.AUTO for axis in range(2, example.ndim)}
     program = torch.export.export(_MainOutput(module), (example,), dynamic_shapes=(free,))
-    return program.module(check_guards=False)
+    return program.module()
 
 
 def _opaque(module: nn.Module) -> fx.GraphModule:
@@ -102,3 +130,26 @@ def _pruned(graph_module: Any) -> fx.GraphModule:
     graph_module.recompile()
     pruned: fx.GraphModule = graph_module
     return pruned
+
+
+def _copied(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+class _Marker(fx.Interpreter):
+    """Marks the operations that write to their inputs, such as ``relu_``."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        read = [self.env[source] for source in n.all_input_nodes]
+        read = [value for value in read if isinstance(value, Tensor)]
+        versions = [value._version for value in read]
+        result = super().run_node(n)
+        if versions != [value._version for value in read]:
+            n.meta["writes"] = True
+        return result
+
+
+@torch.no_grad()
+def _marked(graph_module: fx.GraphModule, example: Tensor) -> fx.GraphModule:
+    _Marker(graph_module).run(example.clone())
+    return graph_module

@@ -39,8 +39,7 @@ class UNet(nn.Module):
         super().__init__()
         inputs = [in_channels, *widths[:-1]]
         self.encoder = nn.ModuleList(
-            _double_convolution(n_in, n_out)
-            for n_in, n_out in zip(inputs, widths, strict=True)
+            _double_convolution(n_in, n_out) for n_in, n_out in zip(inputs, widths, strict=True)
         )
         self.decoder = nn.ModuleList(
             _double_convolution(coarse + fine, fine)

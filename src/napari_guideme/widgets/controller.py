@@ -53,11 +53,14 @@ class Controller(QObject):
         A message for the user.
     busy
         Whether something is being computed.
+    class_changed
+        The class that new clicks get.
     """
 
     refined = Signal(object)
     problem = Signal(str)
     busy = Signal(bool)
+    class_changed = Signal(str)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -111,6 +114,12 @@ class Controller(QObject):
         """Label the slice that is shown; hints that are there already count."""
         self._reported(self._refine_shown)
 
+    def show_hints(self, hints: Hints) -> None:
+        """Place hints in the slice that is shown, and refine by them."""
+        image = self._checked_image()
+        self._guide_layers().write_hints(shown_slice(self.viewer, image), hints)
+        self.run()
+
     def choose_method(self, name: str) -> None:
         """Refine by another method from now on."""
         self.method = name
@@ -161,7 +170,7 @@ class Controller(QObject):
         if layers is None or layers.image is not image or layers.classes != self.classes:
             chosen = layers.current_class if layers is not None else None
             self.layers = layers = GuideLayers(
-                self.viewer, image, self.classes, self._on_hints
+                self.viewer, image, self.classes, self._on_hints, self.class_changed.emit
             )
             if chosen in layers.classes:
                 layers.current_class = str(chosen)
@@ -180,9 +189,6 @@ class Controller(QObject):
         layers = self._guide_layers()
         index = self.classes.index(layers.current_class) + 1
         self.choose_class(self.classes[index % len(self.classes)])
-        self.class_changed.emit(layers.current_class)
-
-    class_changed = Signal(str)
 
     def _checked_image(self) -> Image:
         image = self.image

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from magicgui.widgets import create_widget
 from napari import Viewer
@@ -36,10 +37,10 @@ CLICK = "Now choose a class below and click where the labels are wrong."
 class GuideWidget(QWidget):
     """Correct a frozen segmentation network by clicks and scribbles."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self.controller = Controller(viewer, self)
-        self.image = create_widget(annotation=Image, label="Image")
+        self.controller = Controller(napari_viewer, self)
+        self.image: Any = create_widget(annotation=Image, label="Image")
         self.network = _combo({n: e.description for n, e in catalogue().items()})
         self.method = _combo(METHOD_NAMES)
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
@@ -53,12 +54,12 @@ class GuideWidget(QWidget):
         self.paint = _button("Scribble", "Paint scribbles (napari's own tool)", self._use_scribbles)
         self.changes = QCheckBox("Show what changed")
         self.keep = _button("Keep labels", "Add them to a layer of their own", self._keep)
-        self.as_objects = QCheckBox("number the objects", checked=True)
-        self.overwrite = QCheckBox("overwrite what was kept")
+        self.as_objects = QCheckBox("number objects", checked=True)
+        self.overwrite = QCheckBox("overwrite kept ones")
         self.classes = QButtonGroup(self, exclusive=True)
         self._class_box = QGroupBox("Click with")
         self._lay_out()
-        self._connect(viewer)
+        self._connect(napari_viewer)
         self._fill_classes()
         self._on_busy(False)
         self.controller.warm_up()
@@ -68,7 +69,7 @@ class GuideWidget(QWidget):
         self.image.reset_choices()
         self._on_image()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
+    def closeEvent(self, event: QCloseEvent) -> None:
         """Stop computing with the widget."""
         self.controller.cancel()
         super().closeEvent(event)

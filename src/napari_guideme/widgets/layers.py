@@ -13,6 +13,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.widgets.colours import class_colours
 from napari_guideme.widgets.slices import Slice, spatial_shape
@@ -52,10 +53,17 @@ class GuideLayers:
         Names of the classes, the background first.
     on_hints
         Called after the user changed a click or a scribble.
+    on_class
+        Called with the name of the class that new clicks get.
     """
 
     def __init__(
-        self, viewer: Viewer, image: Image, classes: Sequence[str], on_hints: Callable[[], None]
+        self,
+        viewer: Viewer,
+        image: Image,
+        classes: Sequence[str],
+        on_hints: Callable[[], None],
+        on_class: Callable[[str], None],
     ) -> None:
         self.viewer = viewer
         self.image = image
@@ -63,6 +71,7 @@ class GuideLayers:
         self.colours = class_colours(len(classes))
         self.current_class = self.classes[min(1, len(self.classes) - 1)]
         self._on_hints = on_hints
+        self._on_class_changed = on_class
         self._silent = False
         self._layers: dict[str, Layer] = {}
 
@@ -110,12 +119,10 @@ class GuideLayers:
         """Click and paint with this class from now on."""
         self.current_class = name
         index = self.classes.index(name)
-        clicks = self.clicks
-        with self._silence():
-            selected, clicks.selected_data = set(clicks.selected_data), set()
-            clicks.feature_defaults = {CLASS: name}
-            clicks.current_face_color = self.colours[index]
-            clicks.selected_data = selected
+        # Selected points would take the new colour, and give their class to new ones.
+        self.clicks.selected_data = set()
+        self.clicks.feature_defaults = {CLASS: name}
+        self.clicks.current_face_color = self.colours[index]
         self.scribbles.selected_label = index + 1
 
     def hints(self, part: Slice) -> list[Hint]:
@@ -181,7 +188,8 @@ class GuideLayers:
             with self._active_kept():
                 layer = self._layers[role] = make()
                 self.viewer.add_layer(layer)
-        return layer  # type: ignore[return-value]
+        found: L = layer
+        return found
 
     @contextmanager
     def _active_kept(self) -> Iterator[None]:
@@ -210,7 +218,15 @@ class GuideLayers:
         )
         layer.current_face_color = self.colours[index]
         layer.events.data.connect(self._on_clicks)
+        layer.events.feature_defaults.connect(self._on_class)
         return layer
+
+    def _on_class(self, _: Any) -> None:
+        """Follow napari's own tools: selecting a point takes over its class."""
+        name = str(self.clicks.feature_defaults[CLASS].iloc[0])
+        if name in self.classes:
+            self.current_class = name
+            self._on_class_changed(name)
 
     def _on_clicks(self, event: Any) -> None:
         if str(getattr(event.action, "value", event.action)) in ("added", "removed", "changed"):
@@ -271,6 +287,11 @@ class GuideLayers:
     def _strokes(self, painted: NDArray[np.integer]) -> list[Scribble]:
         strokes = []
         for value in np.unique(painted[painted > 0]):
+            if value > len(self.classes):
+                raise InputError(
+                    f"scribbles with label {value} have no class; choose one with the buttons "
+                    f"(labels 1 to {len(self.classes)})"
+                )
             regions, count = ndimage.label(painted == value, np.ones((3, 3)))
             name = self.classes[int(value) - 1]
             strokes += [Scribble.from_mask(regions == n, name) for n in range(1, count + 1)]

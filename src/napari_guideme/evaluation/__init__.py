@@ -1,0 +1,1 @@
+"""How good corrections are: images with truth, simulated users, protocols, figures."""

@@ -1,0 +1,229 @@
+"""Folders of images with truth.
+
+Three layouts are read, files belong together by equal stems:
+
+- ``images/`` with ``labels/``: a class in every pixel, named by ``classes.txt``
+  (lines ``index name``), or the id of an object;
+- ``images/`` with ``masks/``: 0 and 255, 128 is ignored;
+- ``images/`` with ``masks/`` and ``instances/STEM.json``: ids of objects with a
+  class each.
+
+``images.csv`` may add the columns ``stem``, ``split`` and ``kind``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.evaluation.names import ClassNames, read_class_list, read_rows
+from napari_guideme.evaluation.truth import (
+    Truth,
+    binary_masks,
+    class_values,
+    named_ids,
+    object_ids,
+)
+from napari_guideme.files import PICTURES, TIFF, read_image
+from napari_guideme.networks.frozen import FrozenNetwork
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image with truth.
+
+    Attributes
+    ----------
+    name
+        Stem of the file.
+    image
+        (rows, columns), or with one more axis for channels.
+    channel_axis
+        The axis of `image` that holds channels, ``None`` for a grey image.
+    truth
+        (rows, columns), index of the network's class, -1 where nothing counts.
+    merged
+        As what each class of the network counts, (K,): ``merged[labels]`` is
+        compared with `truth`.
+    kind
+        What kind of image it is, if the data say so.
+    """
+
+    name: str
+    image: NDArray[Any]
+    channel_axis: int | None
+    truth: NDArray[np.intp]
+    merged: NDArray[np.intp]
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one item lies."""
+
+    name: str
+    image: Path
+    truth: Path
+    kind: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with truth, read one after the other when iterated over."""
+
+    entries: tuple[Entry, ...]
+    truth: Truth
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Item]:
+        return map(self._read, self.entries)
+
+    def sampled(self, limit: int, seed: int = 0) -> Dataset:
+        """Return at most this many items, chosen by the seed, in order of their names."""
+        if limit < 1:
+            raise InputError(f"the limit is {limit}; at least one image is needed")
+        entries = sorted(self.entries, key=lambda entry: entry.name)
+        chosen = random.Random(seed).sample(entries, min(limit, len(entries)))
+        return replace(self, entries=tuple(sorted(chosen, key=lambda entry: entry.name)))
+
+    def _read(self, entry: Entry) -> Item:
+        image, _ = read_image(entry.image)
+        values, _ = read_image(entry.truth)
+        truth = self.truth.read(values, entry.name)
+        channel_axis = _channel_axis(image.shape, truth.shape)
+        if channel_axis is None and image.shape != truth.shape:
+            raise InputError(
+                f"the image {entry.image.name} has shape {image.shape}, its truth "
+                f"{entry.truth.parent.name}/{entry.truth.name} has {truth.shape}; "
+                "rows and columns must agree"
+            )
+        return Item(entry.name, image, channel_axis, truth, self.truth.merged, entry.kind)
+
+
+def open_dataset(
+    folder: Path | str,
+    network: FrozenNetwork,
+    *,
+    instances: bool = False,
+    class_map: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Open a folder of images with truth, as a network is to be compared with it.
+
+    Parameters
+    ----------
+    folder
+        One of the layouts above; ``labels`` is preferred to ``masks``.
+    network
+        Its classes are matched by name, regardless of case and underscores.
+        Classes that it lacks count as its background, its separator counts as
+        its first class of objects.
+    instances
+        The numbers are ids of objects: all of them are foreground, which is the
+        network's first class besides background and separator. As with binary
+        masks, all other classes of the network count as it.
+    class_map
+        Names of the network and of the data, see
+        :func:`~napari_guideme.evaluation.names.read_class_map`.
+    split
+        Only rows of ``images.csv`` with this ``split``.
+    limit, seed
+        Only that many images, chosen by the seed.
+
+    Raises
+    ------
+    InputError
+        If the folder has another layout; later, if a file is unreadable, not
+        two-dimensional, or image and truth differ in size.
+    """
+    folder = Path(folder)
+    classes = ClassNames.of(network, class_map)
+    truth_folder = _truth_folder(folder)
+    entries = _entries(_by_stem(folder / "images"), _by_stem(truth_folder))
+    entries = _with_rows(entries, folder / "images.csv", split)
+    dataset = Dataset(entries, _truth(truth_folder, classes, instances))
+    return dataset if limit is None else dataset.sampled(limit, seed)
+
+
+def _truth_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    truth = next((folder / n for n in ("labels", "masks") if (folder / n).is_dir()), None)
+    if truth is None or not (folder / "images").is_dir():
+        raise InputError(f"{folder} must have a folder images, and labels or masks beside it")
+    return truth
+
+
+def _truth(folder: Path, classes: ClassNames, instances: bool) -> Truth:
+    """Say what the numbers in a folder of truth mean."""
+    if instances:
+        return object_ids(classes)
+    if folder.name == "labels":
+        names = folder.with_name("classes.txt")
+        return class_values(classes, read_class_list(names) if names.is_file() else None)
+    objects = folder.with_name("instances")
+    return named_ids(classes, objects) if objects.is_dir() else binary_masks(classes)
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """Readable files of a folder by their stems."""
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith(".")]
+    read = [file for file in files if file.suffix.lower() in PICTURES + TIFF]
+    if not read:
+        others = sorted(
+            {"".join(f.suffixes[-2:] if f.suffix == ".gz" else [f.suffix]) for f in files}
+        )
+        raise InputError(
+            f"there are no images in {folder}; read are {', '.join(PICTURES + TIFF)}"
+            + (f", not {', '.join(others)}" if others else "")
+        )
+    by_stem = {file.stem: file for file in read}
+    if len(by_stem) < len(read):
+        twice = next(f for f in read if by_stem[f.stem] != f)
+        raise InputError(f"{twice.name} and {by_stem[twice.stem].name} in {folder} have one name")
+    return by_stem
+
+
+def _entries(images: dict[str, Path], truths: dict[str, Path]) -> tuple[Entry, ...]:
+    if lacking := [stem for stem in images if stem not in truths]:
+        folder = next(iter(truths.values())).parent
+        raise InputError(
+            f"{len(lacking)} of {len(images)} images have no file in {folder}, "
+            f"the first is {images[lacking[0]].name}"
+        )
+    return tuple(Entry(stem, image, truths[stem]) for stem, image in images.items())
+
+
+def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tuple[Entry, ...]:
+    """Add what ``images.csv`` says, and keep the entries of one split."""
+    rows = {row.get("stem"): row for row in read_rows(table)} if table.is_file() else {}
+    told = [(entry, rows.get(entry.name, {})) for entry in entries]
+    kept = [
+        replace(e, kind=row.get("kind") or None)
+        for e, row in told
+        if split in (None, row.get("split"))
+    ]
+    if not kept:
+        known = sorted({row["split"] for _, row in told if row.get("split")})
+        raise InputError(
+            f"{table.parent} has no image of the split {split!r}; images.csv names "
+            + (", ".join(known) or "none")
+        )
+    return tuple(kept)
+
+
+def _channel_axis(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:
+    """Find the axis that an image has more than its truth, from the last one on."""
+    axes = range(len(image) - 1, -1, -1) if len(image) == len(truth) + 1 else ()
+    return next((a for a in axes if image[:a] + image[a + 1 :] == truth), None)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_guideme.evaluation.user import largest_error_click, most_uncertain_question
+
+
+def test_a_click_is_at_the_centre_of_the_largest_error():
+    truth = np.zeros((9, 12), dtype=int)
+    truth[1:4, 1:4] = 1  # 3 x 3, centre (2, 2)
+    truth[2:7, 6:11] = 2  # 5 x 5, centre (4, 8)
+    assert largest_error_click(np.zeros_like(truth), truth) == ((4, 8), 2)
+
+
+def test_a_click_corrects_too_much_as_well_as_too_little():
+    labels = np.zeros((7, 7), dtype=np.uint8)
+    labels[1:6, 1:6] = 1
+    assert largest_error_click(labels, np.zeros((7, 7), dtype=int)) == ((3, 3), 0)
+
+
+def test_the_edge_of_the_image_bounds_an_error():
+    """Without padding, the corner would be furthest from what is right."""
+    truth = np.zeros((9, 9), dtype=int)
+    truth[0:5, 0:5] = 1
+    assert largest_error_click(np.zeros_like(truth), truth) == ((2, 2), 1)
+
+
+def test_a_click_can_be_on_row_0_and_in_the_last_column():
+    truth = np.zeros((6, 7), dtype=int)
+    truth[0, 6] = 1
+    assert largest_error_click(np.zeros_like(truth), truth) == ((0, 6), 1)
+
+
+def test_an_image_that_is_wrong_everywhere_is_clicked_in_its_centre():
+    assert largest_error_click(np.zeros((5, 5), int), np.ones((5, 5), int)) == ((2, 2), 1)
+
+
+def test_ignored_pixels_are_neither_clicked_nor_part_of_an_error():
+    truth = np.zeros((7, 9), dtype=int)
+    truth[2:5, 1:6] = 1
+    truth[2:5, 1:3] = -1  # What remains to be wrong is 3 x 3, centre (3, 4).
+    assert largest_error_click(np.zeros_like(truth), truth) == ((3, 4), 1)
+    assert largest_error_click(np.zeros_like(truth), np.full_like(truth, -1)) is None
+
+
+def test_nothing_wrong_means_no_click():
+    truth = np.eye(4, dtype=int)
+    assert largest_error_click(truth.copy(), truth) is None
+
+
+def test_a_pixel_is_not_clicked_again():
+    truth = np.zeros((3, 5), dtype=int)
+    truth[1, 1] = truth[1, 3] = 1
+    labels = np.zeros_like(truth)
+    assert largest_error_click(labels, truth, {(1, 1)}) == ((1, 3), 1)
+    assert largest_error_click(labels, truth, {(1, 1), (1, 3)}) is None
+
+
+def test_the_question_is_where_the_two_likeliest_classes_are_closest():
+    probabilities = np.array(
+        [  # Gaps 0.7 and 0.02 above 0.16 and 0.3; the least likely winner is at (1, 0).
+            [[0.8, 0.02], [0.29, 0.0]],
+            [[0.1, 0.48], [0.26, 0.65]],
+            [[0.1, 0.50], [0.45, 0.35]],
+        ]
+    )
+    truth = np.array([[0, 1], [2, 1]])
+    assert most_uncertain_question(probabilities, truth) == ((0, 1), 1)
+    assert most_uncertain_question(probabilities, truth, {(0, 1)}) == ((1, 0), 2)
+    assert most_uncertain_question(probabilities, np.array([[0, -1], [-1, 1]])) == ((1, 1), 1)
+
+
+def test_questions_end_when_all_known_pixels_were_asked_for():
+    probabilities = np.full((2, 1, 2), 0.5)
+    truth = np.array([[1, -1]])
+    assert most_uncertain_question(probabilities, truth) == ((0, 0), 1)
+    assert most_uncertain_question(probabilities, truth, {(0, 0)}) is None
+
+
+def test_even_a_certain_pixel_is_asked_for():
+    """A gap of 1 is a pixel like another, not the mark for 'nothing left'."""
+    probabilities = np.array([[[1.0, 1.0]], [[0.0, 0.0]]])
+    assert most_uncertain_question(probabilities, np.array([[-1, 0]])) == ((0, 1), 0)
+
+
+def test_the_users_change_nothing():
+    truth, labels = np.eye(3, dtype=int), np.zeros((3, 3), dtype=int)
+    probabilities = np.full((2, 3, 3), 0.5)
+    largest_error_click(labels, truth, {(0, 0)})
+    most_uncertain_question(probabilities, truth, {(0, 0)})
+    assert (truth == np.eye(3)).all()
+    assert not labels.any()
+    assert (probabilities == 0.5).all()
