@@ -50,7 +50,7 @@ def read_hints(path: Path) -> Hints:
         return Hints.from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"there is no hints file {path}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path.name}: {_first_line(error)}") from error
 
 
@@ -58,9 +58,16 @@ def write_labels(path: Path, labels: NDArray[np.integer]) -> None:
     """Write labels as TIFF or PNG, whole or not at all."""
     check_writable(path, (*TIFF, ".png"))
     if path.suffix.lower() in TIFF:
-        _write(path, lambda new: tifffile.imwrite(new, labels, compression="zlib"))
+        grey = {"photometric": "minisblack", "compression": "zlib"}
+        _write(path, lambda new: tifffile.imwrite(new, labels, **grey))
     else:
-        fitting = np.uint8 if labels.max(initial=0) < 256 else np.uint16
+        largest = labels.max(initial=0)
+        if labels.ndim != 2 or largest > np.iinfo(np.uint16).max:
+            raise InputError(
+                f"{path.name}: PNG holds 2-D labels up to 65535; "
+                f"these have shape {labels.shape} and go up to {largest}, write .tif"
+            )
+        fitting = np.uint8 if largest < 256 else np.uint16
         write_picture(path, labels.astype(fitting))
 
 

@@ -6,7 +6,6 @@ pixel centres at whole numbers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +35,10 @@ class Click:
 
     def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
         """Pixels covered inside an image of this shape, (1, ndim)."""
-        pixel = np.floor(np.asarray(self.at, dtype=float) + 0.5).astype(np.intp)
-        if len(pixel) != len(shape) or (pixel < 0).any() or (pixel >= shape).any():
+        pixel = np.floor(np.asarray(self.at, dtype=float) + 0.5)
+        if len(pixel) != len(shape) or not ((pixel >= 0) & (pixel < shape)).all():
             raise _outside(f"the click at {_shown(self.at)}", shape)
-        return pixel[None]
+        return pixel.astype(np.intp)[None]
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,8 @@ class Hints:
 
     def added(self, hints: Iterable[Hint]) -> Hints:
         """Return these hints and new ones; what is said again counts once, as the newest."""
-        new = dict.fromkeys(hints)
-        return Hints((*(item for item in self.items if item not in new), *new))
+        newest_first = dict.fromkeys(reversed([*self.items, *hints]))
+        return Hints(tuple(reversed(newest_first)))
 
     def removed(self, hint: Hint) -> Hints:
         """Return these hints without one of them."""
@@ -208,8 +207,9 @@ def _segment_pixels(
 ) -> NDArray[np.intp]:
     """Pixels at most `radius` away from the segment; a hairline still covers its pixels."""
     radius = max(radius, 0.5)
-    if len(a) != len(shape):
-        raise _outside(f"the scribble point {_shown(a)}", shape)
+    for point in (a, b):
+        if len(point) != len(shape) or not np.isfinite(point).all():
+            raise _outside(f"the scribble point {_shown(point)}", shape)
     low = np.maximum(np.floor(np.minimum(a, b) - radius), 0).astype(int)
     high = np.minimum(np.ceil(np.maximum(a, b) + radius) + 1, shape).astype(int)
     if (high <= low).any():
@@ -249,9 +249,9 @@ def _scribble(entry: Any, where: str) -> Scribble:
     _require(entry, {strokes, "class"}, where, optional=frozenset({"width"}))
     paths = entry["paths"] if strokes == "paths" else [entry["path"]]
     width = entry.get("width", 1)
-    if not isinstance(width, int | float) or not 0 < width < math.inf:
+    if not _is_number(width) or width <= 0:
         raise InputError(f"{where}: the width must be a positive number, not {width!r}")
-    if not isinstance(paths, list) or not all(isinstance(path, list) and path for path in paths):
+    if not _filled(paths) or not all(_filled(path) for path in paths):
         raise InputError(f'{where}: "{strokes}" must hold lists of positions')
     drawn = tuple(tuple(_position(at, where) for at in path) for path in paths)
     return Scribble(drawn, _name(entry, where), float(width))
@@ -266,14 +266,20 @@ def _require(
 
 
 def _position(entry: Any, where: str) -> Position:
-    numbers = isinstance(entry, list) and len(entry) in (2, 3)
-    if not numbers or not all(
-        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in entry
-    ):
+    if not _filled(entry) or len(entry) not in (2, 3) or not all(map(_is_number, entry)):
         raise InputError(
             f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}"
         )
     return tuple(map(float, entry))
+
+
+def _is_number(entry: Any) -> bool:
+    """Whether this is a number that fits a float; JSON also knows NaN, infinity and booleans."""
+    return isinstance(entry, int | float) and not isinstance(entry, bool) and abs(entry) < 1e300
+
+
+def _filled(entry: Any) -> bool:
+    return isinstance(entry, list) and bool(entry)
 
 
 def _name(entry: dict[str, Any], where: str) -> str:

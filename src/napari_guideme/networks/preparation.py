@@ -187,6 +187,11 @@ class Preparation:
         channel_axis: int | None,
         channels: Sequence[int] | None,
     ) -> NDArray[np.float32]:
+        if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
+            raise InputError(
+                f"there is no channel axis {channel_axis}; the image of shape {image.shape} "
+                f"has axes 0 to {image.ndim - 1}"
+            )
         spatial = image.ndim - (channel_axis is not None)
         if spatial != self.ndim:
             raise InputError(
@@ -225,7 +230,7 @@ class Preparation:
     def _scaled(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.value_range == "percentile":
             low, high = np.percentile(pixels, self.percentiles)
-            pixels = np.clip((pixels - low) / max(high - low, 1e-6), 0, 1)
+            pixels = np.clip((pixels - low) / max(high - low, 1e-20), 0, 1)
         column = (-1, *(1,) * self.ndim)
         mean = np.reshape(np.asarray(self.mean, np.float32), column)
         std = np.reshape(np.asarray(self.std, np.float32), column)
@@ -240,8 +245,9 @@ def _checked(image: NDArray[Any]) -> NDArray[Any]:
         raise InputError(f"the image is empty (shape {image.shape})")
     if not (np.issubdtype(image.dtype, np.number) or image.dtype == bool) or np.iscomplexobj(image):
         raise InputError(f"pixels of type {image.dtype} are not supported; use integers or floats")
-    if np.issubdtype(image.dtype, np.floating) and not np.isfinite(image).all():
-        raise InputError("the image has NaN or infinite pixels; replace them first")
+    with np.errstate(over="ignore"):
+        if image.dtype.kind == "f" and not np.isfinite(image.astype(np.float32)).all():
+            raise InputError("the image has pixels that are NaN, infinite or beyond float32")
     return image
 
 

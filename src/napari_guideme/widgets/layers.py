@@ -11,6 +11,7 @@ from napari import Viewer
 from napari.layers import Image, Labels, Layer, Points
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
+from qtpy.QtCore import QTimer
 from scipy import ndimage
 
 from napari_guideme.errors import InputError
@@ -236,7 +237,8 @@ class GuideLayers:
         layer = self._make_labels("scribbles", self._class_colormap(1))
         layer.selected_label = self.classes.index(self.current_class) + 1
         layer.brush_size = 5
-        layer.events.paint.connect(lambda _: self._changed())
+        # napari announces the paint before it is in the data.
+        layer.events.paint.connect(lambda _: QTimer.singleShot(0, self._changed))
         return layer
 
     def _make_labels(

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_guideme.networks.objects import objects
+
+
+def grid(text: str) -> np.ndarray:
+    return np.array([[int(mark) for mark in row] for row in text.split()], dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids"),
+    [
+        ("000 000", "000 000"),
+        ("111 111", "111 111"),
+        ("101 101", "102 102"),
+        ("100 010", "100 010"),
+        ("112 110", "112 110"),
+        ("201 202", "201 203"),
+    ],
+)
+def test_connected_pixels_of_a_class_are_one_object(labels, ids):
+    found = objects(grid(labels))
+    expected = grid(ids)
+    # Which object has which id does not matter.
+    pairs = {*zip(found.ravel().tolist(), expected.ravel().tolist(), strict=True)}
+    assert len(pairs) == len(np.unique(expected)) == len(np.unique(found))
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found == 0, expected == 0)
+
+
+def test_ids_count_from_one():
+    assert np.unique(objects(grid("10102 00000 20001"))).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_separator_parts_touching_objects_and_joins_the_nearer():
+    assert objects(grid("1112111"), separator=2).tolist() in (
+        [[1, 1, 1, 1, 2, 2, 2]],
+        [[1] * 3 + [2] * 4],
+    )
+    assert objects(grid("112222211"), separator=2)[0, [3, 5]].tolist() == [1, 2]
+
+
+def test_a_separator_without_an_object_is_no_object():
+    assert objects(grid("22000 22011"), separator=2).tolist() == [[0] * 5, [0, 0, 0, 1, 1]]
+    assert not objects(grid("222"), separator=2).any()
+
+
+def test_a_separator_round_an_object_belongs_to_it():
+    assert objects(grid("22200 21200 22200"), separator=2).tolist() == [[1, 1, 1, 0, 0]] * 3
+
+
+def test_objects_of_different_classes_keep_apart():
+    ids = objects(grid("1133 2222"), separator=2)
+    assert ids[0].tolist() == [1, 1, 2, 2]
+    assert ids[1, [0, 3]].tolist() == [1, 2]
+
+
+def test_objects_in_a_volume_touch_at_corners():
+    labels = np.zeros((3, 3, 3), np.uint8)
+    labels[0, 0, 0] = labels[1, 1, 1] = labels[2, 0, 2] = 1
+    assert objects(labels).max() == 1
+    labels[1, 1, 1] = 0
+    assert objects(labels).max() == 2

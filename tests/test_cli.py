@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from imageio import v3 as imageio
+from skimage.data import immunohistochemistry
+
+from napari_guideme.cli import main
+
+AT = (60, 70)
+
+
+@pytest.fixture
+def tissue(tmp_path) -> Path:
+    path = tmp_path / "tissue.png"
+    imageio.imwrite(path, immunohistochemistry()[300:428, 160:320])
+    return path
+
+
+def hints_file(folder: Path, **entries) -> Path:
+    path = folder / "hints.json"
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    return path
+
+
+def shell(*words) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "napari_guideme.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_predict_then_refine_in_real_processes(tissue, tmp_path):
+    before, after, report = (tmp_path / n for n in ("before.tif", "after.tif", "report.json"))
+    done = shell("predict", tissue, "--network", "nuclei", "-o", before)
+    assert done.returncode == 0, done.stderr
+    labels = tifffile.imread(before)
+    assert labels.shape == (128, 160)
+    wanted = "background" if labels[AT] else "nucleus"
+    hints = hints_file(tmp_path, clicks=[{"at": AT, "class": wanted}])
+    done = shell("refine", tissue, "--hints", hints, "-o", after, "--json", report)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 hints satisfied" in done.stdout
+    refined = tifffile.imread(after)
+    assert refined[AT] == (0 if labels[AT] else 1)
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert told["changed_pixels"] == (refined != labels).sum() > 0
+    assert told["network"] == "nuclei"
+
+
+@pytest.mark.parametrize("command", ["demo", "models", "predict", "refine", "evaluate"])
+def test_help_has_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"example: napari-guideme {command}" in capsys.readouterr().out
+
+
+def test_models_lists_classes_and_licence(capsys):
+    assert main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert "background, nucleus, border" in out
+    assert "CC0-1.0" in out
+
+
+@pytest.mark.parametrize("method", ["residual", "f-brs", "guide-me"])
+def test_scribbles_and_every_method(tissue, tmp_path, method):
+    entries = {
+        "clicks": [{"at": [10, 10], "class": "background"}],
+        "scribbles": [{"path": [[60, 60], [60, 75]], "width": 3, "class": "nucleus"}],
+    }
+    hints = hints_file(tmp_path, **entries)
+    out = tmp_path / "out.png"
+    words = ["refine", tissue, "--hints", hints, "--method", method, "-o", out]
+    assert main([*map(str, words)]) == 0
+    labels = imageio.imread(out)
+    assert labels[10, 10] == 0
+    assert (labels[60, 60:76] == 1).all()
+
+
+def test_instances_are_numbered(tissue, tmp_path):
+    out = tmp_path / "ids.tif"
+    assert main(["predict", str(tissue), "-o", str(out), "--instances"]) == 0
+    ids = tifffile.imread(out)
+    assert ids.max() > 3
+    assert set(np.unique(ids)) == set(range(ids.max() + 1))
+
+
+def test_channels_are_chosen(tmp_path):
+    path = tmp_path / "channels.tif"
+    pixels = np.random.default_rng(0).integers(0, 4000, (5, 40, 48)).astype(np.uint16)
+    tifffile.imwrite(path, pixels, metadata={"axes": "CYX"}, photometric="minisblack")
+    out = tmp_path / "out.tif"
+    assert main(["predict", str(path), "-o", str(out)]) == 2
+    assert main(["predict", str(path), "-o", str(out), "--channels", "3"]) == 0
+    assert tifffile.imread(out).shape == (40, 48)
+
+
+def bad_inputs(tmp_path, tissue):
+    out = tmp_path / "out.tif"
+    nan = tmp_path / "nan.tif"
+    tifffile.imwrite(nan, np.full((20, 20), np.nan, np.float32))
+    empty = tmp_path / "empty.png"
+    empty.write_bytes(b"")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{", encoding="utf-8")
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    unknown = tmp_path / "unknown.json"
+    unknown.write_text('{"clicks": [{"at": [1, 1], "class": "dog"}]}', encoding="utf-8")
+    outside = tmp_path / "outside.json"
+    outside.write_text('{"clicks": [{"at": [500, 1], "class": "nucleus"}]}', encoding="utf-8")
+    return {
+        "no image": (["predict", tmp_path / "no.png", "-o", out], "there is no image"),
+        "nan": (["predict", nan, "-o", out], "NaN"),
+        "not an image": (["predict", empty, "-o", out], "not a readable image"),
+        "format": (["predict", broken, "-o", out], ".tif"),
+        "network": (["predict", tissue, "--network", "cats", "-o", out], "bundled are nuclei"),
+        "device": (["predict", tissue, "--device", "cuda:77", "-o", out], "choose auto"),
+        "suffix": (["predict", tissue, "-o", tmp_path / "out.xyz"], ".tif"),
+        "unwritable": (["predict", tissue, "-o", file / "out.tif"], "cannot write"),
+        "no hints": (["refine", tissue, "--hints", tmp_path / "no.json", "-o", out], "no hints"),
+        "json": (["refine", tissue, "--hints", broken, "-o", out], "broken.json"),
+        "class": (["refine", tissue, "--hints", unknown, "-o", out], "background, nucleus, border"),
+        "outside": (["refine", tissue, "--hints", outside, "-o", out], "outside the image"),
+        "folder": (["evaluate", tmp_path / "no", "--json", tmp_path / "o.json"], "no"),
+        "demo": (["demo", "--out", file / "demo"], "cannot write"),
+    }
+
+
+CASES = [
+    *("no image", "nan", "not an image", "format", "network", "device", "suffix", "unwritable"),
+    *("no hints", "json", "class", "outside", "folder", "demo"),
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_line_and_exit_code_2(case, tissue, tmp_path, capsys):
+    words, told = bad_inputs(tmp_path, tissue)[case]
+    before = sorted(tmp_path.iterdir())
+    assert main([*map(str, words)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "words", [["predict"], ["refine", "x.png", "--method", "magic"], ["nonsense"], []]
+)
+def test_bad_options_are_one_line_and_exit_code_2(words):
+    done = shell(*words)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--help" in done.stderr
+
+
+def test_evaluate_writes_its_figures(tmp_path, capsys):
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    picture = immunohistochemistry()
+    for n in range(2):
+        imageio.imwrite(tmp_path / "images" / f"{n}.png", picture[:96, 100 * n : 100 * n + 96])
+        mask = (picture[:96, 100 * n : 100 * n + 96, 0] < 120) * np.uint8(255)
+        imageio.imwrite(tmp_path / "masks" / f"{n}.png", mask)
+    out = tmp_path / "out.json"
+    words = ["evaluate", tmp_path, "--protocol", "questions", "--hints", "2", "--json", out]
+    assert main([*map(str, words)]) == 0
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert told["n_images"] == 2
+    assert set(told["miou"]) == {"0", "1", "2"}
+    assert {"harm_rate", "unmet", "seconds_per_hint", "seconds_per_forward"} <= set(told)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import tifffile
+from imageio import v3 as imageio
+
+from napari_guideme.cli import main
+from napari_guideme.demo import demo_hints, demo_image
+
+
+def test_the_demo_writes_what_it_says(tmp_path, capsys):
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    before, after = (tifffile.imread(tmp_path / f"{name}.tif") for name in ("before", "after"))
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert summary["changed_pixels"] == (before != after).sum() > 0
+    assert summary["satisfied"] == summary["hints"] == len(demo_hints())
+    picture = imageio.imread(tmp_path / "overlay.png")
+    assert picture.shape == (512, 1024, 3)
+    assert f"{summary['changed_pixels']} pixels changed" in capsys.readouterr().out
+
+
+def test_every_click_of_the_demo_corrects_something(tmp_path):
+    """Hints that the network agrees with already would be for show."""
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    before = tifffile.imread(tmp_path / "before.tif")
+    classes = ("background", "nucleus", "border")
+    for hint in demo_hints():
+        assert classes[before[tuple(np.round(hint.at).astype(int))]] != hint.class_name
+
+
+def test_the_picture_comes_with_a_dependency():
+    assert demo_image().shape == (512, 512, 3)

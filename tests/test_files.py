@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from imageio import v3 as imageio
+
+from napari_guideme import files
+from napari_guideme.errors import InputError
+from napari_guideme.hints import Click, Hints
+
+
+@pytest.fixture
+def under_a_file(tmp_path):
+    """A folder that nobody can write to, root included."""
+    (tmp_path / "file").touch()
+    return tmp_path / "file" / "folder"
+
+
+def numbered(*shape: int) -> np.ndarray:
+    return np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "channel_axis"),
+    [
+        ((4, 5), {}, None),
+        ((1, 1), {}, None),
+        ((4, 5, 3), {"photometric": "rgb"}, 2),
+        ((4, 5, 4), {"photometric": "rgb"}, 2),
+        ((3, 4, 5), {"photometric": "rgb", "planarconfig": "separate"}, 0),
+        ((2, 4, 5), {"imagej": True, "metadata": {"axes": "CYX"}}, 0),
+        ((2, 4, 5), {"ome": True, "metadata": {"axes": "CYX"}}, 0),
+        ((3, 4, 5), {"imagej": True, "metadata": {"axes": "ZYX"}}, None),
+        ((3, 2, 4, 5), {"imagej": True, "metadata": {"axes": "ZCYX"}}, 1),
+    ],
+)
+def test_a_tiff_names_its_axes(tmp_path, shape, options, channel_axis):
+    pixels = numbered(*shape)
+    tifffile.imwrite(tmp_path / "image.tif", pixels, **options)
+    read, axis = files.read_image(tmp_path / "image.tif")
+    np.testing.assert_array_equal(read, pixels)
+    assert axis == channel_axis
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "bool"])
+def test_a_tiff_keeps_its_type(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "image.TIFF", numbered(2, 3).astype(dtype))
+    assert files.read_image(tmp_path / "image.TIFF")[0].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "channel_axis"),
+    [
+        ("a.png", (4, 5), None),
+        ("a.png", (4, 5, 3), -1),
+        ("a.PNG", (4, 5, 4), -1),
+        ("a.bmp", (4, 5, 3), -1),
+        ("a.jpg", (4, 5), None),
+        ("a.jpeg", (4, 5, 3), -1),
+    ],
+)
+def test_colours_come_last_in_pictures(tmp_path, name, shape, channel_axis):
+    imageio.imwrite(tmp_path / name, np.full(shape, 7, np.uint8))
+    read, axis = files.read_image(tmp_path / name)
+    assert read.shape == shape
+    assert axis == channel_axis
+    np.testing.assert_allclose(read, 7, atol=2 if "jp" in name else 0)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.tiff", "a.png", "a.jpg", "a.bmp"])
+@pytest.mark.parametrize("content", [b"", b"this is no image", b"II*\0\xff\xff\xff\xff"])
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_a_broken_image_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{name} is not a readable image: [^\n]+$"):
+        files.read_image(tmp_path / name)
+
+
+def test_a_missing_image_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"there is no image .*nowhere\.tif"):
+        files.read_image(tmp_path / "nowhere.tif")
+    with pytest.raises(InputError, match="there is no image"):
+        files.read_image(tmp_path)
+
+
+def test_another_format_is_told_which_are_read(tmp_path):
+    (tmp_path / "a.doc").touch()
+    with pytest.raises(InputError, match=r"a\.doc: images are read from \.tif, .*\.png"):
+        files.read_image(tmp_path / "a.doc")
+
+
+def test_hints_are_read(tmp_path):
+    hints = Hints((Click((1.0, 2.0), "cell"),))
+    (tmp_path / "hints.json").write_text(json.dumps(hints.to_json()))
+    assert files.read_hints(tmp_path / "hints.json") == hints
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe\0",
+        b'{"clicks": [{"at": [NaN, 0], "class": "a"}]}',
+        b"[" * 99999,
+    ],
+)
+def test_broken_hints_are_named(tmp_path, content):
+    (tmp_path / "hints.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"^hints\.json: [^\n]+$"):
+        files.read_hints(tmp_path / "hints.json")
+
+
+def test_missing_hints_are_named(tmp_path, under_a_file):
+    with pytest.raises(InputError, match="there is no hints file"):
+        files.read_hints(tmp_path / "nowhere.json")
+    with pytest.raises(InputError, match=r"hints\.json"):
+        files.read_hints(under_a_file / "hints.json")
+    with pytest.raises(InputError, match=tmp_path.name):
+        files.read_hints(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.tif", "labels.TIFF", "labels.png"])
+@pytest.mark.parametrize(("dtype", "largest"), [("uint8", 2), ("int32", 300), ("int64", 65535)])
+def test_labels_survive_a_file(tmp_path, name, dtype, largest):
+    labels = np.array([[0, 1], [2, largest]], dtype=dtype)
+    files.write_labels(tmp_path / name, labels)
+    np.testing.assert_array_equal(files.read_image(tmp_path / name)[0], labels)
+
+
+@pytest.mark.parametrize("labels", [np.array([[65536]]), np.zeros((2, 3, 3), np.uint8)])
+def test_labels_that_png_cannot_hold_are_refused(tmp_path, labels):
+    with pytest.raises(InputError, match=r"write \.tif"):
+        files.write_labels(tmp_path / "labels.png", labels)
+    assert not list(tmp_path.iterdir())
+    files.write_labels(tmp_path / "labels.tif", labels)
+    read, channel_axis = files.read_image(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(read, labels)
+    assert channel_axis is None
+
+
+def test_another_output_format_is_told_which_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"must end in \.tif, \.tiff, \.png"):
+        files.write_labels(tmp_path / "labels.jpg", np.zeros((2, 2), int))
+
+
+def write_labels(path):
+    files.write_labels(path.with_suffix(".tif"), np.zeros((2, 2), np.uint8))
+
+
+def write_picture(path):
+    files.write_picture(path.with_suffix(".png"), np.zeros((2, 2, 3), np.uint8))
+
+
+def write_json(path):
+    files.write_json(path.with_suffix(".json"), {"a": 1})
+
+
+@pytest.mark.parametrize("write", [write_labels, write_picture, write_json])
+def test_writing_leaves_nothing_but_the_file(tmp_path, write):
+    write(tmp_path / "out")
+    write(tmp_path / "out")
+    assert [path.stem for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("write", [write_labels, write_picture, write_json])
+def test_an_output_with_nowhere_to_go_is_named(tmp_path, under_a_file, write):
+    for folder in (under_a_file, tmp_path / "missing"):
+        with pytest.raises(InputError, match=r"cannot write .*out"):
+            write(folder / "out")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    old = tmp_path / "labels.tif"
+    old.write_bytes(b"old")
+
+    def full(path, *_, **__):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    with pytest.raises(InputError, match="No space left"):
+        files.write_labels(old, np.zeros((2, 2), np.uint8))
+    assert list(tmp_path.iterdir()) == [old]
+    assert old.read_bytes() == b"old"
+
+
+def test_what_json_cannot_hold_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        files.write_json(tmp_path / "report.json", {"a": object()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_json_is_written_as_given(tmp_path):
+    files.write_json(tmp_path / "report.json", {"satisfied": 3})
+    assert json.loads((tmp_path / "report.json").read_text()) == {"satisfied": 3}
+
+
+def test_writable_is_checked_without_writing(tmp_path, under_a_file):
+    files.check_writable(tmp_path / "a.tif", (".tif",))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with pytest.raises(InputError, match="cannot write"):
+        files.check_writable(under_a_file / "a.tif", (".tif",))
+    with pytest.raises(InputError, match=r"must end in \.json"):
+        files.check_writable(tmp_path / "a.tif", (".json",))
+    (tmp_path / "folder.tif").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        files.check_writable(tmp_path / "folder.tif", (".tif",))
+
+
+def test_a_folder_is_made_where_it_can_be(tmp_path, under_a_file):
+    files.make_folder(tmp_path / "a" / "b")
+    files.make_folder(tmp_path / "a" / "b")
+    assert not list((tmp_path / "a" / "b").iterdir())
+    with pytest.raises(InputError, match="cannot write"):
+        files.make_folder(under_a_file)

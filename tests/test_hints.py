@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from napari_guideme.errors import InputError
+from napari_guideme.hints import Click, Hints, Scribble, class_index
+
+SHAPE = (4, 6)
+CLASSES = ("background", "cell")
+CELL, BACKGROUND = Click((1, 2), "cell"), Click((1, 2), "background")
+
+
+def stroke(*path: tuple[float, ...], width: float = 1) -> Scribble:
+    return Scribble((path,), "cell", width)
+
+
+def covered(hint: Click | Scribble, shape: tuple[int, ...] = SHAPE) -> list[list[int]]:
+    return hint.pixels(shape).tolist()
+
+
+@pytest.mark.parametrize(
+    ("at", "pixel"),
+    [
+        ((0, 0), [0, 0]),
+        ((0, 3), [0, 3]),
+        ((3, 5), [3, 5]),
+        ((-0.5, -0.5), [0, 0]),
+        ((3.49, 5.49), [3, 5]),
+        ((1.5, 2.5), [2, 3]),
+    ],
+)
+def test_a_click_is_the_nearest_pixel(at, pixel):
+    assert covered(Click(at, "cell")) == [pixel]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [(-1, 0), (0, -0.51), (4, 0), (3.5, 0), (0, 5.5), (0, 1e300), (0, np.nan), (1,), (0, 0, 0)],
+)
+def test_a_click_outside_is_refused(at):
+    with pytest.raises(InputError, match=r"the click at .* outside .* 0\.\.3 x 0\.\.5"):
+        Click(at, "cell").pixels(SHAPE)
+
+
+def test_a_click_in_a_volume():
+    assert covered(Click((2, 1, 0), "cell"), (3, 2, 1)) == [[2, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("scribble", "pixels"),
+    [
+        (stroke((0, 0)), [[0, 0]]),
+        (stroke((0, 1), (0, 3)), [[0, 1], [0, 2], [0, 3]]),
+        (stroke((2, 5), (0, 5)), [[0, 5], [1, 5], [2, 5]]),
+        (stroke((0, 0), (2, 2)), [[0, 0], [1, 1], [2, 2]]),
+        (stroke((0, 0), (0, 1), (1, 1)), [[0, 0], [0, 1], [1, 1]]),
+        (stroke((1, 1), width=2), [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]),
+        (stroke((0, 0), (0, 0), width=0.1), [[0, 0]]),
+        (Scribble((((0, 0),), ((3, 5),)), "cell"), [[0, 0], [3, 5]]),
+    ],
+)
+def test_a_scribble_covers_pixels_near_its_lines(scribble, pixels):
+    assert covered(scribble) == pixels
+
+
+@pytest.mark.parametrize(
+    ("scribble", "pixels"),
+    [
+        (stroke((0, -9), (0, 1)), [[0, 0], [0, 1]]),
+        (stroke((2, 4), (2, 99)), [[2, 4], [2, 5]]),
+        (stroke((-1, 3), width=2), [[0, 3]]),
+        (Scribble((((0, 0),), ((9, 9),)), "cell"), [[0, 0]]),
+    ],
+)
+def test_what_a_scribble_has_outside_is_cut_off(scribble, pixels):
+    assert covered(scribble) == pixels
+
+
+@pytest.mark.parametrize(
+    "scribble",
+    [
+        stroke((0, 6), (3, 6)),
+        stroke((-1, -1)),
+        stroke((4.6, 0), (9, 5)),
+        stroke((0, 0), (0, np.nan)),
+        stroke((0, 0, 0), (0, 0, 1)),
+        stroke((0, 0), (0, 0, 1)),
+        Scribble((), "cell"),
+        Scribble(((),), "cell"),
+    ],
+)
+def test_a_scribble_wholly_outside_is_refused(scribble):
+    with pytest.raises(InputError, match="outside the image"):
+        scribble.pixels(SHAPE)
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=3, max_side=7)))
+@settings(deadline=None)
+def test_a_painted_mask_comes_back_exactly(mask):
+    if not mask.any():
+        mask.flat[0] = True
+    drawn = np.zeros_like(mask)
+    drawn[tuple(Scribble.from_mask(mask, "cell").pixels(mask.shape).T)] = True
+    np.testing.assert_array_equal(drawn, mask)
+
+
+def test_nothing_painted_is_refused():
+    with pytest.raises(InputError):
+        Scribble.from_mask(np.zeros(SHAPE, bool), "cell").pixels(SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([CELL], "cell"),
+        ([CELL, CELL], "cell"),
+        ([CELL, BACKGROUND], "background"),
+        ([BACKGROUND, CELL], "cell"),
+        ([CELL, BACKGROUND, CELL], "cell"),
+        ([CELL, stroke((1, 0), (1, 5)), BACKGROUND], "background"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_newest_hint_wins_at_a_pixel(said, expected, at_once):
+    hints = Hints()
+    for part in [said] if at_once else [[hint] for hint in said]:
+        hints = hints.added(part)
+    pixels = hints.pixels(SHAPE, CLASSES)
+    there = (pixels.positions == [1, 2]).all(1)
+    assert pixels.classes[there].tolist() == [CLASSES.index(expected)]
+    assert list(hints)[pixels.owners[there][0]].class_name == expected
+
+
+def test_what_is_said_twice_counts_once():
+    assert list(Hints().added([CELL]).added([CELL])) == [CELL]
+
+
+def test_a_newer_hint_overrules_an_older_one_pixel_by_pixel():
+    pixels = Hints((stroke((0, 0), (0, 2)), Click((0, 1), "background"))).pixels(SHAPE, CLASSES)
+    assert len(pixels) == 3
+    assert pixels.positions.tolist() == [[0, 0], [0, 1], [0, 2]]
+    assert pixels.classes.tolist() == [1, 0, 1]
+    assert pixels.owners.tolist() == [0, 1, 0]
+
+
+def test_no_hints_draw_no_pixels():
+    pixels = Hints().pixels((2, 3, 4), CLASSES)
+    assert (pixels.positions.shape, pixels.classes.shape, pixels.owners.shape) == (
+        (0, 3),
+        (0,),
+        (0,),
+    )
+
+
+def test_removing():
+    assert list(Hints((CELL, BACKGROUND)).removed(CELL)) == [BACKGROUND]
+    with pytest.raises(InputError, match="no such hint"):
+        Hints((CELL,)).removed(BACKGROUND)
+
+
+def test_adding_leaves_the_old_hints_alone():
+    hints = Hints((CELL,))
+    hints.added([BACKGROUND])
+    assert list(hints) == [CELL]
+
+
+@pytest.mark.parametrize("hint", [Click((9, 9), "cell"), Click((0, 0), "bird")])
+def test_check_refuses_one_bad_hint_among_good_ones(hint):
+    Hints((CELL, BACKGROUND)).check(SHAPE, CLASSES)
+    with pytest.raises(InputError):
+        Hints((CELL, hint)).check(SHAPE, CLASSES)
+
+
+def test_an_unknown_class_is_told_which_there_are():
+    assert class_index("cell", CLASSES) == 1
+    with pytest.raises(InputError, match=r"'bird'.*background, cell"):
+        class_index("bird", CLASSES)
+
+
+positions = st.tuples(*[st.floats(-1e6, 1e6)] * 2)
+names = st.sampled_from(CLASSES)
+clicks = st.builds(Click, positions, names)
+paths = st.lists(positions, min_size=1, max_size=3).map(tuple)
+scribbles = st.builds(
+    Scribble, st.lists(paths, min_size=1, max_size=3).map(tuple), names, st.floats(0.1, 50)
+)
+
+
+@given(st.lists(clicks, unique=True), st.lists(scribbles, unique=True))
+@settings(deadline=None)
+def test_hints_survive_json(clicks, scribbles):
+    hints = Hints((*clicks, *scribbles))
+    assert Hints.from_json(json.loads(json.dumps(hints.to_json()))) == hints
+
+
+def test_the_layout_of_the_manual_is_read():
+    hints = Hints.from_json(
+        {
+            "clicks": [{"at": [1, 2], "class": "cell"}],
+            "scribbles": [
+                {"path": [[0, 0], [0, 5]], "width": 3, "class": "background"},
+                {"paths": [[[0, 0]], [[1, 2, 3]]], "class": "cell"},
+            ],
+        }
+    )
+    assert list(hints) == [
+        Click((1.0, 2.0), "cell"),
+        Scribble((((0.0, 0.0), (0.0, 5.0)),), "background", 3.0),
+        Scribble((((0.0, 0.0),), ((1.0, 2.0, 3.0),)), "cell", 1.0),
+    ]
+
+
+@pytest.mark.parametrize("entries", [{}, {"clicks": []}, {"clicks": [], "scribbles": []}])
+def test_a_file_may_hold_no_hints(entries):
+    assert not len(Hints.from_json(entries))
+
+
+@pytest.mark.parametrize("entries", [None, [], "clicks", 3, {"click": []}, {"clicks": [], "x": 1}])
+def test_hints_of_another_layout_are_refused(entries):
+    with pytest.raises(InputError, match='"clicks" and "scribbles"'):
+        Hints.from_json(entries)
+
+
+@pytest.mark.parametrize("key", ["clicks", "scribbles"])
+@pytest.mark.parametrize("listed", [None, {}, "a", 1])
+def test_what_is_no_list_is_refused(key, listed):
+    with pytest.raises(InputError, match=f'"{key}" must be a list'):
+        Hints.from_json({key: listed})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        [],
+        {},
+        {"at": [0, 0]},
+        {"class": "cell"},
+        {"at": [0, 0], "class": "cell", "width": 1},
+        {"at": [0, 0], "class": 1},
+        {"at": [0, 0], "class": None},
+        {"at": [0], "class": "cell"},
+        {"at": [0, 0, 0, 0], "class": "cell"},
+        {"at": "00", "class": "cell"},
+        {"at": [0, "0"], "class": "cell"},
+        {"at": [0, True], "class": "cell"},
+        {"at": [0, None], "class": "cell"},
+        {"at": [0, float("nan")], "class": "cell"},
+        {"at": [0, float("inf")], "class": "cell"},
+        {"at": [0, 10**400], "class": "cell"},
+    ],
+)
+def test_a_malformed_click_is_named(entry):
+    with pytest.raises(InputError, match="click 2"):
+        Hints.from_json({"clicks": [{"at": [0, 0], "class": "cell"}, entry]})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        {"class": "cell"},
+        {"path": [[0, 0]]},
+        {"path": [[0, 0]], "paths": [[[0, 0]]], "class": "cell"},
+        {"path": [[0, 0]], "class": "cell", "colour": "red"},
+        {"path": [[0, 0]], "class": ["cell"]},
+        {"path": [], "class": "cell"},
+        {"path": None, "class": "cell"},
+        {"path": [0, 0], "class": "cell"},
+        {"path": [[0, float("nan")]], "class": "cell"},
+        {"paths": [], "class": "cell"},
+        {"paths": [[]], "class": "cell"},
+        {"paths": [[0, 0]], "class": "cell"},
+        {"paths": {}, "class": "cell"},
+        *(
+            {"path": [[0, 0]], "class": "cell", "width": width}
+            for width in (0, -1, "3", None, True, float("nan"), float("inf"), 10**400)
+        ),
+    ],
+)
+def test_a_malformed_scribble_is_named(entry):
+    with pytest.raises(InputError, match="scribble 1"):
+        Hints.from_json({"scribbles": [entry]})

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_guideme.widgets.layers import geometry
+
+from .conftest import finish, open_widget
+
+AT = (60.0, 70.0)
+
+
+def wrong_class(widget, at=AT) -> str:
+    """A class that the labels do not have at a place."""
+    label = widget.controller.outcome.labels[tuple(int(x) for x in at)]
+    return "background" if label else "nucleus"
+
+
+def click(qtbot, widget, at, name):
+    widget.controller.choose_class(name)
+    finish(qtbot, widget, lambda: widget.controller.layers.clicks.add(at))
+
+
+def shown_class(widget, at=AT) -> str:
+    index = widget.controller.layers.labels.data[tuple(int(x) for x in at)]
+    return widget.controller.classes[index]
+
+
+def test_run_labels_the_image(guide, tissue):
+    labels = guide.controller.layers.labels
+    assert labels.data.shape == tissue.shape[:2]
+    assert 0 < (labels.data > 0).mean() < 1
+
+
+def test_a_click_refines_by_itself(guide, qtbot):
+    name = wrong_class(guide)
+    click(qtbot, guide, AT, name)
+    assert shown_class(guide) == name
+    assert "1 of 1 hints satisfied" in guide.status.text()
+
+
+def test_points_from_naparis_own_tool_count(guide, qtbot):
+    name = wrong_class(guide)
+    guide.controller.choose_class(name)
+    layer = guide.controller.layers.clicks
+    layer.mode = "add"
+    finish(qtbot, guide, lambda: setattr(layer, "data", np.array([AT])))
+    assert shown_class(guide) == name
+
+
+def test_a_scribble_refines_by_itself(guide, qtbot):
+    name = wrong_class(guide)
+    guide.controller.choose_class(name)
+    layer = guide.controller.layers.scribbles
+    rows = np.arange(58, 63)
+    finish(
+        qtbot,
+        guide,
+        lambda: layer.data_setitem((rows, np.full(5, 70)), layer.selected_label),
+    )
+    assert shown_class(guide) == name
+    assert guide.controller.session.report().hints == 1
+
+
+def test_undo_and_redo_restore_labels_and_points(guide, qtbot):
+    before = guide.controller.layers.labels.data.copy()
+    click(qtbot, guide, AT, wrong_class(guide))
+    after = guide.controller.layers.labels.data.copy()
+    finish(qtbot, guide, guide.undo.click)
+    np.testing.assert_array_equal(guide.controller.layers.labels.data, before)
+    assert len(guide.controller.layers.clicks.data) == 0
+    finish(qtbot, guide, guide.redo.click)
+    np.testing.assert_array_equal(guide.controller.layers.labels.data, after)
+    assert len(guide.controller.layers.clicks.data) == 1
+
+
+def test_undo_restores_scribbles(guide, qtbot):
+    guide.controller.choose_class("nucleus")
+    layer = guide.controller.layers.scribbles
+    finish(qtbot, guide, lambda: layer.data_setitem((np.array([5, 6]), np.array([5, 5])), 2))
+    finish(qtbot, guide, guide.undo.click)
+    assert not layer.data.any()
+    finish(qtbot, guide, guide.redo.click)
+    assert layer.data[5, 5] == layer.data[6, 5] == 2
+
+
+def test_clear_can_be_undone(guide, qtbot):
+    click(qtbot, guide, AT, wrong_class(guide))
+    finish(qtbot, guide, guide.clear.click)
+    assert len(guide.controller.layers.clicks.data) == 0
+    finish(qtbot, guide, guide.undo.click)
+    assert len(guide.controller.layers.clicks.data) == 1
+
+
+def test_colour_of_the_points_follows_the_class(guide, qtbot):
+    click(qtbot, guide, AT, "background")
+    click(qtbot, guide, (20.0, 20.0), "border")
+    layer = guide.controller.layers.clicks
+    assert list(layer.features["class"]) == ["background", "border"]
+    assert not np.allclose(layer.face_color[0], layer.face_color[1])
+
+
+def test_selecting_an_old_point_takes_over_its_class(guide, qtbot):
+    click(qtbot, guide, AT, "background")
+    guide.controller.choose_class("nucleus")
+    guide.controller.layers.clicks.selected_data = {0}
+    assert guide.classes.checkedButton().text() == "background"
+
+
+def test_a_click_while_one_is_running_is_not_lost(guide, qtbot):
+    layers = guide.controller.layers
+    guide.controller.choose_class("nucleus")
+    layers.clicks.add((10.0, 10.0))
+    qtbot.waitUntil(lambda: guide.controller.job._worker is not None, timeout=10_000)
+    finish(qtbot, guide, lambda: layers.clicks.add((100.0, 100.0)))
+    assert guide.controller.outcome.report.hints == 2
+    assert guide.controller.layers.labels.data[100, 100] == 1
+
+
+def test_cancel_leaves_the_labels(guide, qtbot):
+    guide.method.setCurrentText("guide-me")
+    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    before = guide.controller.layers.labels.data.copy()
+    guide.controller.choose_class(wrong_class(guide))
+    guide.controller.layers.clicks.add(AT)
+    qtbot.waitUntil(lambda: guide.controller.job._worker is not None, timeout=10_000)
+    guide.cancel.click()
+    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    np.testing.assert_array_equal(guide.controller.layers.labels.data, before)
+    finish(qtbot, guide, guide.run.click)
+    assert guide.controller.outcome.report.hints == 1
+
+
+def test_keep_does_not_overwrite_earlier_ids(guide, qtbot):
+    first = guide.controller.keep(as_objects=True, overwrite=False)
+    kept = guide.controller.layers.kept.data.copy()
+    assert first == kept.max() > 0
+    click(qtbot, guide, AT, wrong_class(guide))
+    guide.controller.keep(as_objects=True, overwrite=False)
+    again = guide.controller.layers.kept.data
+    np.testing.assert_array_equal(again[kept > 0], kept[kept > 0])
+    guide.controller.keep(as_objects=True, overwrite=True)
+    assert again.max() > kept.max()
+
+
+def test_layers_may_be_renamed_reordered_and_deleted(guide, viewer, qtbot):
+    layers = guide.controller.layers
+    layers.clicks.name = layers.labels.name = "mine"
+    viewer.layers.reverse()
+    click(qtbot, guide, AT, wrong_class(guide))
+    viewer.layers.remove(layers.labels)
+    viewer.layers.remove(layers.clicks)
+    finish(qtbot, guide, guide.run.click)
+    assert layers.labels in viewer.layers
+    assert layers.labels.data.any()
+
+
+def test_deleting_the_image_is_survived(guide, viewer, qtbot):
+    guide.controller.layers.clicks.add(AT)
+    viewer.layers.remove("tissue")
+    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    with qtbot.waitSignal(guide.controller.problem) as caught:
+        guide.controller.run()
+    assert "no image" in caught.args[0]
+
+
+def test_changes_are_shown_on_demand(guide, qtbot):
+    assert guide.controller.layers.existing("changes") is None
+    click(qtbot, guide, AT, wrong_class(guide))
+    guide.changes.setChecked(True)
+    shown = guide.controller.layers.existing("changes")
+    assert shown.data.sum() == guide.controller.outcome.report.changed_pixels > 0
+    guide.changes.setChecked(False)
+    assert not shown.visible
+
+
+def test_an_unmet_hint_is_ringed(guide, qtbot):
+    """A scribble across everything contradicts a click in its middle, which came first."""
+    layers = guide.controller.layers
+    outcome = guide.controller.outcome
+    layers.write_unmet(outcome.part, [AT])
+    np.testing.assert_array_equal(layers.unmet.data, [AT])
+    click(qtbot, guide, AT, wrong_class(guide))
+    assert len(layers.unmet.data) == 0
+
+
+def test_a_click_outside_is_told_and_harmless(guide, qtbot):
+    guide.controller.choose_class("nucleus")
+    with (
+        qtbot.waitSignal(guide.controller.problem) as caught,
+        qtbot.waitSignal(guide.controller.refined, timeout=60_000),
+    ):
+        guide.controller.layers.clicks.add((-30.0, 5.0))
+    assert "outside the image" in caught.args[0]
+    assert guide.controller.outcome.report.hints == 0
+
+
+def test_other_methods_work_in_the_widget(guide, qtbot):
+    finish(qtbot, guide, lambda: guide.method.setCurrentText("f-brs"))
+    name = wrong_class(guide)
+    click(qtbot, guide, AT, name)
+    assert shown_class(guide) == name
+    assert guide.controller.session.method == "f-brs"
+
+
+@pytest.mark.parametrize("scale", [(2.0, 0.5), (-1.0, 3.0)])
+def test_outputs_have_the_geometry_of_the_image(viewer, qtbot, tissue, scale):
+    affine = np.array([[0.8, -0.6, 5.0], [0.6, 0.8, -3.0], [0.0, 0.0, 1.0]])
+    image = Image(
+        tissue,
+        rgb=True,
+        scale=scale,
+        translate=(10, -20),
+        rotate=30,
+        shear=[0.2],
+        affine=affine,
+        units=("um", "um"),
+        axis_labels=("down", "right"),
+        metadata={"patient": "none"},
+    )
+    viewer.add_layer(image)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    name = wrong_class(widget)
+    click(qtbot, widget, AT, name)
+    assert shown_class(widget) == name
+    widget.keep.click()
+    layers = widget.controller.layers
+    for layer in (layers.labels, layers.clicks, layers.scribbles, layers.kept):
+        for key, value in geometry(image).items():
+            told = geometry(layer)[key]
+            if key == "affine":
+                np.testing.assert_allclose(told.affine_matrix, value.affine_matrix)
+            elif key in ("units", "axis_labels", "metadata"):
+                assert told == value
+            else:
+                np.testing.assert_allclose(told, value, atol=1e-12)
+
+
+def test_any_slice_of_a_stack(viewer, qtbot, tissue):
+    stack = np.stack([tissue.mean(-1), tissue[..., 0], tissue[..., 2]]).astype(np.uint8)
+    viewer.add_image(stack, name="stack", scale=(4.0, 1.0, 1.0))
+    viewer.dims.set_current_step(0, 1)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    labels = widget.controller.layers.labels
+    assert labels.data.shape == stack.shape
+    assert labels.data[1].any()
+    assert not labels.data[0].any()
+    viewer.dims.set_current_step(0, 2)
+    assert "not labelled" in widget.status.text()
+    widget.controller.choose_class("nucleus")
+    finish(qtbot, widget, lambda: widget.controller.layers.clicks.add((2.0, *AT)))
+    assert labels.data[2, 60, 70] == 1
+    assert widget.controller.outcome.report.hints == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_bad_pixels_are_told(viewer, qtbot, bad):
+    pixels = np.ones((32, 32), np.float32)
+    pixels[3, 4] = bad
+    viewer.add_image(pixels, name="bad", contrast_limits=(0, 1))
+    widget = open_widget(viewer, qtbot)
+    with qtbot.waitSignal(widget.controller.problem, timeout=60_000) as caught:
+        widget.run.click()
+    assert "NaN or infinite" in caught.args[0]
+    assert widget.controller.layers.existing("labels") is None
+
+
+def test_no_image_is_told(viewer, qtbot):
+    widget = open_widget(viewer, qtbot)
+    assert not widget.run.isEnabled()
+    with qtbot.waitSignal(widget.controller.problem) as caught:
+        widget.controller.run()
+    assert "open one" in caught.args[0]
+
+
+def test_a_labels_layer_is_no_image(viewer, qtbot):
+    labels = viewer.add_labels(np.zeros((8, 8), int))
+    widget = open_widget(viewer, qtbot)
+    assert labels not in widget.image.choices
+    widget.controller.image = labels
+    with qtbot.waitSignal(widget.controller.problem) as caught:
+        widget.controller.run()
+    assert "not an image" in caught.args[0]
+
+
+def test_three_dimensional_view_is_told(guide, viewer, qtbot):
+    viewer.dims.ndisplay = 3
+    with qtbot.waitSignal(guide.controller.problem) as caught:
+        guide.run.click()
+    assert "2-D view" in caught.args[0]
+
+
+def test_keys_belong_to_our_layers(guide, qtbot):
+    click(qtbot, guide, AT, wrong_class(guide))
+    keymap = {str(key): action for key, action in guide.controller.layers.clicks.keymap.items()}
+    finish(qtbot, guide, lambda: keymap["Ctrl+Z"](guide.controller.layers.clicks))
+    assert len(guide.controller.layers.clicks.data) == 0
+    before = guide.controller.layers.current_class
+    keymap["T"](guide.controller.layers.clicks)
+    assert guide.controller.layers.current_class != before
+    assert guide.classes.checkedButton().text() == guide.controller.layers.current_class
+
+
+def test_the_users_own_layers_are_left_alone(viewer, qtbot, tissue):
+    viewer.add_image(tissue, rgb=True, name="tissue")
+    own = viewer.add_labels(np.ones(tissue.shape[:2], int), name="labels (tissue)")
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    assert (own.data == 1).all()
+    assert isinstance(widget.controller.layers.labels, Labels)
+    assert widget.controller.layers.labels is not own
