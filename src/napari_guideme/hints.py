@@ -61,13 +61,26 @@ class Scribble:
     width: float = 1.0
 
     @classmethod
-    def from_mask(cls, mask: NDArray[np.bool_], class_name: str) -> Scribble:
-        """Describe painted pixels exactly, as one line per run along the last axis."""
+    def from_mask(
+        cls, mask: NDArray[np.bool_], class_name: str, corner: Sequence[int] | None = None
+    ) -> Scribble:
+        """Describe painted pixels exactly, as one line per run along the last axis.
+
+        Parameters
+        ----------
+        mask
+            Painted pixels, of the image or of a box in it.
+        class_name
+            Their class.
+        corner
+            Where the box starts in the image, if it is one.
+        """
+        origin = np.zeros(mask.ndim, dtype=int) if corner is None else np.asarray(corner)
         edges = np.diff(
             np.pad(mask.astype(np.int8), [(0, 0)] * (mask.ndim - 1) + [(1, 1)]), axis=-1
         )
-        first = np.argwhere(edges == 1)
-        last = np.argwhere(edges == -1) - np.eye(mask.ndim, dtype=int)[-1]
+        first = origin + np.argwhere(edges == 1)
+        last = origin + np.argwhere(edges == -1) - np.eye(mask.ndim, dtype=int)[-1]
         paths = tuple(
             (tuple(map(float, start)), tuple(map(float, end)))
             for start, end in zip(first, last, strict=True)

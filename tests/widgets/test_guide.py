@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
@@ -133,15 +136,21 @@ def test_cancel_leaves_the_labels(guide, qtbot):
 
 
 def test_keep_does_not_overwrite_earlier_ids(guide, qtbot):
-    first = guide.controller.keep(as_objects=True, overwrite=False)
+    def keep() -> int:
+        with qtbot.waitSignal(guide.controller.kept, timeout=60_000) as caught:
+            guide.keep.click()
+        return caught.args[0]
+
+    first = keep()
     kept = guide.controller.layers.kept.data.copy()
     assert first == kept.max() > 0
     click(qtbot, guide, AT, wrong_class(guide))
-    guide.controller.keep(as_objects=True, overwrite=False)
+    keep()
     again = guide.controller.layers.kept.data
     np.testing.assert_array_equal(again[kept > 0], kept[kept > 0])
-    guide.controller.keep(as_objects=True, overwrite=True)
-    assert again.max() > kept.max()
+    guide.overwrite.setChecked(True)
+    keep()
+    assert (again[kept > 0] > kept.max()).any()
 
 
 def test_layers_may_be_renamed_reordered_and_deleted(guide, viewer, qtbot):
@@ -225,7 +234,8 @@ def test_outputs_have_the_geometry_of_the_image(viewer, qtbot, tissue, scale):
     name = wrong_class(widget)
     click(qtbot, widget, AT, name)
     assert shown_class(widget) == name
-    widget.keep.click()
+    with qtbot.waitSignal(widget.controller.kept, timeout=60_000):
+        widget.keep.click()
     layers = widget.controller.layers
     for layer in (layers.labels, layers.clicks, layers.scribbles, layers.kept):
         for key, value in geometry(image).items():
@@ -291,6 +301,33 @@ def test_three_dimensional_view_is_told(guide, viewer, qtbot):
     with qtbot.waitSignal(guide.controller.problem) as caught:
         guide.run.click()
     assert "2-D view" in caught.args[0]
+
+
+def test_what_is_kept_can_be_classes(guide, qtbot):
+    guide.as_objects.setChecked(False)
+    with qtbot.waitSignal(guide.controller.kept, timeout=60_000):
+        guide.keep.click()
+    layers = guide.controller.layers
+    np.testing.assert_array_equal(layers.kept.data, layers.labels.data)
+
+
+def test_opening_the_widget_loads_torch_in_the_background():
+    script = """
+import sys
+import napari
+from qtpy.QtTest import QTest
+viewer = napari.Viewer(show=False)
+_, widget = viewer.window.add_plugin_dock_widget("napari-guideme")
+assert "torch" not in sys.modules, "torch was loaded before the widget was shown"
+while widget.controller.job.is_busy:
+    QTest.qWait(20)
+assert "torch" in sys.modules
+viewer.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_keys_belong_to_our_layers(guide, qtbot):

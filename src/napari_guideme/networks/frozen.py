@@ -149,9 +149,14 @@ class FrozenNetwork:
 
     @property
     def feature_points(self) -> tuple[str, ...]:
-        """The last guide point of every stride, coarsest first: one per level."""
-        last = {point.stride: point.name for point in self.guide_points}
-        return tuple(last[stride] for stride in sorted(last, reverse=True))
+        """The last guide point before every change of stride: one per level, down and up.
+
+        Levels as fine as the input itself only count if there are no others.
+        """
+        points = self.guide_points
+        following = [point.stride for point in points[1:]]
+        ends = [p for p, after in zip(points, [*following, None], strict=True) if p.stride != after]
+        return tuple(p.name for p in [p for p in ends if p.stride > 1] or ends)
 
     def _deep_point(self) -> str:
         return [p for p in self.guide_points if p.stride >= 4 or p.name == "input"][-1].name

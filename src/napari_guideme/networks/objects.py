@@ -34,3 +34,30 @@ def objects(labels: NDArray[np.integer], separator: int | None = None) -> NDArra
     depth = ndimage.distance_transform_edt(core == 0)
     grown: NDArray[np.int32] = watershed(depth, ids, mask=labels != 0).astype(np.int32)
     return grown
+
+
+def added_objects(
+    kept: NDArray[np.integer], ids: NDArray[np.integer], highest: int, *, overwrite: bool
+) -> tuple[NDArray[np.int32], int]:
+    """Add objects to those that are kept already.
+
+    Parameters
+    ----------
+    kept
+        Ids that are kept, 0 where there is none.
+    ids
+        Objects to add, of the same shape.
+    highest
+        The highest id in use anywhere; new objects get ids beyond it.
+    overwrite
+        Whether new objects also take pixels that are kept already.
+
+    Returns
+    -------
+    All ids, and how many objects were added.
+    """
+    free = (ids > 0) & (overwrite | (kept == 0))
+    values, order = np.unique(ids[free], return_inverse=True)
+    together = kept.astype(np.int32)
+    together[free] = highest + 1 + order
+    return together, len(values)

@@ -15,8 +15,9 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
-from napari_guideme.hints import Click, Hint, Hints
+from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.slices import Slice, shown_slice
@@ -42,6 +43,15 @@ class Outcome:
     report: Report
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The kept labels of a slice, and how many were added."""
+
+    part: Slice
+    labels: NDArray[np.integer]
+    count: int
+
+
 class Controller(QObject):
     """Turns clicks into refinements and refinements into layers.
 
@@ -53,6 +63,8 @@ class Controller(QObject):
         A message for the user.
     busy
         Whether something is being computed.
+    kept
+        How many objects were added to the kept labels.
     class_changed
         The class that new clicks get.
     """
@@ -60,6 +72,7 @@ class Controller(QObject):
     refined = Signal(object)
     problem = Signal(str)
     busy = Signal(bool)
+    kept = Signal(int)
     class_changed = Signal(str)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -72,11 +85,15 @@ class Controller(QObject):
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
         self._network: FrozenNetwork | None = None
-        self._sessions: OrderedDict[Any, GuideSession] = OrderedDict()
+        self._sessions: OrderedDict[Any, tuple[Slice, GuideSession]] = OrderedDict()
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
         self.job.busy.connect(self.busy)
+        self._keeping = LatestJob(self)
+        self._keeping.done.connect(self._on_kept)
+        self._keeping.failed.connect(self._on_failed)
+        viewer.layers.events.removed.connect(self._on_removed)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -89,9 +106,13 @@ class Controller(QObject):
         if self.image is None or self.image not in self.viewer.layers:
             return None
         try:
-            return self._sessions.get(self._key(shown_slice(self.viewer, self.image)))
+            return self._session_of(shown_slice(self.viewer, self.image))
         except InputError:
             return None
+
+    def _session_of(self, part: Slice) -> GuideSession | None:
+        _, session = self._sessions.get(self._key(part), (part, None))
+        return session
 
     # -- what the user asks for ---------------------------------------------
 
@@ -141,15 +162,30 @@ class Controller(QObject):
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
         self.job.cancel()
+        self._keeping.cancel()
 
-    def keep(self, *, as_objects: bool, overwrite: bool) -> int:
-        """Add the labels of the slice to the kept labels; return how many objects."""
-        outcome, session = self.outcome, self.session
-        if outcome is None or session is None or outcome.session is not session or not self.layers:
+    def keep(self, *, as_objects: bool, overwrite: bool) -> None:
+        """Add the labels of the slice that is shown to the kept labels.
+
+        Objects get ids that are not in use. Pixels that are kept already stay as
+        they are, unless `overwrite`.
+        """
+        outcome, session, layers = self.outcome, self.session, self.layers
+        if outcome is None or layers is None or session is not outcome.session:
             self.problem.emit("There are no labels to keep yet: press Run first.")
-            return 0
-        ids = session.labels(instances=True) if as_objects else outcome.labels
-        return self.layers.keep(outcome.part, ids, overwrite=overwrite)
+            return
+        part, kept = outcome.part, layers.kept.data
+
+        def work() -> Generator[Step, None, Kept]:
+            ids = outcome.session.labels(instances=True) if as_objects else outcome.labels
+            before = np.asarray(kept[part.slices])
+            if as_objects:
+                return Kept(part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
+            free = (ids > 0) & (overwrite | (before == 0))
+            return Kept(part, np.where(free, ids, before), len(np.unique(ids[free])))
+            yield
+
+        self._keeping.request(work, f"Keeping labels of {part.layer.name}")
 
     def set_show_changes(self, shown: bool) -> None:
         """Show or hide the pixels that are no longer as the network had them."""
@@ -205,13 +241,13 @@ class Controller(QObject):
         layers = self._guide_layers()
         part = shown_slice(self.viewer, layers.image)
         hints = layers.hints(part)
-        inside = [hint for hint in hints if _is_inside(hint, part.shape)]
+        inside = [hint for hint in hints if isinstance(hint, Scribble) or _is_inside(hint, part)]
         if len(inside) < len(hints):
             self.problem.emit(
                 f"{len(hints) - len(inside)} click(s) outside the image do not count; "
                 f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
             )
-        session = self._sessions.get(self._key(part))
+        session = self._session_of(part)
         if session is not None:
             _tell(session, inside, self.method)
         self._request(part, inside)
@@ -232,7 +268,7 @@ class Controller(QObject):
     # -- in the background --------------------------------------------------
 
     def _work(self, part: Slice, hints: list[Hint]) -> Generator[Step, None, Outcome]:
-        session = self._sessions.get(self._key(part))
+        session = self._session_of(part)
         if session is None:
             session = self._open(part)
             _tell(session, hints, self.method)
@@ -254,7 +290,7 @@ class Controller(QObject):
         return session
 
     def _remember(self, part: Slice, session: GuideSession) -> None:
-        self._sessions[self._key(part)] = session
+        self._sessions[self._key(part)] = part, session
         while len(self._sessions) > SESSIONS:
             self._sessions.popitem(last=False)
 
@@ -273,6 +309,18 @@ class Controller(QObject):
         if self.show_changes:
             layers.write_changes(outcome.part, outcome.changed)
         self.refined.emit(outcome)
+
+    def _on_kept(self, kept: Kept) -> None:
+        if self.layers is not None and kept.part.layer is self.layers.image:
+            self.layers.write_kept(kept.part, kept.labels)
+            self.kept.emit(kept.count)
+
+    def _on_removed(self, event: Any) -> None:
+        """Forget the sessions of an image that was deleted."""
+        if isinstance(event.value, Image):
+            gone = [k for k, (part, _) in self._sessions.items() if part.layer is event.value]
+            for key in gone:
+                del self._sessions[key]
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, InputError):
@@ -293,12 +341,8 @@ def _tell(session: GuideSession, hints: list[Hint], method: str) -> None:
     session.replace(Hints().added([*known, *(hint for hint in hints if hint not in known)]))
 
 
-def _is_inside(hint: Hint, shape: tuple[int, ...]) -> bool:
-    try:
-        hint.pixels(shape)
-    except InputError:
-        return False
-    return True
+def _is_inside(click: Click, part: Slice) -> bool:
+    return all(-0.5 <= x < n - 0.5 for x, n in zip(click.at, part.shape, strict=True))
 
 
 def _centre(hint: Hint) -> tuple[float, ...]:

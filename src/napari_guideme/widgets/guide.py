@@ -123,6 +123,7 @@ class GuideWidget(QWidget):
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
+        self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
         self._on_image()
 
@@ -194,11 +195,9 @@ class GuideWidget(QWidget):
             layer.mode = mode
 
     def _keep(self) -> None:
-        count = self.controller.keep(
+        self.controller.keep(
             as_objects=self.as_objects.isChecked(), overwrite=self.overwrite.isChecked()
         )
-        if count:
-            show_info(f"{count} labels kept")
 
 
 def _told(outcome: Outcome) -> str:

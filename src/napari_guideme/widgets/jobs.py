@@ -110,8 +110,7 @@ class LatestJob(QObject):
             self._bar.close()
             self._bar = None
         if self._next is not None:
-            self._timer.start(0)
-            self._timer.setInterval(DEBOUNCE_MS)
+            QTimer.singleShot(0, self._start)
         self.busy.emit(self.is_busy)
 
 

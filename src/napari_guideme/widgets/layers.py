@@ -167,19 +167,10 @@ class GuideLayers:
         others = [p for p in layer.data if not part.holds(p)]
         layer.data = np.array([*others, *map(part.embed, positions)]).reshape(-1, self.image.ndim)
 
-    def keep(self, part: Slice, ids: NDArray[np.integer], *, overwrite: bool) -> int:
-        """Add numbered objects to the kept labels; return how many were added.
-
-        Objects get ids that are not in use. Pixels that are kept already stay as
-        they are, unless `overwrite`.
-        """
-        kept = self.kept
-        before = np.asarray(kept.data[part.slices])
-        free = np.ones(before.shape, bool) if overwrite else before == 0
-        new = np.where((ids > 0) & free, ids + int(kept.data.max(initial=0)), 0)
-        kept.data[part.slices] = np.where(new > 0, new, before)
-        kept.refresh()
-        return len(np.unique(new)) - 1 if (new == 0).any() else len(np.unique(new))
+    def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
+        """Show the labels of a slice that the user keeps."""
+        self.kept.data[part.slices] = labels
+        self.kept.refresh()
 
     # -- making -------------------------------------------------------------
 
@@ -288,15 +279,20 @@ class GuideLayers:
 
     def _strokes(self, painted: NDArray[np.integer]) -> list[Scribble]:
         strokes = []
-        for value in np.unique(painted[painted > 0]):
-            if value > len(self.classes):
+        for index, box in enumerate(ndimage.find_objects(painted)):
+            if box is None:
+                continue
+            if index >= len(self.classes):
                 raise InputError(
-                    f"scribbles with label {value} have no class; choose one with the buttons "
-                    f"(labels 1 to {len(self.classes)})"
+                    f"scribbles with label {index + 1} have no class; choose one with the "
+                    f"buttons (labels 1 to {len(self.classes)})"
                 )
-            regions, count = ndimage.label(painted == value, np.ones((3, 3)))
-            name = self.classes[int(value) - 1]
-            strokes += [Scribble.from_mask(regions == n, name) for n in range(1, count + 1)]
+            corner = tuple(side.start for side in box)
+            regions, count = ndimage.label(painted[box] == index + 1, np.ones((3, 3)))
+            strokes += [
+                Scribble.from_mask(regions == n, self.classes[index], corner)
+                for n in range(1, count + 1)
+            ]
         return strokes
 
     def _write_clicks(self, part: Slice, hints: Sequence[Click]) -> None:

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.guidance.energies import cross_entropy
+from napari_guideme.guidance.methods import (
+    METHODS,
+    Guiding,
+    HintTensors,
+    Method,
+    apply,
+    method_named,
+    refine,
+)
+from napari_guideme.guidance.minimisers import Iterate
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.hints import Click, HintPixels, Hints, Scribble
+from tests.conftest import DIM
+from tests.toys import CLASSES
+
+
+@pytest.fixture
+def scene(network, picture) -> Scene:
+    return Scene(network, picture)
+
+
+def drawn(*hints) -> HintPixels:
+    return Hints(hints).pixels((16, 16), CLASSES)
+
+
+@pytest.fixture
+def on_the_dim_cell() -> HintPixels:
+    return drawn(Click((11, 11), "cell"))
+
+
+def last(steps):
+    *_, step = steps
+    return step
+
+
+def test_the_names_are_those_of_the_methods():
+    assert set(METHOD_NAMES) == set(METHODS)
+    assert DEFAULT_METHOD in METHODS
+    assert all(method_named(name).name == name for name in METHOD_NAMES)
+
+
+def test_an_unknown_method_is_told_which_there_are():
+    with pytest.raises(InputError, match=r"'magic'.*residual.*f-brs.*guide-me"):
+        method_named("magic")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_hint_is_met_and_the_rest_stays(scene, on_the_dim_cell, name):
+    before = scene.logits.argmax(0).numpy()
+    after = last(refine(scene, on_the_dim_cell, METHODS[name])).logits.argmax(0).numpy()
+    assert not before[DIM].any()
+    assert after[DIM].all()
+    after[DIM] = 0
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_hints_that_contradict_the_look_are_met(scene, name):
+    hints = drawn(Click((11, 11), "cell"), Click((12, 12), "background"), Click((0, 15), "cell"))
+    after = last(refine(scene, hints, METHODS[name])).logits.argmax(0)
+    assert after[11, 11] == 1
+    assert after[12, 12] == 0
+    assert after[0, 15] == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_far_and_unlike_pixels_hardly_move(scene, on_the_dim_cell, name):
+    logits = last(refine(scene, on_the_dim_cell, METHODS[name])).logits
+    moved = (logits.softmax(0) - scene.logits.softmax(0)).abs().amax(0)
+    assert moved[11, 11] > 0.03
+    assert moved[:, 0].max() < 0.03
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_steps_tell_how_far_they_are(scene, on_the_dim_cell, name):
+    steps = list(refine(scene, on_the_dim_cell, METHODS[name]))
+    assert all(step.logits is None for step in steps[:-1])
+    assert steps[-1].logits.shape == (2, 16, 16)
+    assert steps[-1].index == steps[-1].total
+    indices = [step.index for step in steps]
+    assert indices == sorted(indices)
+    assert {step.total for step in steps} == {steps[-1].total}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_hints_change_nothing(scene, name):
+    (step,) = refine(scene, drawn(), METHODS[name])
+    assert step.values is None
+    assert torch.equal(step.logits, scene.logits)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_values_found_give_the_same_logits_again(scene, on_the_dim_cell, name):
+    step = last(refine(scene, on_the_dim_cell, METHODS[name]))
+    assert torch.equal(apply(scene, on_the_dim_cell, METHODS[name], step.values), step.logits)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_refinement_can_be_dropped(scene, on_the_dim_cell, name):
+    before = scene.logits.clone()
+    steps = refine(scene, on_the_dim_cell, METHODS[name])
+    next(steps)
+    steps.close()
+    assert list(steps) == []
+    assert torch.equal(scene.logits, before)
+
+
+#: Scales and biases of the two features. RAISED makes the dim cell a cell with margin.
+NOTHING, LITTLE, RAISED, MUCH = (torch.tensor([0.0, 0, 0, b]) for b in (0, 0.01, 2, 9))
+
+
+def guided_by(*iterates: tuple[torch.Tensor, float], starts: list | None = None) -> Method:
+    """A method whose minimiser visits the given values at the given energies."""
+
+    def minimiser(objective, start, steps) -> Iterator[Iterate]:
+        if starts is not None:
+            starts.append(start)
+        for step, (values, energy) in enumerate(iterates, start=1):
+            objective(values)
+            yield Iterate(step, values, energy)
+
+    guiding = Guiding(
+        cross_entropy, minimiser, cells=0, steps=len(iterates), inertia=0, output_inertia=0
+    )
+    return Method("toy", guiding)
+
+
+@pytest.mark.parametrize(
+    ("energies", "best"),
+    [((3, 1, 2), 1), ((1, 2, 3), 0), ((3, 2, 1), 2), ((2, float("nan"), 3), 0)],
+)
+def test_the_best_step_counts_and_not_the_last(scene, on_the_dim_cell, energies, best):
+    values = [LITTLE, 2 * LITTLE, 3 * LITTLE]
+    method = guided_by(*zip(values, energies, strict=True))
+    step = last(refine(scene, on_the_dim_cell, method))
+    assert torch.equal(step.values, values[best])
+    assert step.energy == energies[best]
+
+
+def test_it_stops_once_all_hints_are_met_with_margin(scene, on_the_dim_cell):
+    method = guided_by((LITTLE, 3.0), (RAISED, 2.0), (MUCH, 1.0))
+    step = last(refine(scene, on_the_dim_cell, method))
+    assert torch.equal(step.values, RAISED)
+
+
+def test_it_goes_on_while_a_hint_is_unmet(scene):
+    hints = drawn(Click((11, 11), "cell"), Click((0, 0), "background"))
+    method = guided_by((RAISED, 2.0), (NOTHING, 1.0))
+    assert torch.equal(last(refine(scene, hints, method)).values, NOTHING)
+
+
+def test_a_warm_start_is_where_it_starts(scene, on_the_dim_cell):
+    starts = []
+    method = guided_by((LITTLE, 1.0), starts=starts)
+    list(refine(scene, on_the_dim_cell, method))
+    list(refine(scene, on_the_dim_cell, method, warm=MUCH))
+    assert torch.equal(starts[0], NOTHING)
+    assert torch.equal(starts[1], MUCH)
+
+
+def test_every_hint_weighs_the_same():
+    stroke = Scribble((((0, 0), (0, 3)),), "background")
+    hints = HintTensors.sampled(drawn(Click((5, 5), "cell"), stroke), torch.device("cpu"))
+    weights = {
+        tuple(position): weight
+        for position, weight in zip(hints.positions.tolist(), hints.weights.tolist(), strict=True)
+    }
+    assert weights == {(5, 5): 0.5, **{(0, column): 0.125 for column in range(4)}}
+    assert hints.classes[hints.positions[:, 0] == 0].tolist() == [0, 0, 0, 0]
+
+
+def test_long_scribbles_are_thinned_evenly():
+    painted = Scribble.from_mask(np.ones((16, 16), bool), "cell")
+    hints = HintTensors.sampled(drawn(painted), torch.device("cpu"))
+    assert len(hints.positions) < 100
+    assert hints.positions[0].tolist() == [0, 0]
+    assert hints.positions[-1].tolist() == [15, 15]
+    assert float(hints.weights.sum()) == pytest.approx(1)
+    assert len({tuple(position) for position in hints.positions.tolist()}) == len(hints.positions)
