@@ -189,6 +189,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert old.read_bytes() == b"old"
 
 
+def test_the_old_file_is_replaced_and_not_overwritten(tmp_path):
+    path, link = tmp_path / "labels.tif", tmp_path / "link.tif"
+    path.write_bytes(b"old")
+    link.hardlink_to(path)
+    files.write_labels(path, np.zeros((2, 2), np.uint8))
+    assert link.read_bytes() == b"old"
+    assert files.read_image(path)[0].shape == (2, 2)
+
+
 def test_what_json_cannot_hold_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         files.write_json(tmp_path / "report.json", {"a": object()})

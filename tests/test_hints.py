@@ -62,6 +62,7 @@ def test_a_click_in_a_volume():
         (stroke((0, 0), (0, 1), (1, 1)), [[0, 0], [0, 1], [1, 1]]),
         (stroke((1, 1), width=2), [[0, 1], [1, 0], [1, 1], [1, 2], [2, 1]]),
         (stroke((0, 0), (0, 0), width=0.1), [[0, 0]]),
+        (stroke((0.5, 0), (0.5, 1), width=0.1), [[0, 0], [0, 1], [1, 0], [1, 1]]),
         (Scribble((((0, 0),), ((3, 5),)), "cell"), [[0, 0], [3, 5]]),
     ],
 )
@@ -108,6 +109,11 @@ def test_a_painted_mask_comes_back_exactly(mask):
     drawn = np.zeros_like(mask)
     drawn[tuple(Scribble.from_mask(mask, "cell").pixels(mask.shape).T)] = True
     np.testing.assert_array_equal(drawn, mask)
+
+
+def test_a_box_of_a_mask_lies_at_its_corner():
+    painted = Scribble.from_mask(np.array([[True, False], [True, True]]), "cell", corner=(2, 3))
+    assert covered(painted) == [[2, 3], [3, 3], [3, 4]]
 
 
 def test_nothing_painted_is_refused():

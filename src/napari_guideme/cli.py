@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ from napari_guideme.files import (
 )
 from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
 from napari_guideme.networks.catalogue import catalogue
+
+if TYPE_CHECKING:
+    from napari_guideme.session import GuideSession
+
+Command = Callable[[argparse.Namespace], int]
 
 LABEL_FILES = (*TIFF, ".png")
 
@@ -125,7 +130,7 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _session(options: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _session(options: argparse.Namespace) -> GuideSession:
     """Open image and network; torch is only loaded here, after cheap checks."""
     pixels, channel_axis = read_image(options.image)
     if options.channel_axis is not None:
@@ -173,8 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(run, example: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
-        summary = run.__doc__.splitlines()[0]
+    def command(run: Command, example: str) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").splitlines()[0]
         added = commands.add_parser(
             run.__name__,
             help=summary,

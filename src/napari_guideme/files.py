@@ -58,8 +58,10 @@ def write_labels(path: Path, labels: NDArray[np.integer]) -> None:
     """Write labels as TIFF or PNG, whole or not at all."""
     check_writable(path, (*TIFF, ".png"))
     if path.suffix.lower() in TIFF:
-        grey = {"photometric": "minisblack", "compression": "zlib"}
-        _write(path, lambda new: tifffile.imwrite(new, labels, **grey))
+        _write(
+            path,
+            lambda new: tifffile.imwrite(new, labels, photometric="minisblack", compression="zlib"),
+        )
     else:
         largest = labels.max(initial=0)
         if labels.ndim != 2 or largest > np.iinfo(np.uint16).max:

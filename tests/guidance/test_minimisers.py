@@ -89,6 +89,7 @@ def test_it_stops_where_nothing_moves(minimiser):
         lambda x: (x - 0.35).sqrt().sum(),
         lambda x: -(x**4).sum() * 1e10,
     ],
+    ids=["nan", "inf", "leaves its domain", "falls forever"],
 )
 def test_it_stops_where_values_are_no_longer_finite(minimiser, objective):
     iterates = list(minimiser(objective, torch.full((2,), 0.5), 50))

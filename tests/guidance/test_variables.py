@@ -52,6 +52,12 @@ def test_equations_1_to_3_of_guide_me(values, expected):
     torch.testing.assert_close(moved, torch.as_tensor(expected, dtype=torch.float32))
 
 
+def test_attention_is_interpolated_linearly_from_edge_to_edge():
+    values = torch.tensor([0.0, 0, 0, 0, 4, 0])
+    moved = GuidingBlock(1, (1, 3)).apply(torch.ones(1, 1, 1, 5), values)
+    assert moved.ravel().tolist() == [1, 3, 5, 3, 1]
+
+
 def test_every_channel_has_its_own_scale_and_bias():
     moved = GuidingBlock(2).apply(torch.ones(1, 2, 1, 1), torch.tensor([1.0, 2.0, 10.0, 20.0]))
     assert moved.ravel().tolist() == [12.0, 23.0]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_guideme.networks.objects import objects
+from napari_guideme.networks.objects import added_objects, objects
 
 
 def grid(text: str) -> np.ndarray:
@@ -64,3 +64,25 @@ def test_objects_in_a_volume_touch_at_corners():
     assert objects(labels).max() == 1
     labels[1, 1, 1] = 0
     assert objects(labels).max() == 2
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "expected", "count"),
+    # Free are columns 2 and 5; with overwriting also what is kept in columns 3 and 4.
+    [(False, "008567", 2), (True, "009887", 3)],
+)
+def test_objects_are_added_to_those_that_are_kept(overwrite, expected, count):
+    kept, ids = grid("000560"), grid("009332")
+    together, added = added_objects(kept, ids, 6, overwrite=overwrite)
+    np.testing.assert_array_equal(together, grid(expected))
+    assert added == count
+    assert together.dtype == np.int32
+
+
+def test_covered_objects_are_not_added():
+    kept = grid("1100")
+    together, added = added_objects(kept, grid("4400"), 1, overwrite=False)
+    assert (together.tolist(), added) == ([[1, 1, 0, 0]], 0)
+    together, added = added_objects(kept, grid("4400"), 1, overwrite=True)
+    assert (together.tolist(), added) == ([[2, 2, 0, 0]], 1)
+    assert kept.tolist() == [[1, 1, 0, 0]]

@@ -144,8 +144,8 @@ def test_one_mean_serves_all_channels():
 
 
 def test_padding_mirrors():
-    network = Preparation(channels=1, value_range="none", multiple=4)
-    assert fed(network, np.array([[1, 2, 3]])).tolist() == [[[1, 2, 3, 3]] * 4]
+    network = Preparation(channels=1, value_range="none", multiple=8)
+    assert fed(network, np.array([[1, 2, 3]])).tolist() == [[[1, 2, 3, 3, 2, 1, 1, 2]] * 8]
 
 
 @given(

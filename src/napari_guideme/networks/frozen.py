@@ -12,36 +12,15 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
+from napari_guideme.networks.devices import choose_device
+from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import Runner, trace
 
 Output = Literal["logits", "probabilities"]
-
-
-@dataclass(frozen=True)
-class GuidePoint:
-    """A place in the network where activations may be moved.
-
-    Attributes
-    ----------
-    name
-        Name of the graph's node; ``"input"`` is the network's input.
-    channels
-        Number of channels of the activation.
-    stride
-        Pixels of the network's input per pixel of the activation.
-    tail_share
-        Share of the whole computation that lies behind, 0 to 1.
-    """
-
-    name: str
-    channels: int
-    stride: float
-    tail_share: float
 
 
 @dataclass(frozen=True)
@@ -137,7 +116,7 @@ class FrozenNetwork:
     @cached_property
     def guide_points(self) -> tuple[GuidePoint, ...]:
         """All places where activations may be moved, from the input on."""
-        return tuple(_guide_points(self._graph_module, self._example))
+        return tuple(find_guide_points(self._graph_module, self._example))
 
     def guide_point(self, name: str) -> GuidePoint:
         """Look up a guide point; the error lists those there are."""
@@ -173,7 +152,7 @@ class FrozenNetwork:
             Name of a guide point.
         """
         node = self._node(point)
-        behind = _dependents(node)
+        behind = dependents(node)
         with self._refusing(x):
             values = _Runner(self._graph_module).values(
                 {self._node("input"): x.to(self.device)},
@@ -199,7 +178,7 @@ class FrozenNetwork:
         Logits, (N, K, *spatial').
         """
         node = self._node(head.point)
-        behind = _dependents(node)
+        behind = dependents(node)
         start = {**head.crossing, node: head.activation if activation is None else activation}
         values = _Runner(self._graph_module).values(
             start, [n for n in self._graph_module.graph.nodes if n in behind]
@@ -274,20 +253,6 @@ class FrozenNetwork:
             )
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """Find the device of that name; ``"auto"`` takes CUDA, else MPS, else the CPU."""
-    available = ["cpu"]
-    if torch.backends.mps.is_available():
-        available.insert(0, "mps")
-    if torch.cuda.is_available():
-        available = [f"cuda:{i}" for i in range(torch.cuda.device_count())] + available
-    if name == "auto":
-        return torch.device(available[0])
-    if name in available or f"{name}:0" in available:
-        return torch.device(name)
-    raise InputError(f"device {name!r} is not here; choose auto, {', '.join(available)}")
-
-
 class _Runner(Runner):
     """Runs some nodes of a graph from given values."""
 
@@ -327,75 +292,3 @@ def _guest(module: nn.Module) -> nn.Module:
 def _noise(*shape: int) -> Tensor:
     """An input that no part of a network maps to zero by chance, always the same."""
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
-
-
-def _dependents(node: fx.Node) -> set[fx.Node]:
-    found: set[fx.Node] = set()
-    waiting = [node]
-    while waiting:
-        new = [user for user in waiting.pop().users if user not in found]
-        found.update(new)
-        waiting.extend(new)
-    return found
-
-
-class _Profiler(Runner):
-    """Notes shape and floating-point operations of every node."""
-
-    def __init__(self, graph_module: fx.GraphModule) -> None:
-        super().__init__(graph_module)
-        self.shapes: dict[fx.Node, torch.Size] = {}
-        self.flops: dict[fx.Node, int] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        with FlopCounterMode(display=False) as counter:
-            value = super().run_node(n)
-        self.flops[n] = counter.get_total_flops()
-        if isinstance(value, Tensor) and value.is_floating_point():
-            self.shapes[n] = value.shape
-        return value
-
-
-@torch.no_grad()
-def _guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[GuidePoint]:
-    profiler = _Profiler(graph_module)
-    profiler.run(example)
-    total = sum(profiler.flops.values()) or 1
-    source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
-    behind_source = _dependents(source)
-    points = [GuidePoint("input", example.shape[1], 1.0, 1.0)]
-    for node in graph_module.graph.nodes:
-        shape = profiler.shapes.get(node, torch.Size())
-        if len(shape) != example.ndim or node not in behind_source:
-            continue
-        tail_flops = sum(profiler.flops[n] for n in _dependents(node))
-        if tail_flops and min(shape[2:]) > 1 and not _is_intermediate(node, profiler):
-            stride = example.shape[-1] / shape[-1]
-            points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))
-    return points
-
-
-def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:
-    """Whether a node only passes on to, or only resamples, its neighbour.
-
-    Of a chain convolution, normalisation, activation, only the end is worth
-    guiding; pooling and upsampling repeat what stands before them.
-    """
-    if _is_free(node, profiler) and profiler.shapes[node] != profiler.shapes[_source(node)]:
-        return True
-    users = list(node.users)
-    return (
-        len(users) == 1
-        and _is_free(users[0], profiler)
-        and profiler.shapes[users[0]] == profiler.shapes[node]
-    )
-
-
-def _is_free(node: fx.Node, profiler: _Profiler) -> bool:
-    """Whether a node maps one activation to another without convolving or joining."""
-    inputs = [n for n in node.all_input_nodes if len(profiler.shapes.get(n, ())) > 2]
-    return node in profiler.shapes and len(inputs) == 1 and not profiler.flops[node]
-
-
-def _source(node: fx.Node) -> fx.Node:
-    return node.all_input_nodes[0]

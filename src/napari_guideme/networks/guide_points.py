@@ -1,0 +1,108 @@
+"""Places in a graph where activations may be moved, and what it costs to re-run the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils.flop_counter import FlopCounterMode
+
+from napari_guideme.networks.tracing import Runner
+
+
+@dataclass(frozen=True)
+class GuidePoint:
+    """A place in the network where activations may be moved.
+
+    Attributes
+    ----------
+    name
+        Name of the graph's node; ``"input"`` is the network's input.
+    channels
+        Number of channels of the activation.
+    stride
+        Pixels of the network's input per pixel of the activation.
+    tail_share
+        Share of the whole computation that lies behind, 0 to 1.
+    """
+
+    name: str
+    channels: int
+    stride: float
+    tail_share: float
+
+
+def dependents(node: fx.Node) -> set[fx.Node]:
+    """All nodes that depend on a node."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        new = [user for user in waiting.pop().users if user not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+class _Profiler(Runner):
+    """Notes shape and floating-point operations of every node."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        super().__init__(graph_module)
+        self.shapes: dict[fx.Node, torch.Size] = {}
+        self.flops: dict[fx.Node, int] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        with FlopCounterMode(display=False) as counter:
+            value = super().run_node(n)
+        self.flops[n] = counter.get_total_flops()
+        if isinstance(value, Tensor) and value.is_floating_point():
+            self.shapes[n] = value.shape
+        return value
+
+
+@torch.no_grad()
+def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[GuidePoint]:
+    """List the guide points of a graph, from its input on, measured on an example input."""
+    profiler = _Profiler(graph_module)
+    profiler.run(example)
+    total = sum(profiler.flops.values()) or 1
+    source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
+    behind_source = dependents(source)
+    points = [GuidePoint("input", example.shape[1], 1.0, 1.0)]
+    for node in graph_module.graph.nodes:
+        shape = profiler.shapes.get(node, torch.Size())
+        if len(shape) != example.ndim or node not in behind_source:
+            continue
+        tail_flops = sum(profiler.flops[n] for n in dependents(node))
+        if tail_flops and min(shape[2:]) > 1 and not _is_intermediate(node, profiler):
+            stride = example.shape[-1] / shape[-1]
+            points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))
+    return points
+
+
+def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:
+    """Whether a node only passes on to, or only resamples, its neighbour.
+
+    Of a chain convolution, normalisation, activation, only the end is worth
+    guiding; pooling and upsampling repeat what stands before them.
+    """
+    if _is_free(node, profiler) and profiler.shapes[node] != profiler.shapes[_source(node)]:
+        return True
+    users = list(node.users)
+    return (
+        len(users) == 1
+        and _is_free(users[0], profiler)
+        and profiler.shapes[users[0]] == profiler.shapes[node]
+    )
+
+
+def _is_free(node: fx.Node, profiler: _Profiler) -> bool:
+    """Whether a node maps one activation to another without convolving or joining."""
+    inputs = [n for n in node.all_input_nodes if len(profiler.shapes.get(n, ())) > 2]
+    return node in profiler.shapes and len(inputs) == 1 and not profiler.flops[node]
+
+
+def _source(node: fx.Node) -> fx.Node:
+    return node.all_input_nodes[0]
