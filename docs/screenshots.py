@@ -26,7 +26,7 @@ CENTRE, ZOOM = (385, 300), 3.2
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    while widget.controller.job.is_busy:
+    while widget.controller.is_busy:
         QTest.qWait(50)
     QTest.qWait(500)
 

@@ -123,13 +123,13 @@ def test_a_click_while_one_is_running_is_not_lost(guide, qtbot):
 
 def test_cancel_leaves_the_labels(guide, qtbot):
     guide.method.setCurrentText("guide-me")
-    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not guide.controller.is_busy, timeout=60_000)
     before = guide.controller.layers.labels.data.copy()
     guide.controller.choose_class(wrong_class(guide))
     guide.controller.layers.clicks.add(AT)
     qtbot.waitUntil(lambda: guide.controller.job._worker is not None, timeout=10_000)
     guide.cancel.click()
-    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not guide.controller.is_busy, timeout=60_000)
     np.testing.assert_array_equal(guide.controller.layers.labels.data, before)
     finish(qtbot, guide, guide.run.click)
     assert guide.controller.outcome.report.hints == 1
@@ -168,7 +168,7 @@ def test_layers_may_be_renamed_reordered_and_deleted(guide, viewer, qtbot):
 def test_deleting_the_image_is_survived(guide, viewer, qtbot):
     guide.controller.layers.clicks.add(AT)
     viewer.layers.remove("tissue")
-    qtbot.waitUntil(lambda: not guide.controller.job.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not guide.controller.is_busy, timeout=60_000)
     with qtbot.waitSignal(guide.controller.problem) as caught:
         guide.controller.run()
     assert "no image" in caught.args[0]
@@ -303,6 +303,24 @@ def test_three_dimensional_view_is_told(guide, viewer, qtbot):
     assert "2-D view" in caught.args[0]
 
 
+def test_undo_brings_the_method_back(guide, qtbot):
+    finish(qtbot, guide, lambda: guide.method.setCurrentText("f-brs"))
+    click(qtbot, guide, AT, wrong_class(guide))
+    finish(qtbot, guide, guide.undo.click)
+    assert guide.method.currentText() == "f-brs"
+    finish(qtbot, guide, guide.undo.click)
+    assert guide.method.currentText() == guide.controller.method == "residual"
+
+
+def test_the_device_can_be_chosen(guide, qtbot):
+    assert {guide.device.itemText(i) for i in range(2)} == {"auto", "cpu"}
+    click(qtbot, guide, AT, wrong_class(guide))
+    guide.device.setCurrentText("cpu")
+    finish(qtbot, guide, guide.run.click)
+    assert str(guide.controller._network.device) == "cpu"
+    assert guide.controller.outcome.report.hints == 1
+
+
 def test_what_is_kept_can_be_classes(guide, qtbot):
     guide.as_objects.setChecked(False)
     with qtbot.waitSignal(guide.controller.kept, timeout=60_000):
@@ -319,7 +337,7 @@ from qtpy.QtTest import QTest
 viewer = napari.Viewer(show=False)
 _, widget = viewer.window.add_plugin_dock_widget("napari-guideme")
 assert "torch" not in sys.modules, "torch was loaded before the widget was shown"
-while widget.controller.job.is_busy:
+while widget.controller.is_busy:
     QTest.qWait(20)
 assert "torch" in sys.modules
 viewer.close()

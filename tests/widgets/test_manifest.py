@@ -37,5 +37,5 @@ def test_the_widget_opens_from_naparis_menu(make_napari_viewer, qtbot):
         manager.register(PluginManifest.from_file(MANIFEST))
     viewer = make_napari_viewer()
     _, widget = viewer.window.add_plugin_dock_widget("napari-guideme")
-    qtbot.waitUntil(lambda: not widget.controller.job.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not widget.controller.is_busy, timeout=60_000)
     assert widget.status.text()

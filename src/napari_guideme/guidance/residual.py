@@ -40,7 +40,7 @@ class Kernel:
     temperature: float = 0.3
     reach: float = 0.15
     margin: float = 1.0
-    noise: float = 0.02
+    noise: float = 0.005
 
     def __call__(self, similarity: Tensor, squared_distance: Tensor, size: int) -> Tensor:
         """Kernel values for similarities and squared distances in pixels."""
@@ -74,9 +74,8 @@ def regress(
     size = max(logits.shape[1:])
     hinted = features.at(positions)
     places = positions.to(torch.float32)
-    gram = kernel(features.between(hinted), torch.cdist(places, places) ** 2, size).double()
-    gram.diagonal().add_(kernel.noise)
-    weights = torch.linalg.solve(gram, residual.double()).float()
+    gram = kernel(features.between(hinted), torch.cdist(places, places) ** 2, size)
+    weights = _solved(gram, residual, kernel.noise)
     moved = logits.clone()
     for start in range(0, len(positions), _CHUNK):
         part = slice(start, start + _CHUNK)
@@ -85,6 +84,13 @@ def regress(
         spread = kernel(similarity, distance, size)
         moved += torch.einsum("nk,n...->k...", weights[part], spread)
     return moved
+
+
+def _solved(gram: Tensor, residual: Tensor, noise: float) -> Tensor:
+    """(K_hh + σ²I)⁻¹ r, on the CPU: small, and not every device knows double precision."""
+    matrix = gram.cpu().double()
+    matrix.diagonal().add_(noise)
+    return torch.linalg.solve(matrix, residual.cpu().double()).to(residual)
 
 
 def missing(logits: Tensor, classes: Tensor, margin: float) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -196,19 +195,6 @@ class FrozenNetwork:
             )
         kept = {point: values[self._node(point)] for point in points}
         return self._logits(values[self._output_node]), kept
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the weights and of the graph, to recognise a network again."""
-        digest = hashlib.sha256(str(self._graph_module.graph).encode())
-        for key, value in sorted(self._graph_module.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(
-                value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-                if value.ndim
-                else str(value.item()).encode()
-            )
-        return digest.hexdigest()
 
     @cached_property
     def _output_node(self) -> fx.Node:

@@ -67,6 +67,10 @@ class Controller(QObject):
         How many objects were added to the kept labels.
     class_changed
         The class that new clicks get.
+    method_changed
+        The method that an undo or a redo brought back.
+    devices_found
+        Names of the devices, once torch is loaded.
     """
 
     refined = Signal(object)
@@ -74,6 +78,8 @@ class Controller(QObject):
     busy = Signal(bool)
     kept = Signal(int)
     class_changed = Signal(str)
+    method_changed = Signal(str)
+    devices_found = Signal(list)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +87,7 @@ class Controller(QObject):
         self.image: Image | None = None
         self.network_name = next(iter(catalogue()))
         self.method = DEFAULT_METHOD
+        self.device = "auto"
         self.show_changes = False
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
@@ -93,7 +100,15 @@ class Controller(QObject):
         self._keeping = LatestJob(self)
         self._keeping.done.connect(self._on_kept)
         self._keeping.failed.connect(self._on_failed)
+        self._loading = LatestJob(self)
+        self._loading.done.connect(self.devices_found)
+        self._loading.failed.connect(self._on_failed)
         viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is being computed or loaded."""
+        return any(job.is_busy for job in (self.job, self._keeping, self._loading))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -119,13 +134,14 @@ class Controller(QObject):
     def warm_up(self) -> None:
         """Load torch in the background, so that the first click does not wait for it."""
 
-        def work() -> Generator[Step, None, None]:
+        def work() -> Generator[Step, None, list[str]]:
             import napari_guideme.session  # noqa: F401
+            from napari_guideme.networks.devices import available_devices
 
-            return
+            return available_devices()
             yield
 
-        self.job.request(work, "Loading torch")
+        self._loading.request(work, "Loading torch")
 
     def choose_class(self, name: str) -> None:
         """Click and paint with this class from now on."""
@@ -147,6 +163,12 @@ class Controller(QObject):
         if self.session is not None:
             self.run()
 
+    def choose_device(self, name: str) -> None:
+        """Compute there from now on; hints stay, the history of undo starts anew."""
+        if name != self.device:
+            self.device, self._network = name, None
+            self._sessions.clear()
+
     def undo(self) -> None:
         """Take the last change of the hints back."""
         self._travel(lambda session: session.undo())
@@ -161,8 +183,8 @@ class Controller(QObject):
 
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
-        self.job.cancel()
-        self._keeping.cancel()
+        for job in (self.job, self._keeping, self._loading):
+            job.cancel()
 
     def keep(self, *, as_objects: bool, overwrite: bool) -> None:
         """Add the labels of the slice that is shown to the kept labels.
@@ -260,6 +282,8 @@ class Controller(QObject):
         change(session)
         part = shown_slice(self.viewer, self.image)
         self.layers.write_hints(part, session.hints)
+        self.method = session.method
+        self.method_changed.emit(self.method)
         self._request(part, list(session.hints))
 
     def _request(self, part: Slice, hints: list[Hint]) -> None:
@@ -282,7 +306,7 @@ class Controller(QObject):
         from napari_guideme.session import GuideSession
 
         if self._network is None or self._network.name != self.network_name:
-            self._network = open_network(self.network_name)
+            self._network = open_network(self.network_name, self.device)
         session = GuideSession(
             part.pixels(), self._network, channel_axis=-1 if part.layer.rgb else None
         )
@@ -299,9 +323,9 @@ class Controller(QObject):
 
     # -- from sessions to layers --------------------------------------------
 
-    def _on_done(self, outcome: Outcome | None) -> None:
+    def _on_done(self, outcome: Outcome) -> None:
         layers = self.layers
-        if outcome is None or layers is None or outcome.part.layer not in self.viewer.layers:
+        if layers is None or outcome.part.layer not in self.viewer.layers:
             return
         self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)

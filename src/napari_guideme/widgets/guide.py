@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_guideme.guidance import METHOD_NAMES
 from napari_guideme.networks.catalogue import catalogue
@@ -43,6 +44,7 @@ class GuideWidget(QWidget):
         self.image: Any = create_widget(annotation=Image, label="Image")
         self.network = _combo({n: e.description for n, e in catalogue().items()})
         self.method = _combo(METHOD_NAMES)
+        self.device = _combo({"auto": "The fastest device of this machine", "cpu": ""})
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
         self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
@@ -80,7 +82,12 @@ class GuideWidget(QWidget):
         choices = QFormLayout()
         choices.addRow("Image", self.image.native)
         choices.addRow("Network", self.network)
-        choices.addRow("Method", self.method)
+        advanced = QWidget()
+        advanced_choices = QFormLayout(advanced)
+        advanced_choices.addRow("Method", self.method)
+        advanced_choices.addRow("Device", self.device)
+        fold = QCollapsible("Advanced")
+        fold.addWidget(advanced)
         column = QVBoxLayout(self)
         column.addLayout(choices)
         column.addWidget(self.run)
@@ -92,6 +99,7 @@ class GuideWidget(QWidget):
         column.addWidget(self.changes)
         column.addWidget(self.keep)
         column.addLayout(_row(self.as_objects, self.overwrite))
+        column.addWidget(fold)
         column.addStretch(1)
         self.setMinimumWidth(300)
 
@@ -116,6 +124,7 @@ class GuideWidget(QWidget):
         self.image.changed.connect(self._on_image)
         self.network.currentTextChanged.connect(self._on_network)
         self.method.currentTextChanged.connect(self.controller.choose_method)
+        self.device.currentTextChanged.connect(self.controller.choose_device)
         self.changes.toggled.connect(self.controller.set_show_changes)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self.reset_choices)
@@ -124,6 +133,8 @@ class GuideWidget(QWidget):
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
+        self.controller.method_changed.connect(self.method.setCurrentText)
+        self.controller.devices_found.connect(self._on_devices)
         self.controller.class_changed.connect(self._on_class)
         self._on_image()
 
@@ -138,6 +149,9 @@ class GuideWidget(QWidget):
         self.controller.network_name = name
         self._fill_classes()
         self.status.setText(START)
+
+    def _on_devices(self, names: list[str]) -> None:
+        self.device.addItems([name for name in names if name != "cpu"])
 
     def _on_class(self, name: str) -> None:
         self.classes.button(self.controller.classes.index(name)).setChecked(True)

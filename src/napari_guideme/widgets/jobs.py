@@ -53,9 +53,13 @@ class LatestJob(QObject):
         return self._worker is not None or self._next is not None
 
     def request(self, work: Work, description: str) -> None:
-        """Run `work` as soon as possible instead of whatever runs or waits now."""
+        """Run `work` as soon as possible instead of whatever runs or waits now.
+
+        What runs may finish its present step; only :meth:`cancel` interrupts it.
+        """
         self._next = work, description
-        self._stop_running()
+        if self._worker is not None:
+            self._worker.quit()
         self._timer.start()
         self.busy.emit(True)
 
@@ -63,13 +67,10 @@ class LatestJob(QObject):
         """Stop what runs and forget what waits."""
         self._next = None
         self._timer.stop()
-        self._stop_running()
-        self.busy.emit(self.is_busy)
-
-    def _stop_running(self) -> None:
         self._stop.set()
         if self._worker is not None:
             self._worker.quit()
+        self.busy.emit(self.is_busy)
 
     def _start(self) -> None:
         if self._worker is not None or self._next is None:
@@ -97,7 +98,8 @@ class LatestJob(QObject):
             self._bar.update(step.index - self._bar.n)
 
     def _on_returned(self, result: Any) -> None:
-        if not self._stop.is_set() and result is not None:
+        overtaken = self._next is not None or self._stop.is_set()
+        if not overtaken:
             self.done.emit(result)
 
     def _on_error(self, error: Exception) -> None:
