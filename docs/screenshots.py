@@ -21,7 +21,7 @@ from napari_guideme.widgets.guide import GuideWidget
 HERE = Path(__file__).parent
 WINDOW = (1400, 900)
 #: Where the canvas is centred, in rows and columns of the picture, and how close.
-CENTRE, ZOOM = (385, 300), 3.2
+CENTRE, ZOOM = (365, 235), 3.0
 
 
 def wait(widget: GuideWidget) -> None:
@@ -42,7 +42,8 @@ def take() -> None:
     wait(widget)
     widget.run.click()
     wait(widget)
-    viewer.camera.center, viewer.camera.zoom = (0, *CENTRE), ZOOM
+    viewer.camera.center = (0, *CENTRE)
+    viewer.camera.zoom = ZOOM
     pictures = [shot(viewer, "widget-before.png")]
     for hint in demo_hints():
         widget.controller.choose_class(hint.class_name)

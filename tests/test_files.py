@@ -227,3 +227,15 @@ def test_a_folder_is_made_where_it_can_be(tmp_path, under_a_file):
     assert not list((tmp_path / "a" / "b").iterdir())
     with pytest.raises(InputError, match="cannot write"):
         files.make_folder(under_a_file)
+
+
+def test_real_images_are_read(shared):
+    kinds = (*files.TIFF, *files.PICTURES)
+    read = 0
+    for folder in (shared / "data").iterdir():
+        image = next((f for f in sorted(folder.rglob("*")) if f.suffix in kinds), None)
+        if image is not None:
+            pixels, channel_axis = files.read_image(image)
+            assert pixels.ndim - (channel_axis is not None) in (2, 3), image
+            read += 1
+    assert read > 5

@@ -33,6 +33,7 @@ WIDTHS = (16, 32, 64, 128, 192)
 PREPARATION = Preparation(
     channels=3, value_range="percentile", percentiles=(1.0, 99.8), multiple=16
 )
+SHARES = {"fluorescence": 0.55, "histology-purple": 0.33, "grayscale-bright": 0.12}
 CLASS_WEIGHTS = torch.tensor([1.0, 1.0, 3.0])
 BACKGROUND, NUCLEUS, BORDER = range(3)
 CROP = 192
@@ -81,21 +82,22 @@ def targets(ids: Tensor) -> Tensor:
 
 
 class Sampler:
-    """Random augmented crops; every image is as likely as any other."""
+    """Random augmented crops, each kind of image in its share."""
 
     def __init__(self, examples: list[Example], seed: int) -> None:
-        self.examples = examples
+        self.by_kind = {k: [e for e in examples if e.kind == k] for k in SHARES}
         self.random = np.random.default_rng(seed)
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Return images (N, 3, CROP, CROP) and classes (N, CROP, CROP)."""
-        chosen = self.random.integers(len(self.examples), size=BATCH)
-        crops = [self._crop(self.examples[i]) for i in chosen]
+        kinds = self.random.choice(list(SHARES), BATCH, p=list(SHARES.values()))
+        crops = [self._crop(kind) for kind in kinds]
         images = torch.stack([image for image, _ in crops])
         return images, targets(torch.stack([ids for _, ids in crops]))
 
-    def _crop(self, example: Example) -> tuple[Tensor, Tensor]:
+    def _crop(self, kind: str) -> tuple[Tensor, Tensor]:
         r = self.random
+        example = self.by_kind[kind][r.integers(len(self.by_kind[kind]))]
         side = int(CROP / r.uniform(0.6, 1.7))
         image, ids = example.image.numpy(), example.ids.numpy()
         missing = [max(0, side - n) for n in ids.shape]
@@ -111,10 +113,13 @@ class Sampler:
         crop, cropped_ids = (torch.rot90(t, turns, (2, 3)) for t in (crop, cropped_ids))
         if flip:
             crop, cropped_ids = crop.flip(3), cropped_ids.flip(3)
-        return self._recoloured(crop[0]), cropped_ids[0, 0]
+        return self._recoloured(crop[0], kind), cropped_ids[0, 0]
 
-    def _recoloured(self, image: Tensor) -> Tensor:
+    def _recoloured(self, image: Tensor, kind: str) -> Tensor:
         r = self.random
+        if kind == "histology-purple":
+            hue = torch.tensor(r.uniform(0.85, 1.15, (3, 1, 1)), dtype=torch.float32)
+            image = 1 - (1 - image) * hue
         image = image.clamp(0, 1) ** float(np.exp(r.uniform(-0.5, 0.5)))
         image = image * r.uniform(0.75, 1.2) + r.uniform(-0.1, 0.1)
         if r.random() < 0.2:
@@ -204,7 +209,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("checkpoints/nuclei"))
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     train(arguments.data, arguments.out, arguments.steps, arguments.seed)

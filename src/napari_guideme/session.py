@@ -100,14 +100,14 @@ class GuideSession:
     Examples
     --------
     >>> from napari_guideme import Click, GuideSession, open_network
-    >>> from skimage.data import human_mitosis
-    >>> session = GuideSession(human_mitosis(), open_network("nuclei", device="cpu"))
+    >>> from skimage.data import cell
+    >>> session = GuideSession(cell(), open_network("nuclei", device="cpu"))
     >>> before = session.predict()
-    >>> session.add(Click((40, 50), "background"))
+    >>> session.add(Click((300, 250), "nucleus"))
     >>> for step in session.refine():
     ...     pass
-    >>> int(session.labels()[40, 50])
-    0
+    >>> int(session.labels()[300, 250])
+    1
     """
 
     def __init__(
@@ -185,7 +185,11 @@ class GuideSession:
         """Put other hints in the place of the present ones, as one step of the history."""
         hints.check(self.shape, self.network.classes)
         if hints != self.hints:
-            self._push(hints, self._state.method, self._state.values)
+            state = self._state
+            known = state.values if state.refined else state.warm
+            # Values found with a hint that is gone would let it go on acting.
+            grown = set(state.hints) <= set(hints)
+            self._push(hints, state.method, known if grown else None)
 
     def undo(self) -> None:
         """Go back by one change of the hints or of the method."""

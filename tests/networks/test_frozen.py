@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
-from napari_guideme.networks.frozen import FrozenNetwork, choose_device
+from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.preparation import Preparation
 from tests import toys
 from tests.untouched import lived_in, untouched
@@ -81,24 +81,6 @@ def test_guide_points_are_found(name):
     assert network.is_opaque == (at_least == 1)
     assert points[0].name == "input"
     assert (points[0].channels, points[0].stride, points[0].tail_share) == (1, 1, 1)
-
-
-def test_guide_points_of_a_chain_are_known():
-    points = toys.frozen(toys.Chain()).guide_points
-    assert [(p.name, p.channels, p.stride) for p in points] == [
-        ("input", 1, 1),
-        ("relu", 2, 1),
-        ("relu_1", 4, 2),
-    ]
-    assert [p.tail_share for p in points] == pytest.approx([1, 10 / 19, 1 / 19])
-
-
-def test_the_tail_gets_shorter_along_a_u_net():
-    points = toys.frozen(toys.unet(), preparation=FLAT).guide_points
-    shares = [point.tail_share for point in points]
-    assert shares == sorted(shares, reverse=True)
-    assert 0 < shares[-1] < 0.1
-    assert {point.stride for point in points} == {1, 2, 4}
 
 
 def test_by_default_the_last_coarse_point_guides():
@@ -311,28 +293,6 @@ def test_an_unknown_guide_point_is_told_which_there_are():
     ):
         with pytest.raises(InputError, match=r"'encoder'.* input, relu, relu_1"):
             use("encoder")
-
-
-@pytest.mark.parametrize(
-    ("gpus", "mps", "allowed"),
-    [
-        (0, False, {"auto": "cpu", "cpu": "cpu"}),
-        (0, True, {"auto": "mps", "mps": "mps", "cpu": "cpu"}),
-        (2, False, {"auto": "cuda:0", "cuda": "cuda", "cuda:1": "cuda:1", "cpu": "cpu"}),
-    ],
-)
-@pytest.mark.parametrize("name", ["auto", "cpu", "cuda", "cuda:1", "cuda:2", "mps"])
-def test_a_device_is_chosen(monkeypatch, gpus, mps, allowed, name):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    if name in allowed:
-        assert choose_device(name) == torch.device(allowed[name])
-    else:
-        with pytest.raises(
-            InputError, match=rf"'{name}' is not here; .*{allowed['auto']}.*cpu|cpu"
-        ):
-            choose_device(name)
 
 
 @pytest.mark.parametrize("name", ["cuda:7", "gpu", "", "CPU"])

@@ -75,5 +75,5 @@ class Features:
 def _standardised(activation: Tensor) -> Tensor:
     axes = tuple(range(2, activation.ndim))
     centred = activation - activation.mean(axes, keepdim=True)
-    scaled = centred / (activation.std(axes, keepdim=True) + 1e-6)
+    scaled = centred / (activation.std(axes, correction=0, keepdim=True) + 1e-6)
     return F.normalize(scaled, dim=1)

@@ -76,12 +76,12 @@ METHODS = {
     "residual": Method("residual", None),
     "f-brs": Method(
         "f-brs",
-        Guiding(corrective, lbfgs, cells=0, steps=8, inertia=1e-3, output_inertia=10.0),
+        Guiding(corrective, lbfgs, cells=0, steps=4, inertia=1e-3, output_inertia=100.0),
     ),
     "guide-me": Method(
         "guide-me",
         Guiding(
-            cross_entropy, momentum_descent, cells=8, steps=20, inertia=1e-3, output_inertia=10.0
+            cross_entropy, momentum_descent, cells=8, steps=8, inertia=1e-3, output_inertia=100.0
         ),
     ),
 }
@@ -208,11 +208,12 @@ def _guide(
     start = energy.block.initial(scene.network.device) if warm is None else warm
     best = Step(0, guiding.steps, float("inf"))
     for iterate in guiding.minimiser(energy, start, guiding.steps):
-        if iterate.energy < best.energy:
+        improved = iterate.energy < best.energy
+        if improved:
             best = Step(iterate.step, guiding.steps, iterate.energy, iterate.values)
         yield Step(iterate.step, guiding.steps, best.energy, best.values)
-        if energy.all_met:
-            yield Step(iterate.step, guiding.steps, iterate.energy, iterate.values)
+        # A step that overshoots can meet every hint and wreck the image.
+        if improved and energy.all_met:
             return
 
 

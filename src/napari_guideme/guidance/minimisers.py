@@ -46,7 +46,7 @@ def momentum_descent(objective: Objective, start: Tensor, steps: int) -> Iterato
 def _iterates(
     objective: Objective, variable: Tensor, optimiser: torch.optim.Optimizer, steps: int
 ) -> Iterator[Iterate]:
-    """Yield every step; stop where values are no longer finite or stand still."""
+    """Yield the start and every step; stop where nothing is finite or nothing moves."""
     evaluated: tuple[Tensor, float, Tensor] | None = None
 
     def closure() -> float:
@@ -59,7 +59,10 @@ def _iterates(
         variable.grad = evaluated[2].clone()
         return evaluated[1]
 
+    yield Iterate(0, variable.detach().clone(), closure())
     for step in range(1, steps + 1):
+        if variable.grad is None or not torch.isfinite(variable.grad).all():
+            return
         before = variable.detach().clone()
         optimiser.step(closure)
         after = variable.detach().clone()

@@ -37,9 +37,9 @@ class Kernel:
         σ², added to the diagonal of the kernel matrix.
     """
 
-    temperature: float = 0.3
-    reach: float = 0.15
-    margin: float = 1.0
+    temperature: float = 0.7
+    reach: float = 0.1
+    margin: float = 2.0
     noise: float = 0.005
 
     def __call__(self, similarity: Tensor, squared_distance: Tensor, size: int) -> Tensor:
@@ -90,7 +90,8 @@ def _solved(gram: Tensor, residual: Tensor, noise: float) -> Tensor:
     """(K_hh + σ²I)⁻¹ r, on the CPU: small, and not every device knows double precision."""
     matrix = gram.cpu().double()
     matrix.diagonal().add_(noise)
-    return torch.linalg.solve(matrix, residual.cpu().double()).to(residual)
+    weights: Tensor = torch.linalg.solve(matrix, residual.cpu().double()).to(residual)
+    return weights
 
 
 def missing(logits: Tensor, classes: Tensor, margin: float) -> Tensor:

@@ -61,13 +61,8 @@ class CatalogueEntry:
         from napari_guideme.networks.unet import UNet
 
         module = UNet(**self.table["architecture"])
-        weights = load((self.folder / f"{self.name}.safetensors").read_bytes())
-        module.load_state_dict(
-            {
-                key: value.float() if value.is_floating_point() else value
-                for key, value in weights.items()
-            }
-        )
+        # Weights stored in half precision become those of the module, in full precision.
+        module.load_state_dict(load((self.folder / f"{self.name}.safetensors").read_bytes()))
         return FrozenNetwork(
             module,
             self.classes,

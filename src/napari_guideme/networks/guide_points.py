@@ -88,8 +88,10 @@ def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:
     Of a chain convolution, normalisation, activation, only the end is worth
     guiding; pooling and upsampling repeat what stands before them.
     """
-    if _is_free(node, profiler) and profiler.shapes[node] != profiler.shapes[_source(node)]:
-        return True
+    if _is_free(node, profiler):
+        (source,) = _activations(node, profiler)
+        if profiler.shapes[node] != profiler.shapes[source]:
+            return True
     users = list(node.users)
     return (
         len(users) == 1
@@ -100,9 +102,11 @@ def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:
 
 def _is_free(node: fx.Node, profiler: _Profiler) -> bool:
     """Whether a node maps one activation to another without convolving or joining."""
-    inputs = [n for n in node.all_input_nodes if len(profiler.shapes.get(n, ())) > 2]
+    inputs = _activations(node, profiler)
     return node in profiler.shapes and len(inputs) == 1 and not profiler.flops[node]
 
 
-def _source(node: fx.Node) -> fx.Node:
-    return node.all_input_nodes[0]
+def _activations(node: fx.Node, profiler: _Profiler) -> list[fx.Node]:
+    """Those inputs of a node that are activations; others are sizes and weights."""
+    inputs = (n for n in node.all_input_nodes if n.op != "get_attr")
+    return [n for n in inputs if len(profiler.shapes.get(n, ())) > 2]

@@ -79,7 +79,7 @@ class Controller(QObject):
     kept = Signal(int)
     class_changed = Signal(str)
     method_changed = Signal(str)
-    devices_found = Signal(list)
+    devices_found = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
