@@ -81,7 +81,7 @@ METHODS = {
     "guide-me": Method(
         "guide-me",
         Guiding(
-            cross_entropy, momentum_descent, cells=8, steps=8, inertia=1e-3, output_inertia=100.0
+            cross_entropy, momentum_descent, cells=8, steps=4, inertia=1e-3, output_inertia=100.0
         ),
     ),
 }
