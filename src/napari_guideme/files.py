@@ -129,7 +129,7 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], int | None]:
 
 
 def _read_picture(path: Path) -> tuple[NDArray[Any], int | None]:
-    pixels = imageio.imread(path)
+    pixels = imageio.imread(path, plugin="pillow")
     return pixels, (-1 if pixels.ndim == 3 else None)
 
 

@@ -274,7 +274,7 @@ def test_bad_pixels_are_told(viewer, qtbot, bad):
     widget = open_widget(viewer, qtbot)
     with qtbot.waitSignal(widget.controller.problem, timeout=60_000) as caught:
         widget.run.click()
-    assert "NaN or infinite" in caught.args[0]
+    assert "NaN, infinite" in caught.args[0]
     assert widget.controller.layers.existing("labels") is None
 
 
