@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari import Viewer
 from napari.layers import Image, Labels
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
-from napari_guideme.hints import Click, Hint, Hints, Scribble
+from napari_guideme.hints import Hint, Hints, Scribble
 from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.networks.objects import added_objects
+from napari_guideme.widgets.exchange import Kept, Outcome, centre, is_inside, tell
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.slices import Slice, shown_slice
@@ -25,31 +24,10 @@ from napari_guideme.widgets.slices import Slice, shown_slice
 if TYPE_CHECKING:
     from napari_guideme.guidance.methods import Step
     from napari_guideme.networks.frozen import FrozenNetwork
-    from napari_guideme.session import GuideSession, Report
+    from napari_guideme.session import GuideSession
 
 #: Slices whose session, with its history, is kept.
 SESSIONS = 8
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished refinement shows."""
-
-    part: Slice
-    session: GuideSession
-    labels: NDArray[np.integer]
-    changed: NDArray[np.bool_]
-    unmet: list[tuple[float, ...]]
-    report: Report
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The kept labels of a slice, and how many were added."""
-
-    part: Slice
-    labels: NDArray[np.integer]
-    count: int
 
 
 class Controller(QObject):
@@ -263,7 +241,7 @@ class Controller(QObject):
         layers = self._guide_layers()
         part = shown_slice(self.viewer, layers.image)
         hints = layers.hints(part)
-        inside = [hint for hint in hints if isinstance(hint, Scribble) or _is_inside(hint, part)]
+        inside = [hint for hint in hints if isinstance(hint, Scribble) or is_inside(hint, part)]
         if len(inside) < len(hints):
             self.problem.emit(
                 f"{len(hints) - len(inside)} click(s) outside the image do not count; "
@@ -271,7 +249,7 @@ class Controller(QObject):
             )
         session = self._session_of(part)
         if session is not None:
-            _tell(session, inside, self.method)
+            tell(session, inside, self.method)
         self._request(part, inside)
 
     def _travel(self, change: Callable[[GuideSession], None]) -> None:
@@ -295,11 +273,11 @@ class Controller(QObject):
         session = self._session_of(part)
         if session is None:
             session = self._open(part)
-            _tell(session, hints, self.method)
+            tell(session, hints, self.method)
             self._remember(part, session)
         yield from session.refine()
         report = session.report()
-        unmet = [_centre(list(session.hints)[i]) for i in report.unmet]
+        unmet = [centre(list(session.hints)[i]) for i in report.unmet]
         return Outcome(part, session, session.labels(), session.changed(), unmet, report)
 
     def _open(self, part: Slice) -> GuideSession:
@@ -356,22 +334,3 @@ class Controller(QObject):
             action()
         except InputError as error:
             self.problem.emit(str(error))
-
-
-def _tell(session: GuideSession, hints: list[Hint], method: str) -> None:
-    """Let the session have these hints, those it knows in the order it knows them."""
-    known = [hint for hint in session.hints if hint in hints]
-    session.method = method
-    session.replace(Hints().added([*known, *(hint for hint in hints if hint not in known)]))
-
-
-def _is_inside(click: Click, part: Slice) -> bool:
-    return all(-0.5 <= x < n - 0.5 for x, n in zip(click.at, part.shape, strict=True))
-
-
-def _centre(hint: Hint) -> tuple[float, ...]:
-    """Where to ring a hint: the click, or the middle of the first line of a scribble."""
-    if isinstance(hint, Click):
-        return hint.at
-    middle = hint.paths[len(hint.paths) // 2]
-    return tuple(float(x) for x in np.mean(middle, axis=0))

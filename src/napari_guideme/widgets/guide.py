@@ -29,7 +29,8 @@ from superqt import QCollapsible
 from napari_guideme.guidance import METHOD_NAMES
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.widgets.colours import class_colours
-from napari_guideme.widgets.controller import Controller, Outcome
+from napari_guideme.widgets.controller import Controller
+from napari_guideme.widgets.exchange import Outcome
 
 START = "Choose an image and press Run."
 CLICK = "Now choose a class below and click where the labels are wrong."
