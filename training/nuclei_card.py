@@ -29,7 +29,7 @@ Finds cell nuclei in 2-D microscopy and parts those that touch.
 - **Data**: 2018 Data Science Bowl, stage 1 training part with community fixes, CC0 (Caicedo et
   al., Nature Methods 16, 1247, 2019). Trained on the `train` rows of `images.csv`; one field of
   view in nine was kept aside to tune guidance. No tile of a field of view is in two parts.
-- **Held out**: the `test` rows, never seen in training or tuning; the figures below are theirs.
+- **Held out**: the `test` rows, never trained on; the figures below are theirs.
 - **Training**: `training/nuclei.py`, seed {seed}, {steps} steps of {batch} crops of {crop} x {crop}
   px, of which 55 % fluorescence, 33 % stained tissue and 12 % bright field; AdamW, exponential
   moving average; {minutes:.0f} minutes on two cores that did other work too.
