@@ -168,9 +168,11 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
         mask = (picture[:96, 100 * n : 100 * n + 96, 0] < 120) * np.uint8(255)
         imageio.imwrite(tmp_path / "masks" / f"{n}.png", mask)
     out = tmp_path / "out.json"
-    words = ["evaluate", tmp_path, "--protocol", "questions", "--hints", "2", "--json", out]
+    words = ["evaluate", tmp_path, "--protocol", "questions", "--ask", "margin", "--hints", "2"]
+    words += ["--json", out]
     assert main([*map(str, words)]) == 0
     told = json.loads(out.read_text(encoding="utf-8"))
     assert told["n_images"] == 2
+    assert told["ask"] == "margin"
     assert set(told["miou"]) == {"0", "1", "2"}
     assert {"harm_rate", "unmet", "seconds_per_hint", "seconds_per_forward"} <= set(told)

@@ -8,7 +8,9 @@ import pytest
 from torch import nn
 
 from napari_guideme.errors import InputError
+from napari_guideme.guidance import QUESTION_NAMES
 from napari_guideme.guidance.methods import METHODS
+from napari_guideme.guidance.questions import NOT_SURE
 from napari_guideme.hints import Click, Hints, Scribble
 from napari_guideme.networks.cancelling import Cancelled, cancellable
 from napari_guideme.networks.preparation import Preparation
@@ -431,3 +433,65 @@ def test_a_session_on_a_gpu(cuda, picture, method):
     session.undo()
     session.redo()
     assert shown(session) == found
+
+
+@pytest.mark.parametrize("rule", QUESTION_NAMES)
+def test_a_question_is_about_doubt_and_changes_nothing(picture, rule):
+    steep = toys.frozen(toys.pixelwise([-20.0, 20.0], [10.0, -10.0]))
+    session = GuideSession(picture, steep)
+    before = shown(session)
+    question = session.question(rule)
+    assert cells(DIM)[question.position]
+    assert question.classes == ("background", "cell")
+    assert shown(session) == before
+    assert (len(session.hints), session.can_undo) == (0, False)
+
+
+@pytest.mark.parametrize("rule", QUESTION_NAMES)
+def test_an_answer_leads_to_another_question(session, rule):
+    first = session.question(rule)
+    session.add(Click(first.position, "cell"))
+    finish(session)
+    assert session.question(rule).position != first.position
+    session.undo()
+    assert session.question(rule) == first
+
+
+@pytest.mark.parametrize("rule", QUESTION_NAMES)
+def test_around_a_pixel_that_was_skipped_nothing_is_asked(network, rule):
+    picture = np.zeros((100, 100), dtype=np.float32)
+    picture[40:60, 40:60] = 0.45
+    session = GuideSession(picture, network)
+    skipped = []
+    for _ in range(5):
+        question = session.question(rule, skip=skipped)
+        distance = [np.linalg.norm(np.subtract(question.position, at)) for at in skipped]
+        assert all(d > NOT_SURE * 100 for d in distance)
+        skipped.append(question.position)
+
+
+@pytest.mark.parametrize("rule", QUESTION_NAMES)
+def test_there_is_no_question_where_nothing_is_uncertain(rule):
+    module = toys.pixelwise([-20.0, 20.0], [10.0, -10.0])
+    picture = np.zeros((8, 8), dtype=np.float32)
+    picture[4:] = 1
+    sure = GuideSession(picture, toys.frozen(module))
+    assert sure.question(rule) is None
+    picture[2, 3] = 0.5
+    unsure = GuideSession(picture, toys.frozen(module))
+    assert unsure.question(rule).position == (2, 3)
+    unsure.add(Click((2, 3), "cell"))
+    assert unsure.question(rule) is None
+
+
+@pytest.mark.parametrize("rule", QUESTION_NAMES)
+def test_scribbled_pixels_are_not_asked_for(network, rule):
+    session = GuideSession(np.full((4, 300), 0.45), network)
+    session.add(*(Scribble((((row, 0), (row, 298)),), "cell") for row in range(4)))
+    finish(session)
+    assert session.question(rule).position[1] == 299
+
+
+def test_an_unknown_rule_of_asking_is_told(session):
+    with pytest.raises(InputError, match="choose settle, margin"):
+        session.question("magic")

@@ -22,7 +22,12 @@ from napari_guideme.files import (
     write_json,
     write_labels,
 )
-from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.guidance import (
+    DEFAULT_METHOD,
+    DEFAULT_QUESTION,
+    METHOD_NAMES,
+    QUESTION_NAMES,
+)
 from napari_guideme.networks.catalogue import catalogue
 
 if TYPE_CHECKING:
@@ -123,6 +128,7 @@ def evaluate(options: argparse.Namespace) -> int:
         options.method,
         options.protocol,
         options.hints,
+        ask=options.ask,
         seed=options.seed,
     )
     write_json(options.json, result.to_json())
@@ -234,6 +240,13 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
     parser.add_argument("--protocol", choices=("errors", "questions"), default="errors")
+    parser.add_argument(
+        "--ask",
+        choices=QUESTION_NAMES,
+        default=DEFAULT_QUESTION,
+        help="which pixel is asked for, with --protocol questions: "
+        + "; ".join(f"{name}: {told}" for name, told in QUESTION_NAMES.items()),
+    )
     parser.add_argument("--hints", type=_count, default=5, metavar="N", help="hints per image")
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from napari_guideme.guidance import DEFAULT_METHOD
+from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.methods import (
     Method,
     Step,
@@ -20,6 +20,7 @@ from napari_guideme.guidance.methods import (
     method_named,
     refine,
 )
+from napari_guideme.guidance.questions import Position, Question, ask
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -245,6 +246,37 @@ class GuideSession:
         """Pixels whose class is no longer the network's own."""
         changed: NDArray[np.bool_] = self.labels() != self.predict()
         return changed
+
+    def question(
+        self,
+        rule: str = DEFAULT_QUESTION,
+        *,
+        skip: Sequence[Position] = (),
+        counts_as: Sequence[int] | None = None,
+    ) -> Question | None:
+        """Find the pixel whose answer would tell most; nothing changes.
+
+        Parameters
+        ----------
+        rule
+            Name of a rule: ``settle`` or ``margin``.
+        skip
+            Pixels of which the user was not sure; around them nothing is asked.
+        counts_as
+            As what each class counts, (K,), if some count as one.
+
+        Returns
+        -------
+        The question, or ``None`` if nothing is uncertain any more.
+
+        Raises
+        ------
+        InputError
+            If there is no such rule.
+        """
+        state, logits = self._state, self._logits()
+        hinted, kernel = self._pixels(state), state.method.kernel
+        return ask(self._scene, logits, hinted, kernel, rule, skip=skip, counts_as=counts_as)
 
     def report(self) -> Report:
         """Say what became of the hints."""

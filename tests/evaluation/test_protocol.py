@@ -8,15 +8,14 @@ import pytest
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item
-from napari_guideme.evaluation.protocol import (
-    PROTOCOLS,
-    correct,
-    evaluate,
-    merged_probabilities,
-)
+from napari_guideme.evaluation.protocol import correct, evaluate, simulated_users
 from napari_guideme.evaluation.results import Course, Tally
+from napari_guideme.session import GuideSession
 
 from .toys import network_of
+
+USERS = simulated_users()
+ABOUT = {"network": "n", "method": "m", "protocol": "errors", "ask": None}
 
 
 def item_of(image, truth, network, name="a", kind=None, merged=None):
@@ -57,7 +56,7 @@ def test_before_the_first_hint_the_figures_are_the_networks_own(bright):
 @pytest.mark.parametrize("method", ["residual", "f-brs"])
 def test_clicks_correct_and_stop_when_nothing_is_wrong(bright, method):
     image, truth = shades()
-    course = correct(item_of(image, truth, bright), bright, method, PROTOCOLS["errors"], 40)
+    course = correct(item_of(image, truth, bright), bright, method, USERS["errors"], 40)
     assert len(course.confusions) == len(course.seconds) + 1
     first, last = course.confusions[0], course.confusions[-1]
     assert first.tolist() == [[128, 0], [16, 112]]
@@ -87,24 +86,58 @@ def test_answers_are_given_even_where_nothing_is_wrong(bright):
     image = shades()[0]
     truth = (image > 0.5).astype(int)
     item = item_of(image, truth, bright)
-    course = correct(item, bright, "residual", PROTOCOLS["questions"], 2)
+    course = correct(item, bright, "residual", USERS["questions"], 2)
     assert len(course.seconds) == 2
     assert course.unmet == 0
 
 
-def test_questions_are_about_the_most_uncertain_pixels(bright):
+def test_the_rule_of_asking_is_used(bright):
     image, truth = shades()
     image[3, 3] = 0.52
     asked = []
 
     def user(session, item, before):
-        asked.append(PROTOCOLS["questions"](session, item, before))
+        asked.append(simulated_users("margin")["questions"](session, item, before))
         return asked[-1]
 
     correct(item_of(image, truth, bright), bright, "residual", user, 2)
     assert asked[0] == ((3, 3), 0)
     assert asked[1] is not None
     assert asked[1][0] != (3, 3)
+
+
+@pytest.mark.parametrize("ask", ["settle", "margin"])
+def test_where_the_truth_is_not_known_the_user_is_not_sure(ask):
+    """All that is uncertain has no truth, but for one pixel far away from the rest."""
+    network = network_of(("background", "cell"), None, [0, 20.0], [0, -10.0])
+    image = np.zeros((16, 48), dtype=np.float32)
+    truth = np.zeros((16, 48), dtype=int)
+    image[:, 40:], truth[:, 40:] = 0.45, -1
+    image[15, 7], truth[15, 7] = 0.45, 1
+    item, asked = item_of(image, truth, network), set()
+    session = GuideSession(image, network)
+    answer = simulated_users(ask)["questions"](session, item, asked)
+    assert answer == ((15, 7), 1)
+    assert asked or ask == "margin"
+    assert all(truth[position] < 0 for position in asked)
+    assert len(session.hints) == 0
+
+
+def test_without_a_known_truth_questions_end(bright):
+    item = item_of(np.full((8, 8), 0.5), np.full((8, 8), -1), bright)
+    course = correct(item, bright, "residual", USERS["questions"], 3)
+    assert len(course.confusions) == 1
+
+
+def test_doubt_between_classes_that_count_as_one_does_not_count(bordered):
+    """Nucleus or border is undecided on the left, background or border on the right."""
+    image = np.zeros((8, 16), dtype=np.float32)
+    image[:, :4], image[:, 12:] = 0.8, 0.41
+    merged = item_of(image, np.zeros((8, 16), int), bordered, merged=[0, 1, 1])
+    session = GuideSession(image, bordered)
+    for ask in ("settle", "margin"):
+        user = simulated_users(ask)["questions"]
+        assert user(session, merged, set())[0][1] >= 12
 
 
 def test_the_separator_counts_as_object(bordered):
@@ -117,17 +150,13 @@ def test_the_separator_counts_as_object(bordered):
     assert own.miou["0"] < 1
 
 
-def test_probabilities_of_one_object_add_up():
-    probabilities = np.array([[[0.4]], [[0.35]], [[0.25]]], dtype=np.float32)
-    merged = merged_probabilities(probabilities, [0, 1, 1])
-    np.testing.assert_allclose(merged[:, 0, 0], [0.4, 0.6, 0])
-
-
 def test_figures_are_pooled_over_images():
     tally = Tally(1, 2)
     tally.add(course_of([[90, 0], [10, 0]], [[90, 0], [0, 10]]), None)
     tally.add(course_of([[10, 0], [0, 90]]), None)  # Nothing wrong, so no hint.
-    result = tally.result({"network": "n", "method": "m", "protocol": "errors", "seed": 5})
+    result = tally.result(
+        {"network": "n", "method": "m", "protocol": "errors", "ask": None, "seed": 5}
+    )
     # Pooled before: [[100, 0], [10, 90]].
     assert result.miou["0"] == pytest.approx((100 / 110 + 90 / 100) / 2)
     assert result.pixel_accuracy["0"] == pytest.approx(190 / 200)
@@ -154,7 +183,9 @@ def test_harm_is_a_share_of_the_hints_given():
     tally.add(course_of(PERFECT, MISSED, PERFECT, unmet=1), "dark")  # 1 of 2 did harm.
     tally.add(course_of(MISSED, PERFECT, unmet=2), "light")  # 0 of 1.
     tally.add(course_of(PERFECT), "light")  # 0 of 0.
-    result = tally.result({"network": "n", "method": "m", "protocol": "errors", "seed": 0})
+    result = tally.result(
+        {"network": "n", "method": "m", "protocol": "errors", "ask": None, "seed": 0}
+    )
     assert result.harm_rate == pytest.approx(1 / 3)
     assert result.unmet == 3
     assert list(result.by_kind) == ["dark", "light"]
@@ -195,13 +226,16 @@ def test_the_result_is_plain_json(bright):
     items = [item_of(image, truth, bright, kind="plain")]
     told = json.loads(json.dumps(evaluate(items, bright, "residual", "errors", 2).to_json()))
     assert set(told) == {
-        "network", "method", "protocol", "hints", "seed", "n_images", "miou", "pixel_accuracy",
-        "foreground_iou", "by_kind", "harm_rate", "unmet", "seconds_per_hint",
+        "network", "method", "protocol", "ask", "hints", "seed", "n_images", "miou",
+        "pixel_accuracy", "foreground_iou", "by_kind", "harm_rate", "unmet", "seconds_per_hint",
         "seconds_per_forward",
     }  # fmt: skip
     assert list(told["miou"]) == ["0", "1", "2"]
     assert told["by_kind"]["plain"]["n_images"] == 1
     assert (told["network"], told["method"], told["protocol"]) == ("toy", "residual", "errors")
+    assert told["ask"] is None
+    asked = evaluate(items, bright, "residual", "questions", 0, ask="margin")
+    assert asked.to_json()["ask"] == "margin"
 
 
 def test_the_result_prints_a_row_for_each_number_of_hints(bright):
@@ -224,6 +258,11 @@ def test_the_result_prints_a_row_for_each_number_of_hints(bright):
 def test_bad_requests(bright, method, protocol, n_hints, message):
     with pytest.raises(InputError, match=message):
         evaluate([], bright, method, protocol, n_hints)
+
+
+def test_an_unknown_rule_of_asking(bright):
+    with pytest.raises(InputError, match="choose settle, margin"):
+        evaluate([], bright, "residual", "questions", 1, ask="magic")
 
 
 def test_an_image_that_the_network_cannot_take_is_named(bright):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_guideme.evaluation.user import largest_error_click, most_uncertain_question
+from napari_guideme.evaluation.user import largest_error_click
 
 
 def test_a_click_is_at_the_centre_of_the_largest_error():
@@ -56,38 +56,8 @@ def test_a_pixel_is_not_clicked_again():
     assert largest_error_click(labels, truth, {(1, 1), (1, 3)}) is None
 
 
-def test_the_question_is_where_the_two_likeliest_classes_are_closest():
-    probabilities = np.array(
-        [  # Gaps 0.7 and 0.02 above 0.16 and 0.3; the least likely winner is at (1, 0).
-            [[0.8, 0.02], [0.29, 0.0]],
-            [[0.1, 0.48], [0.26, 0.65]],
-            [[0.1, 0.50], [0.45, 0.35]],
-        ]
-    )
-    truth = np.array([[0, 1], [2, 1]])
-    assert most_uncertain_question(probabilities, truth) == ((0, 1), 1)
-    assert most_uncertain_question(probabilities, truth, {(0, 1)}) == ((1, 0), 2)
-    assert most_uncertain_question(probabilities, np.array([[0, -1], [-1, 1]])) == ((1, 1), 1)
-
-
-def test_questions_end_when_all_known_pixels_were_asked_for():
-    probabilities = np.full((2, 1, 2), 0.5)
-    truth = np.array([[1, -1]])
-    assert most_uncertain_question(probabilities, truth) == ((0, 0), 1)
-    assert most_uncertain_question(probabilities, truth, {(0, 0)}) is None
-
-
-def test_even_a_certain_pixel_is_asked_for():
-    """A gap of 1 is a pixel like another, not the mark for 'nothing left'."""
-    probabilities = np.array([[[1.0, 1.0]], [[0.0, 0.0]]])
-    assert most_uncertain_question(probabilities, np.array([[-1, 0]])) == ((0, 1), 0)
-
-
-def test_the_users_change_nothing():
+def test_the_user_changes_nothing():
     truth, labels = np.eye(3, dtype=int), np.zeros((3, 3), dtype=int)
-    probabilities = np.full((2, 3, 3), 0.5)
     largest_error_click(labels, truth, {(0, 0)})
-    most_uncertain_question(probabilities, truth, {(0, 0)})
     assert (truth == np.eye(3)).all()
     assert not labels.any()
-    assert (probabilities == 0.5).all()

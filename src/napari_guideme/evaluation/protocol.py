@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item
 from napari_guideme.evaluation.results import Course, Result, Tally
 from napari_guideme.evaluation.scores import Confusion, confusion
-from napari_guideme.evaluation.user import (
-    Answer,
-    Position,
-    largest_error_click,
-    most_uncertain_question,
-)
+from napari_guideme.evaluation.user import Answer, Position, largest_error_click
+from napari_guideme.guidance import DEFAULT_QUESTION
 from napari_guideme.guidance.methods import method_named
+from napari_guideme.guidance.questions import question_named
 from napari_guideme.hints import Click
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.session import GuideSession
@@ -33,6 +28,7 @@ def evaluate(
     protocol: str,
     n_hints: int,
     *,
+    ask: str = DEFAULT_QUESTION,
     seed: int = 0,
 ) -> Result:
     """Let a simulated user correct every image.
@@ -51,9 +47,12 @@ def evaluate(
         Name of a method, see `GuideSession`.
     protocol
         ``"errors"``: the user clicks the centre of the largest error.
-        ``"questions"``: the user answers for the most uncertain pixel.
+        ``"questions"``: the user answers what the session asks, and is not sure
+        where the truth is not known; that is no hint.
     n_hints
         Hints per image at most.
+    ask
+        Name of the rule that chooses the questions, see `GuideSession.question`.
     seed
         With which the items were chosen. It is only noted: everything here is
         deterministic.
@@ -61,22 +60,31 @@ def evaluate(
     Raises
     ------
     InputError
-        If there are no items, the protocol or the method is unknown, or the
-        network cannot take an image.
+        If there are no items, the protocol, the method or the rule of
+        asking is unknown, or the network cannot take an image.
     """
-    if protocol not in PROTOCOLS:
-        raise InputError(f"unknown protocol {protocol!r}; choose {', '.join(PROTOCOLS)}")
+    users = simulated_users(ask)
+    if protocol not in users:
+        raise InputError(f"unknown protocol {protocol!r}; choose {', '.join(users)}")
     if n_hints < 0:
         raise InputError(f"{n_hints} hints cannot be given; choose 0 or more")
     method_named(method)
+    question_named(ask)
     tally = Tally(n_hints, len(network.classes))
     for item in items:
         try:
-            tally.add(correct(item, network, method, PROTOCOLS[protocol], n_hints), item.kind)
+            tally.add(correct(item, network, method, users[protocol], n_hints), item.kind)
         except InputError as error:
             raise InputError(f"{item.name}: {error}") from error
-    about = {"network": network.name, "method": method, "protocol": protocol, "seed": seed}
-    return tally.result(about)
+    return tally.result(
+        {
+            "network": network.name,
+            "method": method,
+            "protocol": protocol,
+            "ask": ask if protocol == "questions" else None,
+            "seed": seed,
+        }
+    )
 
 
 def correct(item: Item, network: FrozenNetwork, method: str, user: User, n_hints: int) -> Course:
@@ -93,26 +101,28 @@ def correct(item: Item, network: FrozenNetwork, method: str, user: User, n_hints
     return Course(confusions, seconds, session.satisfied().count(False), _forward(network, item))
 
 
-def _errors(session: GuideSession, item: Item, asked: set[Position]) -> Answer | None:
+def simulated_users(ask: str = DEFAULT_QUESTION) -> dict[str, User]:
+    """Return the user of each protocol; `ask` is the rule that chooses the questions."""
+    return {"errors": _clicks_errors, "questions": partial(_answers_questions, rule=ask)}
+
+
+def _clicks_errors(session: GuideSession, item: Item, asked: set[Position]) -> Answer | None:
     return largest_error_click(item.merged[session.labels()], item.truth, asked)
 
 
-def _questions(session: GuideSession, item: Item, asked: set[Position]) -> Answer | None:
-    merged = merged_probabilities(session.probabilities(), item.merged)
-    return most_uncertain_question(merged, item.truth, asked)
-
-
-PROTOCOLS: dict[str, User] = {"errors": _errors, "questions": _questions}
-
-
-def merged_probabilities(
-    probabilities: NDArray[np.float32], merged: Sequence[int] | NDArray[np.intp]
-) -> NDArray[np.float32]:
-    """Add up the probabilities (K, *spatial) of classes that count as one."""
-    total = np.zeros_like(probabilities)
-    for probability, index in zip(probabilities, merged, strict=True):
-        total[index] += probability
-    return total
+def _answers_questions(
+    session: GuideSession, item: Item, asked: set[Position], rule: str
+) -> Answer | None:
+    """Answer the first question whose truth is known; of others the user is not sure."""
+    while True:
+        unsure = sorted(position for position in asked if item.truth[position] < 0)
+        question = session.question(rule, skip=unsure, counts_as=item.merged.tolist())
+        if question is None:
+            return None
+        position, truth = question.position, int(item.truth[question.position])
+        if truth >= 0:
+            return position, truth
+        asked.add(position)
 
 
 def _compared(session: GuideSession, item: Item) -> Confusion:

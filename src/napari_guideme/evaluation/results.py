@@ -68,8 +68,9 @@ class Result:
 
     Attributes
     ----------
-    network, method, protocol, hints, seed
-        What was evaluated; `hints` is the number given per image at most.
+    network, method, protocol, ask, hints, seed
+        What was evaluated; `ask` is the rule that chose the questions, ``None``
+        without any, `hints` the number given per image at most.
     n_images
         How many images.
     miou, pixel_accuracy
@@ -95,6 +96,7 @@ class Result:
     network: str
     method: str
     protocol: str
+    ask: str | None
     hints: int
     seed: int
     n_images: int
@@ -118,9 +120,10 @@ class Result:
             for count in self.miou
         ]
         seconds = "" if self.seconds_per_hint is None else f"{self.seconds_per_hint:.2f} s a hint, "
+        asked = f" ({self.ask})" if self.ask else ""
         return "\n".join(
             [
-                f"{self.network}, {self.method}, {self.protocol}, {self.n_images} images",
+                f"{self.network}, {self.method}, {self.protocol}{asked}, {self.n_images} images",
                 "hints    mIoU  accuracy  foreground",
                 *rows,
                 f"{self.harm_rate:.1%} of hints did harm, {self.unmet} were not satisfied",

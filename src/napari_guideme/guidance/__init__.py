@@ -1,4 +1,4 @@
-"""How a frozen network is moved: variables, energies, minimisers and methods."""
+"""How a frozen network is moved: variables, energies, minimisers, methods, questions."""
 
 #: Names of the methods and what they do; known without loading torch.
 METHOD_NAMES = {
@@ -8,3 +8,11 @@ METHOD_NAMES = {
 }
 
 DEFAULT_METHOD = "residual"
+
+#: Names of the rules that choose the pixel to ask for; known without loading torch.
+QUESTION_NAMES = {
+    "settle": "the pixel whose answer would settle the most doubt in the whole image",
+    "margin": "the pixel where the two likeliest classes are closest (Guide Me)",
+}
+
+DEFAULT_QUESTION = "settle"
