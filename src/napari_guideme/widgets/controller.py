@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari import Viewer
 from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
-from napari_guideme.hints import Hint, Hints, Scribble
+from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.networks.catalogue import catalogue, open_network
-from napari_guideme.networks.objects import added_objects
-from napari_guideme.widgets.exchange import Kept, Outcome, centre, is_inside, tell
+from napari_guideme.widgets.exchange import Kept, Outcome, centre, is_inside, kept_with, tell
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.sessions import Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.methods import Step
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
-
-#: Slices whose session, with its history, is kept.
-SESSIONS = 8
 
 
 class Controller(QObject):
@@ -70,7 +65,7 @@ class Controller(QObject):
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
         self._network: FrozenNetwork | None = None
-        self._sessions: OrderedDict[Any, tuple[Slice, GuideSession]] = OrderedDict()
+        self._sessions = Sessions()
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -104,8 +99,7 @@ class Controller(QObject):
             return None
 
     def _session_of(self, part: Slice) -> GuideSession | None:
-        _, session = self._sessions.get(self._key(part), (part, None))
-        return session
+        return self._sessions.find(self.network_name, part)
 
     # -- what the user asks for ---------------------------------------------
 
@@ -134,6 +128,10 @@ class Controller(QObject):
         image = self._checked_image()
         self._guide_layers().write_hints(shown_slice(self.viewer, image), hints)
         self.run()
+
+    def add_click(self, part: Slice, click: Click) -> None:
+        """Place a click in a slice, as the user would, and refine by it."""
+        self._reported(lambda: self._guide_layers().add_click(part, click))
 
     def choose_method(self, name: str) -> None:
         """Refine by another method from now on."""
@@ -174,18 +172,13 @@ class Controller(QObject):
         if outcome is None or layers is None or session is not outcome.session:
             self.problem.emit("There are no labels to keep yet: press Run first.")
             return
-        part, kept = outcome.part, layers.kept.data
+        kept = layers.kept.data
 
         def work() -> Generator[Step, None, Kept]:
-            ids = outcome.session.labels(instances=True) if as_objects else outcome.labels
-            before = np.asarray(kept[part.slices])
-            if as_objects:
-                return Kept(part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
-            free = (ids > 0) & (overwrite | (before == 0))
-            return Kept(part, np.where(free, ids, before), len(np.unique(ids[free])))
+            return kept_with(outcome, kept, as_objects=as_objects, overwrite=overwrite)
             yield
 
-        self._keeping.request(work, f"Keeping labels of {part.layer.name}")
+        self._keeping.request(work, f"Keeping labels of {outcome.part.layer.name}")
 
     def set_show_changes(self, shown: bool) -> None:
         """Show or hide the pixels that are no longer as the network had them."""
@@ -274,7 +267,7 @@ class Controller(QObject):
         if session is None:
             session = self._open(part)
             tell(session, hints, self.method)
-            self._remember(part, session)
+            self._sessions.remember(self.network_name, part, session)
         yield from session.refine()
         report = session.report()
         unmet = [centre(list(session.hints)[i]) for i in report.unmet]
@@ -290,14 +283,6 @@ class Controller(QObject):
         )
         session.predict()
         return session
-
-    def _remember(self, part: Slice, session: GuideSession) -> None:
-        self._sessions[self._key(part)] = part, session
-        while len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)
-
-    def _key(self, part: Slice) -> Any:
-        return self.network_name, id(part.layer.data), part.key
 
     # -- from sessions to layers --------------------------------------------
 
@@ -319,10 +304,7 @@ class Controller(QObject):
 
     def _on_removed(self, event: Any) -> None:
         """Forget the sessions of an image that was deleted."""
-        if isinstance(event.value, Image):
-            gone = [k for k, (part, _) in self._sessions.items() if part.layer is event.value]
-            for key in gone:
-                del self._sessions[key]
+        self._sessions.forget(event.value)
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, InputError):

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.hints import Click, Hint, Hints
+from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
+    from napari_guideme.guidance.questions import Question
     from napari_guideme.session import GuideSession, Report
 
 
@@ -28,12 +30,35 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question about a slice, found with these hints; ``None`` if nothing is uncertain."""
+
+    part: Slice
+    session: GuideSession
+    hints: Hints
+    question: Question | None
+
+
+@dataclass(frozen=True)
 class Kept:
     """The kept labels of a slice, and how many were added."""
 
     part: Slice
     labels: NDArray[np.integer]
     count: int
+
+
+def kept_with(
+    outcome: Outcome, kept: NDArray[np.integer], *, as_objects: bool, overwrite: bool
+) -> Kept:
+    """Add the labels of an outcome to all labels that are kept."""
+    before = np.asarray(kept[outcome.part.slices])
+    if as_objects:
+        ids = outcome.session.labels(instances=True)
+        return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
+    free = (outcome.labels > 0) & (overwrite | (before == 0))
+    labels = np.where(free, outcome.labels, before)
+    return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 
 def tell(session: GuideSession, hints: list[Hint], method: str) -> None:

@@ -28,11 +28,13 @@ from superqt import QCollapsible
 
 from napari_guideme.guidance import METHOD_NAMES
 from napari_guideme.networks.catalogue import catalogue
+from napari_guideme.widgets.ask_panel import AskPanel
 from napari_guideme.widgets.colours import class_colours
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 
 START = "Choose an image and press Run."
+ASKED = "Each answer corrects the labels, here and elsewhere."
 CLICK = "Now choose a class below and click where the labels are wrong."
 
 
@@ -61,6 +63,7 @@ class GuideWidget(QWidget):
         self.overwrite = QCheckBox("overwrite what was kept before")
         self.classes = QButtonGroup(self, exclusive=True)
         self._class_box = QGroupBox("Click with")
+        self.asking = AskPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
         self._fill_classes()
@@ -74,6 +77,7 @@ class GuideWidget(QWidget):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop computing with the widget."""
+        self.asking.asker.stop()
         self.controller.cancel()
         super().closeEvent(event)
 
@@ -96,6 +100,7 @@ class GuideWidget(QWidget):
         column.addLayout(_row(self.progress, self.cancel))
         column.addWidget(self._class_box)
         column.addLayout(_row(self.point, self.paint))
+        column.addWidget(self.asking)
         column.addLayout(_row(self.undo, self.redo, self.clear))
         column.addWidget(self.changes)
         column.addWidget(self.keep)
@@ -138,16 +143,19 @@ class GuideWidget(QWidget):
         self.controller.method_changed.connect(self.method.setCurrentText)
         self.controller.devices_found.connect(self._on_devices)
         self.controller.class_changed.connect(self._on_class)
+        self.asking.asker.asking.connect(self._on_asking)
         self._on_image()
 
     def _on_image(self, *_: object) -> None:
         image = self.image.value
         if image is not self.controller.image:
+            self.asking.asker.stop()
             self.controller.image = image
             self.status.setText(START)
         self._enable()
 
     def _on_network(self, name: str) -> None:
+        self.asking.asker.stop()
         self.controller.network_name = name
         self._fill_classes()
         self.status.setText(START)
@@ -164,13 +172,21 @@ class GuideWidget(QWidget):
             self.status.setText("This slice is not labelled yet: press Run, or click.")
         self._enable()
 
+    def _on_asking(self, asking: bool) -> None:
+        """Show one set of classes at a time."""
+        for tool in (self._class_box, self.point, self.paint):
+            tool.setVisible(not asking)
+        if self.status.text() in (ASKED, CLICK):
+            self.status.setText(ASKED if asking else CLICK)
+
     def _on_busy(self, busy: bool) -> None:
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
 
     def _on_refined(self, outcome: Outcome) -> None:
-        self.status.setText(_told(outcome))
+        without = ASKED if self.asking.asker.is_asking else CLICK
+        self.status.setText(_told(outcome) if outcome.report.hints else without)
         self._enable()
 
     def _enable(self) -> None:
@@ -218,8 +234,6 @@ class GuideWidget(QWidget):
 
 def _told(outcome: Outcome) -> str:
     report = outcome.report
-    if not report.hints:
-        return CLICK
     changed = f"{report.changed_pixels} pixels changed, {report.far_pixels} of them far from hints"
     told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
     return told if report.satisfied == report.hints else f"{told} Unmet hints are ringed in red."

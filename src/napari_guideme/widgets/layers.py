@@ -139,6 +139,13 @@ class GuideLayers:
             found += self._strokes(np.asarray(scribbles.data[part.slices]))
         return found
 
+    def add_click(self, part: Slice, click: Click) -> None:
+        """Add a click as napari's own tool does; the class that was chosen stays."""
+        chosen = self.current_class
+        self.choose_class(click.class_name)
+        self.clicks.add(part.embed(click.at))
+        self.choose_class(chosen)
+
     def write_hints(self, part: Slice, hints: Hints) -> None:
         """Show these hints in a slice, in place of those that are there."""
         with self._silence():
@@ -188,7 +195,7 @@ class GuideLayers:
         """Adding our layers must not take the tool out of the user's hand."""
         active = self.viewer.layers.selection.active
         yield
-        if active in (self.existing("clicks"), self.existing("scribbles")) and active is not None:
+        if isinstance(active, Points | Labels):
             self.viewer.layers.selection.active = active
 
     def _name(self, role: str) -> str:
