@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Points
 from qtpy.QtCore import Qt
+from skimage.data import immunohistochemistry
 
 from napari_guideme.guidance.questions import NOT_SURE, Question
 from napari_guideme.widgets.asking import Asker
@@ -160,6 +161,27 @@ def test_a_view_that_the_user_chose_is_kept(asking, viewer, qtbot):
     camera_of(viewer).center = (0, 5, 6)
     asking.asking.stop.click()
     np.testing.assert_allclose(camera_of(viewer).center[-2:], (5, 6))
+
+
+def test_the_ring_does_not_stretch_the_view_of_the_whole_image(asking, viewer):
+    viewer.reset_view()
+    with_ring = camera_of(viewer).zoom
+    asking.asking.stop.click()
+    viewer.reset_view()
+    assert with_ring == pytest.approx(camera_of(viewer).zoom, rel=0.1)
+
+
+def test_the_surrounding_is_seen(viewer, qtbot):
+    """A third of a large image, and not less than 160 pixels of a small one."""
+    viewer.add_image(immunohistochemistry(), rgb=True, name="tissue")
+    widget = open_widget(viewer, qtbot)
+    viewer.reset_view()
+    whole = camera_of(viewer).zoom
+    wait_for_question(qtbot, widget, widget.asking.ask.click)
+    near = camera_of(viewer).zoom
+    assert near == pytest.approx(3 * whole, rel=0.05)
+    wait_for_question(qtbot, widget, widget.asking.not_sure.click)
+    assert camera_of(viewer).zoom == near
 
 
 def test_the_ring_can_be_found_again(asking, viewer, qtbot):

@@ -72,10 +72,9 @@ class Flight(QObject):
         self._arrive()
         show_slice(self._viewer, part)
         self._start = View.of(self._viewer)
-        user_zoomed = self._home is not None and not np.isclose(self._start.zoom, self._goal.zoom)
-        zoom = self._start.zoom if user_zoomed else self._near(part)
+        zoom = self._start.zoom
         if self._home is None:
-            self._home = self._start
+            self._home, zoom = self._start, self._near(part)
         self._goal = View(_centre(self._viewer, part, position), zoom)
         self._animation.start()
 

@@ -12,8 +12,11 @@ from napari.layers import Layer, Points
 from napari_guideme.widgets.layers import geometry
 from napari_guideme.widgets.slices import Slice
 
-#: Diameters of the ring and of the dot in its middle on the screen, in its pixels, at any zoom.
+#: Diameters of the ring and of the dot in its middle on the screen, in its pixels.
 RING, DOT = 46, 4
+
+#: Of the image's longest side: the ring is drawn smaller only where the image is small, too.
+SHARE = 1 / 16
 
 
 class Ring:
@@ -54,8 +57,7 @@ class Ring:
             self._viewer.add_layer(layer)
             self.hold_keys()
         layer.data = np.array([part.embed(position)] * 2)
-        # Beyond the limits at any sensible zoom: one is drawn as the ring, the other as the dot.
-        layer.size = [1e4, 1e-4]
+        layer.size = [max(part.shape) * SHARE, 1e-3]
 
     def hide(self) -> None:
         """Show no ring until the next question."""
