@@ -3,7 +3,8 @@
     python docs/screenshots.py        (needs a screen, or xvfb-run)
 
 Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
-after the demo's clicks) and ``correction.png`` (a part of both canvases).
+after the demo's clicks), ``correction.png`` (a part of both canvases) and
+``widget-asking.png`` (the second question of *Ask me*).
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ CENTRE, ZOOM = (365, 235), 3.0
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    while widget.controller.is_busy:
+    while widget.controller.is_busy or widget.asking.asker.is_busy:
         QTest.qWait(50)
     QTest.qWait(500)
 
 
-def take() -> None:
-    """Open, run, click and take a picture before and after."""
+def opened() -> tuple[napari.Viewer, GuideWidget]:
+    """Open the widget beside the demo's picture."""
     viewer = napari.Viewer()
     viewer.window._qt_window.resize(*WINDOW)
     viewer.add_image(demo_image(), name="stained tissue", rgb=True)
@@ -40,6 +41,12 @@ def take() -> None:
     viewer.window.add_dock_widget(widget, name="Correct a network by clicks")
     widget.reset_choices()
     wait(widget)
+    return viewer, widget
+
+
+def take_clicks() -> None:
+    """Run, click and take a picture before and after."""
+    viewer, widget = opened()
     widget.run.click()
     wait(widget)
     viewer.camera.center = (0, *CENTRE)
@@ -55,6 +62,17 @@ def take() -> None:
     viewer.close()
 
 
+def take_questions() -> None:
+    """Answer the first question and take a picture of the second."""
+    viewer, widget = opened()
+    widget.asking.ask.click()
+    wait(widget)
+    widget.asking.candidates[0].click()
+    wait(widget)
+    shot(viewer, "widget-asking.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -62,4 +80,5 @@ def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    take()
+    take_clicks()
+    take_questions()

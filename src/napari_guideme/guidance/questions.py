@@ -228,26 +228,26 @@ def peaks(values: Tensor, count: int) -> Tensor:
 
     Where there is none, the pixel of the highest value at all.
     """
+    # Not every device knows how to pool volumes; of equal values all take the first on the CPU.
     pool = {2: F.max_pool2d, 3: F.max_pool3d}[values.ndim]
-    high, index = pool(
-        values[None, None], _cell(values.shape, count), ceil_mode=True, return_indices=True
-    )
+    cell = _cell(values.shape, count)
+    high, index = pool(values.cpu()[None, None], cell, ceil_mode=True, return_indices=True)
     chosen = index[high > 0]
     if not len(chosen):
-        chosen = values.argmax()[None]
-    return torch.stack(torch.unravel_index(chosen, values.shape), 1)
+        chosen = values.cpu().argmax()[None]
+    return torch.stack(torch.unravel_index(chosen, values.shape), 1).to(values.device)
 
 
 def condensed(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Middles (n, ndim) of the cells of a grid, and the mean value in each, (n,)."""
     cell = _cell(values.shape, count)
     pool = {2: F.avg_pool2d, 3: F.avg_pool3d}[values.ndim]
-    means = pool(values[None, None], cell, ceil_mode=True)
+    means = pool(values.cpu()[None, None], cell, ceil_mode=True)
     axes = [
-        ((torch.arange(cells, device=values.device) + 0.5) * side).long().clamp_max(length - 1)
+        ((torch.arange(cells) + 0.5) * side).long().clamp_max(length - 1)
         for cells, side, length in zip(means.shape[2:], cell, values.shape, strict=True)
     ]
-    return torch.cartesian_prod(*axes), means.flatten()
+    return torch.cartesian_prod(*axes).to(values.device), means.flatten().to(values.device)
 
 
 def away_from(positions: Sequence[Position], shape: Sequence[int], distance: float) -> Tensor:
