@@ -255,6 +255,18 @@ def test_a_question_for_a_state_that_is_past_is_dropped(asking, qtbot):
     assert asker_of(asking).question is new
 
 
+def test_cancelling_the_refinement_ends_the_asking(guide, qtbot):
+    guide.method.setCurrentText("guide-me")
+    settle(qtbot, guide)
+    wait_for_question(qtbot, guide, guide.asking.ask.click)
+    guide.asking.candidates[1].click()
+    qtbot.waitUntil(lambda: guide.controller.job._worker is not None, timeout=10_000)
+    guide.cancel.click()
+    qtbot.waitUntil(lambda: not asker_of(guide).is_asking, timeout=60_000)
+    settle(qtbot, guide)
+    assert len(guide.controller.layers.clicks.data) == 1
+
+
 def test_two_answers_at_once_count_once(asking, viewer, qtbot):
     def twice() -> None:
         press(qtbot, viewer, Qt.Key.Key_1)

@@ -14,6 +14,7 @@ from napari_guideme.widgets.exchange import Asked, Outcome
 from napari_guideme.widgets.flight import Flight, show_slice
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.ring import Ring
+from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.methods import Step
@@ -55,7 +56,8 @@ class Asker(QObject):
         self._job.done.connect(self._on_question)
         self._job.failed.connect(self._on_failed)
         controller.refined.connect(self._on_refined)
-        controller.busy.connect(self._on_busy)
+        for job in (self._job, controller.job):
+            job.busy.connect(lambda _: self._stop_if_idle())
 
     @property
     def is_busy(self) -> bool:
@@ -82,7 +84,7 @@ class Asker(QObject):
         if self._controller.job.is_busy:
             return
         if outcome is not None and session is not None and outcome.session is session:
-            self._request(outcome)
+            self._look(outcome.part, session)
         else:
             self._controller.run()
             self._stop_if_idle()
@@ -114,7 +116,7 @@ class Asker(QObject):
         self._seek()
         self._unsure.append(asked.question.position)
         self._ring.hold_keys()
-        self._look(asked)
+        self._look(asked.part, asked.session)
 
     def show(self) -> None:
         """Fly to the ring again."""
@@ -132,17 +134,14 @@ class Asker(QObject):
         here = self.question is None or self.question.part.key == outcome.part.key
         if self.is_asking and here:
             self._seek()
-            self._request(outcome)
+            self._look(outcome.part, outcome.session)
 
-    def _request(self, outcome: Outcome) -> None:
-        if outcome.session is not self._session:
-            self._session = outcome.session
+    def _look(self, part: Slice, session: GuideSession) -> None:
+        """Look for a question in the background."""
+        if session is not self._session:
+            self._session = session
             self._unsure.clear()
-        self._look(Asked(outcome.part, outcome.session, outcome.session.hints, None))
-
-    def _look(self, about: Asked) -> None:
-        """Look for a question in the background; an answer to older hints is dropped."""
-        part, session, hints, skip = about.part, about.session, about.hints, tuple(self._unsure)
+        hints, skip = session.hints, tuple(self._unsure)
 
         def work() -> Generator[Step, None, Asked]:
             return Asked(part, session, hints, session.question(skip=skip))
@@ -151,6 +150,7 @@ class Asker(QObject):
         self._job.request(work, "Looking for a question")
 
     def _on_question(self, asked: Asked) -> None:
+        """Ask, unless the hints are others by now: then another question is on its way."""
         if not self.is_asking or asked.session.hints != asked.hints:
             return
         if asked.question is None:
@@ -181,9 +181,6 @@ class Asker(QObject):
         self._flight.come_back()
         self.asking.emit(False)
         self.told.emit(told)
-
-    def _on_busy(self, _: bool) -> None:
-        self._stop_if_idle()
 
     def _stop_if_idle(self) -> None:
         """Stop when the labels that the next question needs will not come."""
