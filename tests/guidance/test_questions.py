@@ -129,6 +129,21 @@ def test_the_settle_rule_prefers_a_large_doubt_to_a_sharp_one():
     assert most_settling(state)[0] >= 8
 
 
+def test_the_settle_rule_does_not_ask_for_what_is_expected():
+    """A large region is background almost surely, a small one looks different and is undecided."""
+    probabilities = torch.full((2, 16, 16), 0.95)
+    probabilities[0, 12:, 12:] = 0.5
+    probabilities[1] = 1 - probabilities[0]
+    activation = torch.zeros(1, 1, 16, 16)
+    activation[..., 12:, 12:] = 1
+    state = belief(probabilities.tolist(), activation, kernel=Kernel(0.1, 0.5, noise=0.005))
+    large, small = settled(
+        state, torch.tensor([[5, 5], [14, 14]]), *condensed(entropy(state.probabilities), 256)
+    )
+    assert large > small
+    assert min(most_settling(state)) >= 12
+
+
 def test_closed_pixels_are_not_asked_for():
     closed = [(0, 0), (0, 1), (0, 3)]
     for rule in QUESTIONS.values():
