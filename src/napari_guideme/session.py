@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.methods import (
+    Guidance,
     Method,
     Step,
     apply,
@@ -40,8 +41,8 @@ class _State:
 
     hints: Hints
     method: Method
-    warm: Tensor | None = None
-    values: Tensor | None = None
+    warm: Guidance | None = None
+    guidance: Guidance = field(default_factory=Guidance)
     refined: bool = False
 
 
@@ -187,8 +188,8 @@ class GuideSession:
         hints.check(self.shape, self.network.classes)
         if hints != self.hints:
             state = self._state
-            known = state.values if state.refined else state.warm
-            # Values found with a hint that is gone would let it go on acting.
+            known = state.guidance if state.refined else state.warm
+            # What was found with a hint that is gone would let it go on acting.
             grown = set(state.hints) <= set(hints)
             self._push(hints, state.method, known if grown else None)
 
@@ -207,16 +208,15 @@ class GuideSession:
         refined before is not searched again.
         """
         state, start = self._state, time.perf_counter()
-        pixels = self._pixels(state)
         if state.refined:
-            logits = apply(self._scene, pixels, state.method, state.values)
-            step = Step(1, 1, 0.0, state.values, logits)
+            logits = apply(self._scene, state.method, state.guidance)
+            step = Step(1, 1, 0.0, state.guidance, logits)
             self._shown = state, logits
             yield step
             return
-        for step in refine(self._scene, pixels, state.method, state.warm):
+        for step in refine(self._scene, self._pixels(state), state.method, state.warm):
             if step.logits is not None:
-                state.values, state.refined = step.values, True
+                state.guidance, state.refined = step.guidance, True
                 self._shown = state, step.logits
                 self._seconds = time.perf_counter() - start
             yield step
@@ -295,7 +295,7 @@ class GuideSession:
     def _state(self) -> _State:
         return self._history[self._cursor]
 
-    def _push(self, hints: Hints, method: Method, warm: Tensor | None) -> None:
+    def _push(self, hints: Hints, method: Method, warm: Guidance | None) -> None:
         del self._history[self._cursor + 1 :]
         self._history.append(_State(hints, method, warm))
         self._cursor += 1
@@ -308,7 +308,7 @@ class GuideSession:
         state = self._state
         if self._shown is None or (state.refined and self._shown[0] is not state):
             known = state if state.refined else self._history[0]
-            logits = apply(self._scene, self._pixels(known), known.method, known.values)
+            logits = apply(self._scene, known.method, known.guidance)
             self._shown = known, logits
         return self._shown[1]
 

@@ -17,10 +17,11 @@ from napari_guideme.guidance.energies import (
     quadratic_inertia,
 )
 from napari_guideme.guidance.minimisers import Minimiser, lbfgs, momentum_descent
-from napari_guideme.guidance.residual import Kernel, regress
+from napari_guideme.guidance.residual import Kernel, Support, extended, spread
 from napari_guideme.guidance.scene import Scene, at_pixels, margins
 from napari_guideme.guidance.variables import GuidingBlock
 from napari_guideme.hints import HintPixels
+from napari_guideme.networks import cancelling
 
 Energy = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -106,11 +107,14 @@ class HintTensors:
         (n,) class index.
     weights
         (n,), the same sum for every hint and 1 in total.
+    owners
+        (n,) index of the hint that each pixel belongs to, ascending.
     """
 
     positions: Tensor
     classes: Tensor
     weights: Tensor
+    owners: Tensor
 
     @classmethod
     def sampled(cls, pixels: HintPixels, device: torch.device) -> HintTensors:
@@ -129,7 +133,24 @@ class HintTensors:
             torch.from_numpy(pixels.positions[index]).to(device),
             torch.from_numpy(pixels.classes[index]).to(device),
             torch.from_numpy(weights).to(device, torch.float32),
+            torch.from_numpy(pixels.owners[index]).to(device),
         )
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What a refinement found; with it alone the logits can be had again.
+
+    Attributes
+    ----------
+    values
+        Of the guiding block, ``None`` if nothing was guided.
+    support
+        The hinted pixels that span the residual's field, ``None`` without hints.
+    """
+
+    values: Tensor | None = None
+    support: Support | None = None
 
 
 @dataclass(frozen=True)
@@ -142,8 +163,8 @@ class Step:
         Steps done and steps at most.
     energy
         Energy of the best step so far.
-    values
-        Values of the guiding block at the best step so far, if there is one.
+    guidance
+        What was found so far.
     logits
         (K, *spatial) of the finished refinement, ``None`` on the way.
     """
@@ -151,12 +172,12 @@ class Step:
     index: int
     total: int
     energy: float
-    values: Tensor | None = None
+    guidance: Guidance = Guidance()
     logits: Tensor | None = None
 
 
 def refine(
-    scene: Scene, pixels: HintPixels, method: Method, warm: Tensor | None = None
+    scene: Scene, pixels: HintPixels, method: Method, warm: Guidance | None = None
 ) -> Iterator[Step]:
     """Refine the logits of a scene by hints, one step after the other.
 
@@ -172,32 +193,58 @@ def refine(
     method
         What moves and how.
     warm
-        Values of the guiding block from which to start.
+        What was found for the first of the hints.
     """
     if not len(pixels):
-        yield Step(1, 1, 0.0, None, scene.logits)
+        yield Step(1, 1, 0.0, Guidance(), scene.logits)
         return
+    warm = warm or Guidance()
     hints = HintTensors.sampled(pixels, scene.network.device)
     guiding = method.guiding
     best = Step(0, guiding.steps if guiding else 1, float("inf"))
     if guiding is not None:
-        for best in _guide(scene, hints, guiding, warm):
+        for best in _guide(scene, hints, guiding, warm.values):
             yield best
-    logits = apply(scene, pixels, method, best.values)
-    yield Step(best.total, best.total, best.energy, best.values, logits)
+    values = best.guidance.values
+    # A field completes the logits it was made for: guided ones differ every time.
+    known = warm.support if guiding is None else None
+    support, logits = _completed(scene, _guided(scene, method, values), hints, method.kernel, known)
+    yield Step(best.total, best.total, best.energy, Guidance(values, support), logits)
 
 
-def apply(scene: Scene, pixels: HintPixels, method: Method, values: Tensor | None) -> Tensor:
-    """Logits (K, *spatial) of known values of the guiding block, completed by the residual."""
-    with torch.no_grad():
-        logits = scene.logits
-        if values is not None and method.guiding is not None:
-            block = method.guiding.block(scene)
-            logits = scene.guided(block.apply(scene.head.activation, values))
-        if not len(pixels):
-            return logits
-        hints = HintTensors.sampled(pixels, scene.network.device)
-        return regress(logits, scene.features, hints.positions, hints.classes, method.kernel)
+def apply(scene: Scene, method: Method, guidance: Guidance) -> Tensor:
+    """Logits (K, *spatial) of guidance that was found before."""
+    logits = _guided(scene, method, guidance.values)
+    if guidance.support is None:
+        return logits
+    return spread(logits, scene.features, guidance.support, method.kernel)
+
+
+@torch.no_grad()
+def _guided(scene: Scene, method: Method, values: Tensor | None) -> Tensor:
+    """Logits of values of the guiding block, the network's own without any."""
+    if values is None or method.guiding is None:
+        return scene.logits
+    block = method.guiding.block(scene)
+    return scene.guided(block.apply(scene.head.activation, values))
+
+
+def _completed(
+    scene: Scene, base: Tensor, hints: HintTensors, kernel: Kernel, known: Support | None
+) -> tuple[Support, Tensor]:
+    """Complete logits by the residual, one hint after the other."""
+    features = scene.features
+    if known is None or not known.starts(hints.positions, hints.classes):
+        known = Support.empty(len(scene.shape), base.device)
+    support, moved = known, spread(base, features, known, kernel)
+    for owner in hints.owners[len(known) :].unique():
+        cancelling.check()
+        own = hints.owners == owner
+        own[: len(known)] = False
+        support, moved = extended(
+            support, base, moved, features, hints.positions[own], hints.classes[own], kernel
+        )
+    return support, moved
 
 
 def _guide(
@@ -210,8 +257,9 @@ def _guide(
     for iterate in guiding.minimiser(energy, start, guiding.steps):
         improved = iterate.energy < best.energy
         if improved:
-            best = Step(iterate.step, guiding.steps, iterate.energy, iterate.values)
-        yield Step(iterate.step, guiding.steps, best.energy, best.values)
+            found = Guidance(iterate.values)
+            best = Step(iterate.step, guiding.steps, iterate.energy, found)
+        yield Step(iterate.step, guiding.steps, best.energy, best.guidance)
         # A step that overshoots can meet every hint and wreck the image.
         if improved and energy.all_met:
             return

@@ -192,12 +192,12 @@ def settled(belief: Belief, candidates: Tensor, places: Tensor, weights: Tensor)
     weights
         Doubt at the places, (x,).
     """
-    kernel, hinted = belief.kernel, belief.hinted
+    hinted = belief.hinted
     cov = _covariance(belief, candidates, places)
     variance = _variance(belief, candidates)
     if len(hinted):
         gram = _covariance(belief, hinted, hinted).cpu().double()
-        gram.diagonal().add_(kernel.noise)
+        gram.diagonal().add_(0.005)
         root = torch.linalg.cholesky(gram)
         known, spread = (
             torch.linalg.solve_triangular(
@@ -207,7 +207,7 @@ def settled(belief: Belief, candidates: Tensor, places: Tensor, weights: Tensor)
         )
         cov = cov - known.T @ spread
         variance = variance - known.square().sum(0)
-    removed: Tensor = (weights * cov.square()).sum(1) / (variance.clamp_min(0) + kernel.noise)
+    removed: Tensor = (weights * cov.square()).sum(1) / (variance.clamp_min(0) + 0.005)
     return removed
 
 
@@ -279,14 +279,14 @@ def _covariance(belief: Belief, one: Tensor, other: Tensor) -> Tensor:
     levels = zip(belief.features.at(one), belief.features.at(other), strict=True)
     similarity = torch.stack([a @ b.T for a, b in levels]).mean(0)
     distance = torch.cdist(one.float(), other.float())
-    return belief.kernel(similarity, distance.square(), max(belief.shape))
+    return belief.kernel(similarity, distance.square(), torch.tensor(0.1 * max(belief.shape)))
 
 
 def _variance(belief: Belief, pixels: Tensor) -> Tensor:
     """Kernel value of each pixel with itself: features between coarse pixels are shorter than 1."""
     levels = belief.features.at(pixels)
     similarity = torch.stack([level.square().sum(1) for level in levels]).mean(0)
-    return belief.kernel(similarity, torch.zeros_like(similarity), max(belief.shape))
+    return belief.kernel(similarity, torch.zeros_like(similarity), torch.tensor(1.0))
 
 
 def _cell(shape: Sequence[int], count: int) -> tuple[int, ...]:

@@ -1,15 +1,19 @@
 """Residual regression: a field on the logits, spanned by kernels at the hints.
 
-The logit margin that is missing at each hint is spread over the image by the
-mean of a Gaussian process whose kernel is feature similarity times nearness. No
-back-propagation; one small linear system.
+The logit margin that is missing at a hint is spread to pixels that are near and
+look alike to the network. How far is read off the labels as they were when the
+hint was given: a hint deep inside a region speaks for much of it, one close to
+an outline for the outline. No back-propagation; hints are taken one after the
+other, and a weight never falls, so that a new hint takes nothing back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.guidance.features import Features
@@ -18,86 +22,215 @@ from napari_guideme.guidance.scene import at_pixels, margins
 #: Similarity maps held at once: bounds the memory for long scribbles.
 _CHUNK = 32
 
+#: By how many logits earlier and new hints must lead once all are weighed together.
+_HELD, _MET = 0.5, 1.0
+
+#: Weights raised at most per hint; what is unmet then is met at the very pixel.
+_RAISES = 200
+
 
 @dataclass(frozen=True)
 class Kernel:
     """How far a correction reaches.
 
-    k(x, y) = exp(-(1 - f(x)·f(y)) / τ) exp(-‖x - y‖² / 2ℓ²)
+    k(x, h) = exp(-(1 - f(x)·f(h)) / τ) exp(-‖x - h‖² / 2ℓ(h)²)
+
+    Depths and reaches are shares of the image's longest side.
 
     Parameters
     ----------
     temperature
         τ: how unlike a pixel may look and still follow.
-    reach
-        ℓ as a share of the longest side of the image.
-    margin
-        By how many logits a hinted class shall lead.
-    noise
-        σ², added to the diagonal of the kernel matrix.
+    nearest
+        ℓ of a hint on an outline.
+    growth, curvature
+        ℓ = nearest + growth d + curvature d² for a hint at depth d.
+    lead
+        By how many logits the class of a hint at depth `typical` shall lead.
+    lead_growth
+        How the lead grows with ln(d).
+    typical
+        Depth of a hint that is neither shallow nor deep.
     """
 
     temperature: float = 0.7
-    reach: float = 0.1
-    margin: float = 2.0
-    noise: float = 0.005
+    nearest: float = 0.02
+    growth: float = 1.0
+    curvature: float = 6.0
+    lead: float = 4.0
+    lead_growth: float = 2.0
+    typical: float = 0.03
 
-    def __call__(self, similarity: Tensor, squared_distance: Tensor, size: int) -> Tensor:
-        """Kernel values for similarities and squared distances in pixels."""
-        reach = self.reach * size
-        return torch.exp((similarity - 1) / self.temperature - squared_distance / (2 * reach**2))
+    def reach(self, depth: Tensor) -> Tensor:
+        """ℓ of hints at a depth."""
+        return self.nearest + self.growth * depth + self.curvature * depth.square()
+
+    def margin(self, depth: Tensor) -> Tensor:
+        """By how many logits hints at a depth shall lead."""
+        relative = (depth + 0.01) / (self.typical + 0.01)
+        return (self.lead + self.lead_growth * relative.log()).clamp_min(_HELD)
+
+    def __call__(self, similarity: Tensor, squared_distance: Tensor, reach: Tensor) -> Tensor:
+        """Kernel values; distance and reach in the same unit."""
+        return torch.exp(
+            (similarity - 1) / self.temperature - squared_distance / (2 * reach.square())
+        )
 
 
-def regress(
-    logits: Tensor, features: Features, positions: Tensor, classes: Tensor, kernel: Kernel
-) -> Tensor:
-    """Move logits so that the hints are met: L = L₀ + K (K_hh + σ²I)⁻¹ r.
+@dataclass(frozen=True)
+class Support:
+    """The hinted pixels that span the field.
+
+    Attributes
+    ----------
+    positions
+        (n, ndim) pixels of the image.
+    classes
+        (n,) class index, whose logit is raised.
+    reaches
+        (n,) ℓ in pixels.
+    weights
+        (n,) logits at the pixel itself, at least 0.
+    pins
+        (n,) logits that are added at the very pixel only, where hints of
+        different classes contradict each other.
+    """
+
+    positions: Tensor
+    classes: Tensor
+    reaches: Tensor
+    weights: Tensor
+    pins: Tensor
+
+    @classmethod
+    def empty(cls, ndim: int, device: torch.device) -> Support:
+        """No hints yet."""
+        none = torch.zeros(0, device=device)
+        return cls(none.long().view(0, ndim), none.long(), none, none, none)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def starts(self, positions: Tensor, classes: Tensor) -> bool:
+        """Whether these hinted pixels begin with those of the support."""
+        n = len(self)
+        return torch.equal(self.positions, positions[:n]) and torch.equal(self.classes, classes[:n])
+
+
+def extended(
+    support: Support,
+    base: Tensor,
+    moved: Tensor,
+    features: Features,
+    positions: Tensor,
+    classes: Tensor,
+    kernel: Kernel,
+) -> tuple[Support, Tensor]:
+    """Take one more hint.
 
     Parameters
     ----------
-    logits
-        L₀, (K, *spatial).
+    support
+        Earlier hints.
+    base
+        Logits before any hint, (K, *spatial).
+    moved
+        Logits after the earlier hints.
     features
         Of the same image.
     positions, classes
-        Hinted pixels (n, ndim) and the index of their class (n,).
+        Pixels of the new hint (m, ndim) and their class (m,).
     kernel
         How far a correction reaches.
 
     Returns
     -------
-    Logits of the same shape.
+    support
+        With the new hint, (n + m) pixels.
+    moved
+        Logits after it.
     """
-    if not len(positions):
-        return logits
-    residual = missing(at_pixels(logits, positions), classes, kernel.margin)
-    size = max(logits.shape[1:])
-    hinted = features.at(positions)
-    places = positions.to(torch.float32)
-    gram = kernel(features.between(hinted), torch.cdist(places, places) ** 2, size)
-    weights = _solved(gram, residual, kernel.noise)
+    size = max(base.shape[1:])
+    depth = depths(moved.argmax(0), positions).to(base) / size
+    added = torch.zeros_like(depth)
+    grown = Support(
+        torch.cat([support.positions, positions]),
+        torch.cat([support.classes, classes]),
+        torch.cat([support.reaches, kernel.reach(depth) * size]),
+        torch.cat([support.weights, added]),
+        torch.cat([support.pins, added]),
+    )
+    asked = torch.cat([torch.full_like(support.weights, -torch.inf), kernel.margin(depth)])
+    gram = _gram(grown, features, kernel).cpu().double()
+    first = at_pixels(base, grown.positions).cpu().double()
+    weights = _raised(grown.weights.cpu().double(), gram, first, grown.classes.cpu(), asked.cpu())
+    held = asked.cpu().clamp(_HELD, _MET)
+    weights = _raised(weights, gram, first, grown.classes.cpu(), held)
+    lacking = (_HELD - _leads(weights, gram, first, grown.classes.cpu())).clamp_min(0)
+    solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
+    before = replace(grown, pins=torch.cat([support.pins, added]))
+    return solved, spread(moved, features, _difference(solved, before), kernel)
+
+
+def spread(logits: Tensor, features: Features, support: Support, kernel: Kernel) -> Tensor:
+    """Add the field of a support to logits (K, *spatial)."""
     moved = logits.clone()
-    for start in range(0, len(positions), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        similarity = features.maps([level[part] for level in hinted])
-        distance = _squared_distances(places[part], logits.shape[1:])
-        spread = kernel(similarity, distance, size)
-        moved += torch.einsum("nk,n...->k...", weights[part], spread)
+    for part in torch.nonzero(support.weights)[:, 0].split(_CHUNK):
+        places = support.positions[part]
+        similarity = features.maps(features.at(places))
+        distance = _squared_distances(places, logits.shape[1:])
+        reach = support.reaches[part].view(-1, *[1] * (logits.ndim - 1))
+        field = kernel(similarity, distance, reach)
+        share = torch.zeros(len(part), len(logits), device=logits.device)
+        share.scatter_(1, support.classes[part, None], support.weights[part, None])
+        moved += torch.einsum("nk,n...->k...", share, field)
+    moved[(support.classes, *support.positions.T)] += support.pins
     return moved
 
 
-def _solved(gram: Tensor, residual: Tensor, noise: float) -> Tensor:
-    """(K_hh + σ²I)⁻¹ r, on the CPU: small, and not every device knows double precision."""
-    matrix = gram.cpu().double()
-    matrix.diagonal().add_(noise)
-    weights: Tensor = torch.linalg.solve(matrix, residual.cpu().double()).to(residual)
+def depths(labels: Tensor, positions: Tensor) -> Tensor:
+    """How far pixels (n, ndim) are from the next one with another label, in pixels, (n,).
+
+    The outside of the image counts as another label.
+    """
+    regions = labels.cpu().numpy()
+    places = positions.cpu().numpy()
+    own = regions[tuple(places.T)]
+    found = np.zeros(len(places), dtype=np.float32)
+    for label in np.unique(own):
+        inside = ndimage.distance_transform_edt(np.pad(regions == label, 1))
+        chosen = own == label
+        found[chosen] = inside[tuple(places[chosen].T + 1)]
+    return torch.from_numpy(found)
+
+
+def _gram(support: Support, features: Features, kernel: Kernel) -> Tensor:
+    """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
+    places = support.positions.to(torch.float32)
+    similarity = features.between(features.at(support.positions))
+    return kernel(similarity, torch.cdist(places, places).square(), support.reaches)
+
+
+def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:
+    """How far each hinted class leads at its pixel, (n,)."""
+    field = torch.zeros_like(first).scatter(1, classes[:, None], weights[:, None])
+    return margins(first + gram @ field, classes)
+
+
+def _raised(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor, asked: Tensor) -> Tensor:
+    """Raise weights, that of the least satisfied pixel first, until all lead as asked."""
+    weights = weights.clone()
+    for _ in range(_RAISES):
+        lacking = asked - _leads(weights, gram, first, classes)
+        worst = int(lacking.argmax())
+        if lacking[worst] <= 1e-3:
+            break
+        weights[worst] += lacking[worst] / gram[worst, worst]
     return weights
 
 
-def missing(logits: Tensor, classes: Tensor, margin: float) -> Tensor:
-    """What each class lacks at each hint, (n, K): nothing but for the hinted class."""
-    lacking = (margin - margins(logits, classes)).clamp_min(0)
-    return torch.zeros_like(logits).scatter(1, classes[:, None], lacking[:, None])
+def _difference(after: Support, before: Support) -> Support:
+    return replace(after, weights=after.weights - before.weights, pins=after.pins - before.pins)
 
 
 def _squared_distances(places: Tensor, shape: torch.Size) -> Tensor:
