@@ -80,7 +80,12 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
 
 def write_json(path: Path, entries: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
-    _write(path, lambda new: new.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8"))
+    write_text(path, json.dumps(entries, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    _write(path, lambda new: new.write_text(text, encoding="utf-8"))
 
 
 def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
