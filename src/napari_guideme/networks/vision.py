@@ -19,12 +19,13 @@ def torchvision(module: str = "torchvision") -> ModuleType:
     declared, not implemented, and the import succeeds.
     """
     try:
-        return import_module(module)
+        import_module("torchvision")
     except RuntimeError as error:
         if "operator torchvision::nms does not exist" not in str(error):
             raise
-    for name in _DESCRIBED:
-        torch.library.define(
-            f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        )
+        for name in _DESCRIBED:
+            torch.library.define(
+                f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            )
+        import_module("torchvision")
     return import_module(module)

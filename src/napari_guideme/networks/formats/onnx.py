@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import first_line
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.formats.told import shape_of, told
 
@@ -24,20 +24,19 @@ def guess(path: Path) -> NetworkCard:
 
 def load(path: Path, card: NetworkCard) -> nn.Module:
     """Convert the graph; data outside the file's folder are refused."""
-    from napari_guideme.networks.formats.onnx_operators import prepared, unsupported
+    from napari_guideme.networks.formats.onnx_lowering import lowered
+    from napari_guideme.networks.formats.onnx_operators import is_ours, unsupported
     from napari_guideme.networks.vision import torchvision
 
     model = _read(path, with_weights=True)
-    onnx2torch = torchvision("onnx2torch")
-    model = prepared(model)
-    if names := unsupported(model):
-        raise InputError(f"{path.name} uses operators that are not supported: {', '.join(names)}")
     try:
-        with warnings.catch_warnings(action="ignore"):
-            module: nn.Module = onnx2torch.convert(model)
+        model = lowered(model, is_ours)
+        if names := unsupported(model):
+            raise InputError(f"operators that are not supported: {', '.join(names)}")
+        module: nn.Module = torchvision("onnx2torch").convert(model)
     except Exception as error:
         # Foreign code; what it meets in a file of unknown origin can be anything.
-        raise InputError(f"{path.name} cannot be converted: {error}") from error
+        raise InputError(f"{path.name} cannot be converted: {first_line(error)}") from error
     return module
 
 
@@ -55,8 +54,7 @@ def _read(path: Path, *, with_weights: bool = False) -> Any:
     except InputError:
         raise
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path.name} is not a readable ONNX file: {first}") from error
+        raise InputError(f"{path.name} is not a readable ONNX file: {first_line(error)}") from error
     return model
 
 

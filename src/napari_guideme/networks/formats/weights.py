@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import first_line
 from napari_guideme.networks.card import NetworkCard
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def _read(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        first = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path.name} holds no readable weights: {first}") from error
+        raise InputError(f"{path.name} holds no readable weights: {first_line(error)}") from error
 
 
 def _unwrapped(state: Any) -> Any:
