@@ -7,6 +7,8 @@ computed, and younger operators get their older form.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 from napari_guideme.errors import InputError
 
 #: Converters of ours have a domain of their own, so they stand beside those of onnx2torch.
-OURS = "napari_guideme"
+OURS = "guideme"
 
 _OPSET = 17
 
@@ -49,6 +51,8 @@ def lowered(model: Any, ours: Callable[[Any], bool]) -> Any:
     constants = _folded(model, version)
     del model.graph.value_info[:]
     model = shape_inference.infer_shapes(model, data_prop=True)
+    _fuse_swish(model.graph)
+    _shorten_names(model.graph)
     for node in model.graph.node:
         if node.domain == "" and node.op_type in _LOWERING and version > _OPSET:
             _LOWERING[node.op_type](node, constants)
@@ -106,6 +110,33 @@ def _computed(
     alone = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)])
     names = [value.name for value in outputs]
     return dict(zip(names, ReferenceEvaluator(alone).run(names, {}), strict=True))
+
+
+def _fuse_swish(graph: Any) -> None:
+    """Make x * sigmoid(x) one operation: the gate alone is no place to guide."""
+    uses = Counter(name for node in graph.node for name in node.input)
+    uses.update(value.name for value in graph.output)
+    gates = {
+        node.output[0]: node
+        for node in graph.node
+        if node.domain == "" and node.op_type == "Sigmoid" and uses[node.output[0]] == 1
+    }
+    for node in list(graph.node):
+        gate = next((gates[name] for name in node.input if name in gates), None)
+        if node.op_type == "Mul" and gate is not None and gate.input[0] in node.input:
+            del node.input[:]
+            node.input.append(gate.input[0])
+            node.op_type, node.domain = "Swish", OURS
+            graph.node.remove(gate)
+
+
+def _shorten_names(graph: Any) -> None:
+    """Drop the folders that all names share."""
+    names = [node.name for node in graph.node if "/" in node.name]
+    shared = os.path.commonprefix(names).rpartition("/")[0]
+    for node in graph.node:
+        if shared and node.name.startswith(f"{shared}/"):
+            node.name = node.name.removeprefix(f"{shared}/")
 
 
 def _reduce(node: Any, constants: dict[str, NDArray[Any]]) -> None:
