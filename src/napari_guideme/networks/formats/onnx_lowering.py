@@ -7,12 +7,11 @@ computed, and younger operators get their older form.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from onnx import helper, inliner, numpy_helper, shape_inference, version_converter
 from onnx.reference import ReferenceEvaluator
@@ -132,11 +131,11 @@ def _fuse_swish(graph: Any) -> None:
 
 def _shorten_names(graph: Any) -> None:
     """Drop the folders that all names share."""
-    names = [node.name for node in graph.node if "/" in node.name]
-    shared = os.path.commonprefix(names).rpartition("/")[0]
+    folders = [node.name.split("/")[:-1] for node in graph.node if "/" in node.name]
+    shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    prefix = "".join(f"{level[0]}/" for level in shared)
     for node in graph.node:
-        if shared and node.name.startswith(f"{shared}/"):
-            node.name = node.name.removeprefix(f"{shared}/")
+        node.name = node.name.removeprefix(prefix)
 
 
 def _reduce(node: Any, constants: dict[str, NDArray[Any]]) -> None:
@@ -163,7 +162,7 @@ def _set_attributes(node: Any, values: dict[str, Any]) -> None:
     node.attribute.extend(helper.make_attribute(key, value) for key, value in values.items())
 
 
-_REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod SumSquare".split()
+_REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"]
 _LOWERING: dict[str, Callable[[Any, dict[str, NDArray[Any]]], None]] = {
     **{f"Reduce{name}": _reduce for name in _REDUCTIONS},
     "Split": _split,
