@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks.card import NetworkCard, beside, sidecar
+from napari_guideme.networks.formats.archive import names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The module of `formats` that reads files of a suffix.
-FORMATS = {".onnx": "onnx", ".safetensors": "weights", ".pth": "weights"}
+#: The module of `formats` that reads files of a suffix; archives of torch are told apart
+#: by what is in them.
+FORMATS = {
+    ".onnx": "onnx",
+    ".pt2": "exported",
+    ".ts": "scripted",
+    ".torchscript": "scripted",
+    ".pt": "weights",
+    ".pth": "weights",
+    ".safetensors": "weights",
+}
 
 #: What sides of the input may have to be multiples of.
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
@@ -42,9 +52,17 @@ def format_of(path: Path) -> Format:
         raise InputError(f"there is no network file {path}")
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path.name}: networks are read from {', '.join(FORMATS)}")
-    module = f"napari_guideme.networks.formats.{FORMATS[path.suffix.lower()]}"
-    found: Format = import_module(module)
+    kind = FORMATS[path.suffix.lower()]
+    if path.suffix.lower() in (".pt", ".pth"):
+        kind = _kind_of_archive(names(path))
+    found: Format = import_module(f"napari_guideme.networks.formats.{kind}")
     return found
+
+
+def _kind_of_archive(records: Sequence[str]) -> str:
+    if "models/model.json" in records:
+        return "exported"
+    return "scripted" if any(name.startswith("code/") for name in records) else "weights"
 
 
 def guess_card(path: Path) -> NetworkCard:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 import torch
@@ -128,13 +130,36 @@ class _Tracer(fx.Tracer):
 
 
 def _symbolic(module: nn.Module) -> fx.GraphModule:
+    if isinstance(module, fx.GraphModule):
+        return module
     return fx.GraphModule(module, _Tracer().trace(module))
 
 
 def _exported(module: nn.Module, example: Tensor) -> nn.Module:
     free = {axis: torch.export.Dim.AUTO for axis in range(2, example.ndim)}
-    program = torch.export.export(_MainOutput(module), (example,), dynamic_shapes=(free,))
-    return program.module()
+    with _quiet():
+        if isinstance(module, torch.jit.ScriptModule):
+            from torch._export.converter import TS2EPConverter
+
+            return TS2EPConverter(module, (example,)).convert().module()
+        program = torch.export.export(_MainOutput(module), (example,), dynamic_shapes=(free,))
+        return program.module()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch.export has to say from a user who did not ask for it."""
+    loggers = [logging.getLogger(name) for name in ("torch._export", "torch.export", "torch.fx")]
+    levels = [talker.level for talker in loggers]
+    try:
+        for talker in loggers:
+            talker.setLevel(logging.CRITICAL)
+        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+            with warnings.catch_warnings(action="ignore"):
+                yield
+    finally:
+        for talker, level in zip(loggers, levels, strict=True):
+            talker.setLevel(level)
 
 
 def _opaque(module: nn.Module) -> fx.GraphModule:
