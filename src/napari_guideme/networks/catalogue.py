@@ -88,13 +88,18 @@ def open_network(
     InputError
         If there is no such network, or it cannot be read, or does not fit its card.
     """
-    from napari_guideme.networks.opening import open_file
-
     entries = catalogue()
-    path = entries[str(name_or_path)].path if str(name_or_path) in entries else Path(name_or_path)
-    if not path.exists():
-        raise InputError(
-            f"there is no network {str(name_or_path)!r}; bundled are {', '.join(entries)}; "
-            "else give the path of a file"
-        )
-    return open_file(path, device, card)
+    name = str(name_or_path)
+    path = entries[name].path if name in entries else Path(name_or_path)
+    if path.exists():
+        from napari_guideme.networks.opening import open_file
+
+        return open_file(path, device, card)
+    from napari_guideme.networks.pretrained import PREFIX, is_pretrained, open_pretrained
+
+    if is_pretrained(name):
+        return open_pretrained(name, device, card)
+    raise InputError(
+        f"there is no network {name!r}; bundled are {', '.join(entries)}; "
+        f"else give {PREFIX}NAME or the path of a file"
+    )

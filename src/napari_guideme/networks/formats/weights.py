@@ -27,8 +27,11 @@ def load(path: Path, card: NetworkCard) -> nn.Module:
             f"{path.name} holds weights alone; name their architecture in a card, "
             'for example [architecture] name = "fcn_resnet50", num_classes = 5'
         )
-    module = build(card.architecture)
-    state = _unwrapped(_read(path))
+    state = _unwrapped(path, _read(path))
+    architecture = dict(card.architecture)
+    if any(str(key).startswith("aux_classifier") for key in state):
+        architecture.setdefault("aux_loss", True)
+    module = build(architecture)
     try:
         # Weights stored in half precision become those of the module, in full precision.
         module.load_state_dict(state)
@@ -53,14 +56,14 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path.name} holds no readable weights: {first_line(error)}") from error
 
 
-def _unwrapped(state: Any) -> Any:
-    """Find the weights in a training checkpoint; names lose their wrappers' prefix."""
+def _unwrapped(path: Path, state: Any) -> dict[Any, Any]:
+    """Find the weights in a training checkpoint; names lose the prefix of a wrapper."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    if not isinstance(state, dict):
-        return state
+    if not isinstance(state, dict) or not state:
+        raise InputError(f"{path.name} holds no weights by name")
     for prefix in ("module.", "model."):
-        if state and all(isinstance(key, str) and key.startswith(prefix) for key in state):
+        if all(isinstance(key, str) and key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
