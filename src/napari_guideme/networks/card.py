@@ -73,7 +73,7 @@ class NetworkCard:
             raise InputError(f"the class {min(doubled)!r} is named twice")
         if self.separator is not None and self.classes and self.separator not in self.classes:
             raise InputError(f"the separator {self.separator!r} is none of the classes")
-        Preparation.from_dict(self.preparation)
+        Preparation.from_dict({**_implied(self.preparation), **self.preparation})
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> NetworkCard:
@@ -137,7 +137,8 @@ def beside(path: Path) -> NetworkCard:
     """What stands beside a network file: its sidecar, and a list of its classes."""
     found = sidecar(path)
     card = read_card(found) if found.is_file() else NetworkCard()
-    lists = [path.with_name(name) for name in CLASS_LISTS if path.with_name(name).is_file()]
+    folder = path if path.is_dir() else path.parent
+    lists = [folder / name for name in CLASS_LISTS if (folder / name).is_file()]
     if card.classes or not lists:
         return card
     return card.completed(NetworkCard(classes=read_classes(lists[0])))
@@ -170,6 +171,17 @@ def _column_of_names(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ..
         if not all(value.strip().isdigit() for value in column):
             return tuple(value.strip() for value in column)
     raise InputError(f"{path.name} has no column of class names")
+
+
+def _implied(preparation: Mapping[str, Any]) -> dict[str, int]:
+    """Axes and channels that fit lists of values, where a card does not tell them."""
+    size, mean, std = (preparation.get(key, ()) for key in ("size", "mean", "std"))
+    implied = {}
+    if isinstance(size, list | tuple) and len(size) in (2, 3):
+        implied["ndim"] = len(size)
+    if lengths := {len(v) for v in (mean, std) if isinstance(v, list | tuple)} - {0, 1}:
+        implied["channels"] = max(lengths)
+    return implied
 
 
 _TEXT = (str, "a text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,6 +130,20 @@ class FrozenNetwork:
     def is_opaque(self) -> bool:
         """Whether only the input can be moved."""
         return len(self.guide_points) == 1
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of weights, graph, classes and preparation: the same in every run."""
+        digest = hashlib.sha256()
+        for node in self._graph_module.graph.nodes:
+            target = getattr(node.target, "__name__", node.target)
+            digest.update(f"{node.op} {node.name} {target} {node.args}\n".encode())
+        module = self._graph_module
+        for name, value in sorted([*module.named_parameters(), *module.named_buffers()]):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(repr((self.classes, self.output, self.preparation)).encode())
+        return digest.hexdigest()
 
     @cached_property
     def guide_points(self) -> tuple[GuidePoint, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks.card import NetworkCard, beside, sidecar
+from napari_guideme.networks.formats import bioimage, monai
 from napari_guideme.networks.formats.archive import names
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ FORMATS = {
     ".pt": "weights",
     ".pth": "weights",
     ".safetensors": "weights",
+    ".zip": "bioimage",
+    ".yaml": "bioimage",
 }
 
 #: What sides of the input may have to be multiples of.
@@ -50,19 +53,32 @@ def format_of(path: Path) -> Format:
     """Find out how to read a file; the error lists what can be read."""
     if not path.exists():
         raise InputError(f"there is no network file {path}")
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"{path.name}: networks are read from {', '.join(FORMATS)}")
-    kind = FORMATS[path.suffix.lower()]
-    if path.suffix.lower() in (".pt", ".pth"):
-        kind = _kind_of_archive(names(path))
+    kind = _kind_of_folder(path) if path.is_dir() else _kind_of_file(path)
     found: Format = import_module(f"napari_guideme.networks.formats.{kind}")
     return found
 
 
-def _kind_of_archive(records: Sequence[str]) -> str:
+def _kind_of_file(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS or (suffix == ".yaml" and path.name not in bioimage.NAMES):
+        raise InputError(f"{path.name}: networks are read from {', '.join(FORMATS)}")
+    if suffix not in (".pt", ".pth"):
+        return FORMATS[suffix]
+    records = names(path)
     if "models/model.json" in records:
         return "exported"
     return "scripted" if any(name.startswith("code/") for name in records) else "weights"
+
+
+def _kind_of_folder(path: Path) -> str:
+    if any((path / name).is_file() for name in bioimage.NAMES):
+        return "bioimage"
+    if (path / monai.METADATA).is_file():
+        return "monai"
+    raise InputError(
+        f"{path.name} is no package: it has neither {bioimage.NAMES[0]} (bioimage.io) "
+        f"nor {monai.METADATA} (MONAI)"
+    )
 
 
 def guess_card(path: Path) -> NetworkCard:

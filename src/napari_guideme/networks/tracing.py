@@ -154,9 +154,12 @@ def _quiet() -> Iterator[None]:
     try:
         for talker in loggers:
             talker.setLevel(logging.CRITICAL)
-        with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
-            with warnings.catch_warnings(action="ignore"):
-                yield
+        with (
+            redirect_stderr(io.StringIO()),
+            redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            yield
     finally:
         for talker, level in zip(loggers, levels, strict=True):
             talker.setLevel(level)

@@ -10,7 +10,6 @@ from pathlib import Path
 from napari_guideme.errors import InputError
 from napari_guideme.files import first_line
 
-
 #: Weights hardly shrink when they are packed; only code does.
 _GROWTH = 20
 
@@ -36,6 +35,21 @@ def names(path: Path) -> list[str]:
         return []
     with zipfile.ZipFile(path) as archive:
         return [name.partition("/")[2] for name in archive.namelist()]
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack a .zip, which may write into this folder alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > _GROWTH * path.stat().st_size:
+                raise InputError(f"{path.name} would unpack to more than a network needs")
+            for entry in entries:
+                if not (folder / entry.filename).resolve().is_relative_to(folder.resolve()):
+                    raise InputError(f"{path.name} wants to write {entry.filename!r} elsewhere")
+            archive.extractall(folder)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path.name} cannot be unpacked: {first_line(error)}") from error
 
 
 def rebuilt(contents: Mapping[str, bytes]) -> io.BytesIO:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _PROGRAM = "models/model.json"
 _CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
-_PLAIN = re.compile(r"data/(weights/weight_\d+|constants/tensor_\d+)|byteorder|archive_\w+|\.data/.*")
+_PLAIN = re.compile(
+    r"data/(weights/weight_\d+|constants/tensor_\d+)|byteorder|archive_\w+|\.data/.*"
+)
 
 _OPERATOR = re.compile(
     r"torch\.ops\.aten\.(?!from_file)\w+\.\w+"
@@ -33,11 +35,11 @@ _OPERATOR = re.compile(
 )
 
 _WORDS = (
-    "Symbol Integer Float Add Mul Pow Max Min Mod PythonMod FloorDiv CeilDiv CleanDiv IntTrueDiv "
-    "FloatTrueDiv CeilToInt FloorToInt TruncToInt ToFloat Eq Ne Lt Le Gt Ge Abs Rational "
-    "positive integer nonnegative negative real finite True False evaluate precision oo int_oo"
-).split()
-_SIZES = re.compile(rf"(?:\b(?:{'|'.join(_WORDS)})\b|'?\b[suz]\d+\b'?|[\d\s+\-*/%(),=<>.])*")
+    "Symbol|Integer|Float|Rational|Add|Mul|Pow|Max|Min|Mod|PythonMod|Abs|Eq|Ne|Lt|Le|Gt|Ge"
+    "|FloorDiv|CeilDiv|CleanDiv|IntTrueDiv|FloatTrueDiv|CeilToInt|FloorToInt|TruncToInt|ToFloat"
+    "|positive|integer|nonnegative|negative|real|finite|evaluate|precision|True|False|oo|int_oo"
+)
+_SIZES = re.compile(rf"(?:\b(?:{_WORDS})\b|'?\b[suz]\d+\b'?|[\d\s+\-*/%(),=<>.])*")
 
 
 def guess(path: Path) -> NetworkCard:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_guideme.networks.card import NetworkCard
 
@@ -14,6 +18,31 @@ _MOST_CHANNELS = 16
 
 _CLASS_KEYS = ("classes", "class_names", "labels", "names")
 _LICENCES = ("Apache-2.0", "BSD-3-Clause", "BSD-2-Clause", "MIT", "CC0-1.0", "CC-BY-4.0")
+
+
+@dataclass(frozen=True)
+class Affine:
+    """gain * x + offset, one number or one for each channel."""
+
+    gain: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+    offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+
+    def then(self, gain: Any, offset: Any) -> Affine:
+        """Return this and another one after it."""
+        gain, offset = np.atleast_1d(gain), np.atleast_1d(offset)
+        return Affine(gain * self.gain, gain * self.offset + offset)
+
+    def standardised(self, mean: Any, std: Any) -> Affine:
+        """Return this and then (x - mean) / std."""
+        mean, std = np.atleast_1d(mean), np.atleast_1d(std)
+        return self.then(1 / std, -mean / std)
+
+    def entries(self) -> dict[str, Any]:
+        """Mean and std of a `Preparation` that do the same; nothing if nothing is done."""
+        if (self.gain == 1).all() and (self.offset == 0).all():
+            return {}
+        mean = -self.offset / self.gain
+        return {"mean": tuple(mean.tolist()), "std": tuple((1 / self.gain).tolist())}
 
 
 def shape_of(dimensions: Sequence[int | None]) -> NetworkCard:

@@ -31,15 +31,28 @@ def load(path: Path, card: NetworkCard) -> nn.Module:
     architecture = dict(card.architecture)
     if any(str(key).startswith("aux_classifier") for key in state):
         architecture.setdefault("aux_loss", True)
-    module = build(architecture)
+    return _filled(path, build(architecture), state)
+
+
+def filled(module: nn.Module, path: Path) -> nn.Module:
+    """Give a module the weights of a file."""
+    return _filled(path, module, _unwrapped(path, _read(path)))
+
+
+def _filled(path: Path, module: nn.Module, state: dict[str, Any]) -> nn.Module:
+    wanted = set(module.state_dict())
+    for prefix in ("module.", "model."):
+        shorter = {key.removeprefix(prefix): value for key, value in state.items()}
+        # Wrappers put a name before all others, but some networks have one themselves.
+        if set(state) != wanted and set(shorter) == wanted:
+            state = shorter
     try:
         # Weights stored in half precision become those of the module, in full precision.
         module.load_state_dict(state)
     except Exception as error:
         problem = " ".join(str(error).split())
         raise InputError(
-            f"{path.name} does not fit the architecture {card.architecture['name']}: "
-            f"{problem[:200]}"
+            f"{path.name} does not fit {type(module).__name__}: {problem[:200]}"
         ) from error
     return module
 
@@ -56,14 +69,11 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path.name} holds no readable weights: {first_line(error)}") from error
 
 
-def _unwrapped(path: Path, state: Any) -> dict[Any, Any]:
-    """Find the weights in a training checkpoint; names lose the prefix of a wrapper."""
+def _unwrapped(path: Path, state: Any) -> dict[str, Any]:
+    """Find the weights in a training checkpoint."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not state:
         raise InputError(f"{path.name} holds no weights by name")
-    for prefix in ("module.", "model."):
-        if all(isinstance(key, str) and key.startswith(prefix) for key in state):
-            state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return state
+    return {str(key): value for key, value in state.items()}
