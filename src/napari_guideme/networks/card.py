@@ -100,6 +100,8 @@ class NetworkCard:
             for entry in fields(self)
             if getattr(self, entry.name) in (None, "", (), {})
         }
+        if self.classes and missing.get("separator") not in self.classes:
+            missing.pop("separator", None)
         return replace(
             self, **{**missing, "preparation": {**other.preparation, **self.preparation}}
         )

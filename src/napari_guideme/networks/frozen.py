@@ -141,7 +141,7 @@ class FrozenNetwork:
         module = self._graph_module
         for name, value in sorted([*module.named_parameters(), *module.named_buffers()]):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         digest.update(repr((self.classes, self.output, self.preparation)).encode())
         return digest.hexdigest()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,7 +60,7 @@ def _package(path: Path) -> Iterator[Path]:
     """The folder of a package; a .zip is unpacked for as long as it is read."""
     if path.is_dir():
         yield path
-    elif zipfile.is_zipfile(path):
+    elif path.suffix.lower() == ".zip":
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, Path(folder))
             yield Path(folder)

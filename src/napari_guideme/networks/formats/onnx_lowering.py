@@ -40,6 +40,12 @@ def lowered(model: Any, ours: Callable[[Any], bool]) -> Any:
         Whether a node is for a converter of ours.
     """
     model = inliner.inline_local_functions(model)
+    # Only what has a known type can be written out.
+    types = [
+        helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in model.graph.initializer
+    ]
+    model.graph.value_info.extend(types)
+    model = shape_inference.infer_shapes(model)
     model = inliner.inline_selected_functions(model, _WRITTEN_OUT, False, True)
     for node in model.graph.node:
         node.domain = "" if node.domain == "ai.onnx" else node.domain
@@ -130,12 +136,16 @@ def _fuse_swish(graph: Any) -> None:
 
 
 def _shorten_names(graph: Any) -> None:
-    """Drop the folders that all names share."""
+    """Drop the folders that all names share, and give every node a name of its own."""
     folders = [node.name.split("/")[:-1] for node in graph.node if "/" in node.name]
     shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
     prefix = "".join(f"{level[0]}/" for level in shared)
-    for node in graph.node:
+    taken: set[str] = set()
+    for index, node in enumerate(graph.node):
         node.name = node.name.removeprefix(prefix)
+        if not node.name or node.name in taken:
+            node.name = f"{node.name or node.op_type}_{index}"
+        taken.add(node.name)
 
 
 def _reduce(node: Any, constants: dict[str, NDArray[Any]]) -> None:
