@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import first_line
 from napari_guideme.networks.card import NetworkCard
 
 if TYPE_CHECKING:
@@ -64,9 +64,14 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path.name} holds no readable weights: {first_line(error)}") from error
+        # What torch says here is how to run the code in the file nevertheless.
+        raise InputError(
+            f"{path.name} holds no readable weights: read are plain tensors by name, "
+            "and nothing else is unpickled"
+        ) from error
 
 
 def _unwrapped(path: Path, state: Any) -> dict[str, Any]:
