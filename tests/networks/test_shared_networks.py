@@ -92,7 +92,7 @@ def picture(shared: Path, name: str) -> tuple[np.ndarray, int | None]:
     volume = np.asarray(
         nibabel.load(shared / "data/brain_t1_brainchop/t1_crop.nii.gz").dataobj, dtype=np.uint8
     )
-    return volume[96:136, 100:148, 104:140], None
+    return volume[64:112, 96:144, 80:144], None
 
 
 def by_onnxruntime(file: Path, x: np.ndarray) -> np.ndarray:

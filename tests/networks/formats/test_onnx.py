@@ -282,7 +282,9 @@ def test_data_outside_the_folder_are_not_read(tmp_path, location):
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value=location)
-    assert "outside its folder" in refused(saved(folder, model))
+    told = refused(saved(folder, model))
+    assert location in told
+    assert "should be a relative path" in told or "points outside" in told
 
 
 def test_data_in_the_folder_are_read(tmp_path):

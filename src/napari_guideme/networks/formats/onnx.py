@@ -23,7 +23,7 @@ def guess(path: Path) -> NetworkCard:
 
 
 def load(path: Path, card: NetworkCard) -> nn.Module:
-    """Convert the graph; data outside the file's folder are refused."""
+    """Convert the graph."""
     from napari_guideme.networks.formats.onnx_lowering import lowered
     from napari_guideme.networks.formats.onnx_operators import is_ours, unsupported
     from napari_guideme.networks.vision import torchvision
@@ -48,7 +48,7 @@ def _read(path: Path, *, with_weights: bool = False) -> Any:
         model = onnx.load(path, load_external_data=False)
         _inputs(path, model)
         if with_weights:
-            _check_external(path, model)
+            # This refuses paths that leave the folder.
             load_external_data_for_model(model, str(path.parent))
             onnx.checker.check_model(model)
     except InputError:
@@ -56,18 +56,6 @@ def _read(path: Path, *, with_weights: bool = False) -> Any:
     except Exception as error:
         raise InputError(f"{path.name} is not a readable ONNX file: {first_line(error)}") from error
     return model
-
-
-def _check_external(path: Path, model: Any) -> None:
-    """Weights may lie beside the file, nowhere else."""
-    from onnx.external_data_helper import _get_all_tensors, uses_external_data
-
-    folder = path.parent.resolve()
-    for tensor in _get_all_tensors(model):
-        if uses_external_data(tensor):
-            location = next(e.value for e in tensor.external_data if e.key == "location")
-            if not (folder / location).resolve().is_relative_to(folder):
-                raise InputError(f"{path.name} wants to read {location!r}, outside its folder")
 
 
 def _inputs(path: Path, model: Any) -> list[Any]:
