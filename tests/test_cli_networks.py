@@ -71,7 +71,8 @@ def test_a_volume(tmp_path):
     volume[2:5, 2:6, 2:6], volume[8:11, 10:14, 12:17] = 1.0, 0.45
     tifffile.imwrite(tmp_path / "volume.tif", volume, metadata={"axes": "ZYX"})
     words = ("--network", tmp_path / "ball.ts", "-o", tmp_path / "labels.tif")
-    assert shell("predict", tmp_path / "volume.tif", *words).returncode == 0
+    done = shell("predict", tmp_path / "volume.tif", *words)
+    assert (done.returncode, done.stderr) == (0, "")
     assert not tifffile.imread(tmp_path / "labels.tif")[9].any()
     hints = hints_file(tmp_path, clicks=[{"at": [9, 12, 14], "class": "ball"}])
     for method in ("residual", "f-brs", "guide-me"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 
 import numpy as np
 import onnx
@@ -50,9 +51,13 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_computes_the_same_and_can_be_cut(tmp_path, name):
-    module = WRITERS[name](tmp_path / name)
+@pytest.mark.filterwarnings("error::FutureWarning", "error::UserWarning")
+def test_every_form_computes_the_same_and_can_be_cut(tmp_path, name, capfd):
+    with warnings.catch_warnings(action="ignore"):
+        module = WRITERS[name](tmp_path / name)
+    capfd.readouterr()
     network = open_network(tmp_path / name, "cpu", NetworkCard(architecture=UNET).completed(GREY))
+    assert capfd.readouterr() == ("", "")
     assert network.preparation.multiple == 4
     assert not network.is_opaque
     assert len(network.feature_points) == 3

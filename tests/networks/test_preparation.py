@@ -301,3 +301,9 @@ def test_channels_are_standardised_one_by_one():
     np.testing.assert_allclose(x[0, 0], x[0, 1], atol=1e-5)
     x, _ = together.prepare(image, channel_axis=0)
     assert x[0, 0].std() < 0.1 < x[0, 1].std()
+
+
+def test_a_preparation_survives_its_table():
+    preparation = Preparation(ndim=3, channels=2, mean=(0.1, 0.2), size=(8, 8, 8), bgr=True)
+    assert Preparation.from_dict(preparation.to_dict()) == preparation
+    assert Preparation().to_dict() == {"ndim": 2, "channels": 3, "value_range": "percentile"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -97,8 +98,9 @@ def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None)
     channels, multiples of sides) or assumed (value range), and logged.
     """
     known = (card or NetworkCard()).completed(guess_card(path))
-    module = format_of(path).load(path, known)
-    network = freeze(module, known, device)
+    # What torch has to say of its own insides while it loads is not for the user.
+    with warnings.catch_warnings(action="ignore"):
+        network = freeze(format_of(path).load(path, known), known, device)
     _tell_assumptions(path, known, network)
     return network
 
