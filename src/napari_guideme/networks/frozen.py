@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.devices import choose_device
+from napari_guideme.networks.guest import ChannelsFirst, guest_of
 from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.networks.tracing import Runner, main_output, trace
+from napari_guideme.networks.tracing import Runner, trace
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class FrozenNetwork:
         self.licence = licence
         self.description = description
         self.device = choose_device(device)
-        guest = _guest(module).to(self.device)
+        guest = guest_of(module).to(self.device)
         if channels_last:
-            guest = _ChannelsFirst(guest)
+            guest = ChannelsFirst(guest)
         self._example, *others = (
             _noise(1, preparation.channels, *size).to(self.device)
             for size in preparation.example_sizes
@@ -305,31 +305,6 @@ class _Runner(Runner):
                     if last_use[source] is node and source not in keep:
                         self.env.pop(source, None)
         return self.env
-
-
-class _ChannelsFirst(nn.Module):
-    """A module whose channels are last, seen from outside as if they were first."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-
-    def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = main_output(self.module(x.movedim(1, -1)))
-        return output.movedim(-1, 1)
-
-
-def _guest(module: nn.Module) -> nn.Module:
-    """Copy the structure of a module around the very same weights."""
-    memo: dict[int, Any] = {
-        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
-        for parameter in module.parameters()
-    }
-    for part in module.modules():
-        # Derived weights and remembered activations: autograd forbids deepcopy.
-        derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
-        memo |= {id(value): value.detach().clone() for value in derived}
-    return copy.deepcopy(module, memo).eval()
 
 
 def _noise(*shape: int) -> Tensor:
