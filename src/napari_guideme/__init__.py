@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_guideme.errors import InputError
     from napari_guideme.hints import Click, Hints, Scribble
+    from napari_guideme.networks.card import NetworkCard
     from napari_guideme.networks.catalogue import catalogue, open_network
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.networks.preparation import Preparation
@@ -25,6 +26,7 @@ _HOMES = {
     "GuideSession": "session",
     "Hints": "hints",
     "InputError": "errors",
+    "NetworkCard": "networks.card",
     "Preparation": "networks.preparation",
     "Scribble": "hints",
     "catalogue": "networks.catalogue",
@@ -37,6 +39,7 @@ __all__ = [
     "GuideSession",
     "Hints",
     "InputError",
+    "NetworkCard",
     "Preparation",
     "Scribble",
     "catalogue",

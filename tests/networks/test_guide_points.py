@@ -74,3 +74,15 @@ def test_dependents_are_all_that_comes_after():
     assert {node.name for node in dependents(nodes["mul_2"])} == {"cat", "classifier", "output"}
     assert dependents(nodes["output"]) == set()
     assert nodes["relu"] not in dependents(nodes["relu"])
+
+
+class Rescaling(toys.Chain):
+    """Scales its input before the first convolution."""
+
+    def forward(self, x):
+        return super().forward(x * 2 - 1)
+
+
+def test_what_only_rescales_the_input_is_the_input():
+    names = [point.name for point in toys.frozen(Rescaling()).guide_points]
+    assert names == [point.name for point in toys.frozen(toys.Chain()).guide_points]

@@ -249,9 +249,9 @@ def test_the_image_is_left_alone():
 
 
 def test_a_table_is_read():
-    table = {"ndim": 3, "channels": 1, "mean": [1, 2], "size": [4, 4, 4], "value_range": "dtype"}
+    table = {"ndim": 3, "channels": 2, "mean": [1, 2], "size": [4, 4, 4], "value_range": "dtype"}
     assert Preparation.from_dict(table) == Preparation(
-        ndim=3, channels=1, mean=(1, 2), size=(4, 4, 4), value_range="dtype"
+        ndim=3, channels=2, mean=(1, 2), size=(4, 4, 4), value_range="dtype"
     )
 
 
@@ -261,6 +261,12 @@ def test_a_table_is_read():
         ({"chanels": 3}, "unknown preparation chanels; known are .*channels"),
         ({"value_range": "minmax"}, "percentile, dtype, none"),
         ({"ndim": 4}, "2 or 3"),
+        ({"channels": "three"}, "channels = 'three' is not a positive whole number"),
+        ({"percentiles": [99, 1]}, "two rising numbers"),
+        ({"mean": [0.1, 0.2]}, "one for each channel"),
+        ({"std": [0]}, "without zeros"),
+        ({"size": [512]}, "a list of 2 positive"),
+        ({"bgr": 1}, "true or false"),
     ],
 )
 def test_a_wrong_table_is_told_what_is_allowed(table, message):
@@ -279,3 +285,25 @@ def test_a_wrong_table_is_told_what_is_allowed(table, message):
 )
 def test_example_sizes_fit_the_network(options, expected):
     assert Preparation(**options).example_sizes == expected
+
+
+def test_an_image_is_standardised():
+    image = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    x, _ = Preparation(channels=1, value_range="standardised").prepare(image)
+    np.testing.assert_allclose(x[0, 0], (image - 7.5) / np.std(np.arange(16)), rtol=1e-5)
+
+
+def test_channels_are_standardised_one_by_one():
+    image = np.stack([np.arange(16).reshape(4, 4), 100 * np.arange(16).reshape(4, 4)])
+    together = Preparation(channels=2, value_range="standardised")
+    alone = Preparation(channels=2, value_range="standardised", per_channel=True)
+    x, _ = alone.prepare(image, channel_axis=0)
+    np.testing.assert_allclose(x[0, 0], x[0, 1], atol=1e-5)
+    x, _ = together.prepare(image, channel_axis=0)
+    assert x[0, 0].std() < 0.1 < x[0, 1].std()
+
+
+def test_a_preparation_survives_its_table():
+    preparation = Preparation(ndim=3, channels=2, mean=(0.1, 0.2), size=(8, 8, 8), bgr=True)
+    assert Preparation.from_dict(preparation.to_dict()) == preparation
+    assert Preparation().to_dict() == {"ndim": 2, "channels": 3, "value_range": "percentile"}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import copy
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
+from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.devices import choose_device
+from napari_guideme.networks.guest import ChannelsFirst, guest_of
 from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import Runner, trace
-
-Output = Literal["logits", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,22 @@ class FrozenNetwork:
         Any module with 2-D or 3-D convolutions that maps (N, C, *spatial) to
         (N, K, *spatial'), or to (N, 1, *spatial') for two classes.
     classes
-        Names of the K classes; the first one is the background.
+        Names of the K classes; the first one is the background. Without names
+        they are called background, class 1, class 2, ...
     preparation
         What the module expects of its input.
     output
-        Whether the module returns logits or probabilities.
+        Whether the module returns logits or probabilities; ``None`` looks at
+        what it returns.
+    channels_last
+        Whether the module takes and returns (N, *spatial, C).
     device
         ``"auto"`` (CUDA, else MPS, else CPU) or a name such as ``"cuda:1"``.
     separator
         The class that parts touching objects, if there is one.
     guide_point
         Where to guide; by default the last guide point with a stride of at
-        least 4.
+        least 4, or of the largest there is.
     name, licence, description
         What is shown to the user.
 
@@ -78,7 +82,8 @@ class FrozenNetwork:
         classes: Sequence[str],
         preparation: Preparation,
         *,
-        output: Output = "logits",
+        output: Output | None = "logits",
+        channels_last: bool = False,
         device: str = "auto",
         separator: str | None = None,
         guide_point: str | None = None,
@@ -86,23 +91,37 @@ class FrozenNetwork:
         licence: str = "",
         description: str = "",
     ) -> None:
-        self.classes = tuple(classes)
         self.preparation = preparation
-        self.output = output
         self.separator = separator
         self.name = name
         self.licence = licence
         self.description = description
         self.device = choose_device(device)
-        guest = _guest(module).to(self.device)
+        guest = guest_of(module).to(self.device)
+        if channels_last:
+            guest = ChannelsFirst(guest)
         self._example, *others = (
             _noise(1, preparation.channels, *size).to(self.device)
             for size in preparation.example_sizes
         )
         with self._refusing(self._example):
             self._graph_module = trace(guest, self._example, others)
-        self._check_classes()
+        returned: Tensor = self._graph_module.meta.pop("returned")
+        self.output = output or _kind(returned)
+        self.classes = tuple(classes) or _generic_names(max(returned.shape[1], 2))
+        self._check_classes(returned.shape)
         self.default_point = self.guide_point(guide_point or self._deep_point()).name
+        self.card = NetworkCard(
+            name=name,
+            description=description,
+            licence=licence,
+            classes=self.classes,
+            separator=separator,
+            output=self.output,
+            guide_point=guide_point,
+            channels_last=channels_last,
+            preparation=preparation.to_dict(),
+        )
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"
@@ -111,6 +130,20 @@ class FrozenNetwork:
     def is_opaque(self) -> bool:
         """Whether only the input can be moved."""
         return len(self.guide_points) == 1
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of weights, graph, classes and preparation: the same in every run."""
+        digest = hashlib.sha256()
+        for node in self._graph_module.graph.nodes:
+            target = getattr(node.target, "__name__", node.target)
+            digest.update(f"{node.op} {node.name} {target} {node.args}\n".encode())
+        module = self._graph_module
+        for name, value in sorted([*module.named_parameters(), *module.named_buffers()]):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(repr((self.classes, self.output, self.preparation)).encode())
+        return digest.hexdigest()
 
     @cached_property
     def guide_points(self) -> tuple[GuidePoint, ...]:
@@ -137,7 +170,8 @@ class FrozenNetwork:
         return tuple(p.name for p in [p for p in ends if p.stride > 1] or ends)
 
     def _deep_point(self) -> str:
-        return [p for p in self.guide_points if p.stride >= 4 or p.name == "input"][-1].name
+        deepest = min(4.0, max(point.stride for point in self.guide_points))
+        return [point for point in self.guide_points if point.stride >= deepest][-1].name
 
     @torch.no_grad()
     def head(self, x: Tensor, point: str) -> Head:
@@ -229,14 +263,25 @@ class FrozenNetwork:
                 f"{self.name} does not run on an input of shape {tuple(x.shape)}: {error}"
             ) from error
 
-    def _check_classes(self) -> None:
-        logits, _ = self.observe(self._example)
-        if logits.shape[1] != len(self.classes):
+    def _check_classes(self, shape: Sequence[int]) -> None:
+        if shape[1] != len(self.classes) and (shape[1], len(self.classes)) != (1, 2):
             raise InputError(
-                f"{self.name} returns shape {tuple(logits.shape)} for an input of shape "
+                f"{self.name} returns shape {tuple(shape)} for an input of shape "
                 f"{tuple(self._example.shape)}; expected is one channel for each of the "
                 f"{len(self.classes)} classes {', '.join(self.classes)}"
             )
+
+
+def _kind(returned: Tensor) -> Output:
+    """Probabilities lie between 0 and 1, and those of several classes add up to 1."""
+    within = bool((returned >= 0).all() and (returned <= 1).all())
+    total = returned.sum(1)
+    adds_up = returned.shape[1] == 1 or torch.allclose(total, torch.ones_like(total), atol=1e-3)
+    return "probabilities" if within and adds_up else "logits"
+
+
+def _generic_names(count: int) -> tuple[str, ...]:
+    return ("background", *(f"class {index}" for index in range(1, count)))
 
 
 class _Runner(Runner):
@@ -260,19 +305,6 @@ class _Runner(Runner):
                     if last_use[source] is node and source not in keep:
                         self.env.pop(source, None)
         return self.env
-
-
-def _guest(module: nn.Module) -> nn.Module:
-    """Copy the structure of a module around the very same weights."""
-    memo: dict[int, Any] = {
-        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
-        for parameter in module.parameters()
-    }
-    for part in module.modules():
-        # Derived weights and remembered activations: autograd forbids deepcopy.
-        derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
-        memo |= {id(value): value.detach().clone() for value in derived}
-    return copy.deepcopy(module, memo).eval()
 
 
 def _noise(*shape: int) -> Tensor:

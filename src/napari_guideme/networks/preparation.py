@@ -7,19 +7,19 @@ the pixels of one image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 
-ValueRange = Literal["percentile", "dtype", "none"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ValueRange = Literal["percentile", "dtype", "none", "standardised"]
 
 #: ITU-R BT.601 luma, for colour images shown to a grey network.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -61,11 +61,14 @@ class Preparation:
         Whether the colour channels are in the order blue, green, red.
     value_range
         ``"percentile"``: the two `percentiles` of the whole image go to 0 and 1
-        and values beyond are clipped; ``"dtype"``: integers are divided by the
+        and values beyond are clipped; ``"standardised"``: the whole image gets mean
+        0 and standard deviation 1; ``"dtype"``: integers are divided by the
         largest value of their type, floats are taken as they are; ``"none"``:
         values are taken as they are.
     percentiles
         Lower and upper percentile, for ``"percentile"``.
+    per_channel
+        Whether percentiles, or mean and deviation, are those of each channel.
     scale, mean, std
         Applied afterwards, ``(scale * x - mean) / std``; `mean` and `std` hold
         one value, or one per channel.
@@ -80,6 +83,7 @@ class Preparation:
     bgr: bool = False
     value_range: ValueRange = "percentile"
     percentiles: tuple[float, float] = (1.0, 99.8)
+    per_channel: bool = False
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
@@ -95,18 +99,44 @@ class Preparation:
             )
         if self.ndim not in (2, 3):
             raise InputError(f"ndim is {self.ndim}; networks have 2 or 3 spatial axes")
+        for name, wanted, fits in self._limits():
+            if not fits:
+                raise InputError(f"{name} = {getattr(self, name)!r} is not {wanted}")
+
+    def _limits(self) -> Iterator[tuple[str, str, bool]]:
+        """Entries, what they have to be, and whether they are."""
+        yield "channels", "a positive whole number", _is_count(self.channels, 1)
+        yield "multiple", "a positive whole number", _is_count(self.multiple, 1)
+        yield "offset", "a whole number", _is_count(self.offset, 0)
+        for name in ("bgr", "per_channel"):
+            yield name, "true or false", isinstance(getattr(self, name), bool)
+        rising = _are_numbers(self.percentiles, 2) and self._in_percent(*self.percentiles)
+        yield "percentiles", "two rising numbers from 0 to 100", rising
+        yield "scale", "a number", _are_numbers((self.scale,), 1)
+        for name in ("mean", "std"):
+            fits = _are_numbers(getattr(self, name), 1, self.channels)
+            yield name, "a list of one number, or of one for each channel", fits
+        yield "std", "a list without zeros", all(self.std)
+        if self.size is not None:
+            fits = isinstance(self.size, tuple) and all(_is_count(n, 1) for n in self.size)
+            wanted = f"a list of {self.ndim} positive whole numbers"
+            yield "size", wanted, fits and len(self.size) == self.ndim
+
+    @staticmethod
+    def _in_percent(low: float, high: float) -> bool:
+        return 0 <= low < high <= 100
 
     @property
     def example_sizes(self) -> tuple[tuple[int, ...], ...]:
         """Small spatial sizes that the network accepts: one, or two if they may differ."""
         if self.size:
             return (self.size,)
-        length = self._padded_length(max(64, 2 * self.multiple))
+        length = self._padded_length(max(64 if self.ndim == 2 else 32, 2 * self.multiple))
         longer = (length + (2 * axis + 1) * self.multiple for axis in range(self.ndim))
         return (length,) * self.ndim, tuple(longer)
 
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> Preparation:
+    def from_dict(cls, entries: Mapping[str, Any]) -> Preparation:
         """Read the table stored with the weights; unknown keys are refused."""
         known = {field.name for field in fields(cls)}
         if unknown := set(entries) - known:
@@ -118,6 +148,12 @@ class Preparation:
             k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()
         }
         return cls(**read)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what differs from the defaults, and always the axes, channels and value range."""
+        told = ("ndim", "channels", "value_range")
+        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
 
     def prepare(
         self,
@@ -150,6 +186,9 @@ class Preparation:
             If the image is empty, not finite, or has channels or axes that the
             network cannot take.
         """
+        import torch
+        from torch.nn import functional as F
+
         pixels = self._channels_first(_checked(np.asarray(image)), channel_axis, channels)
         x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
         shape = tuple(x.shape[2:])
@@ -172,6 +211,8 @@ class Preparation:
 
         An output coarser than the input is interpolated linearly.
         """
+        from torch.nn import functional as F
+
         mode = "bilinear" if self.ndim == 2 else "trilinear"
         if tuple(output.shape[2:]) != placement.padded_shape:
             output = F.interpolate(output, placement.padded_shape, mode=mode, align_corners=False)
@@ -228,9 +269,13 @@ class Preparation:
         return matched[::-1] if self.bgr and self.channels == 3 else matched
 
     def _scaled(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        axes = tuple(range(1 if self.per_channel else 0, pixels.ndim))
         if self.value_range == "percentile":
-            low, high = np.percentile(pixels, self.percentiles)
-            pixels = np.clip((pixels - low) / max(high - low, 1e-20), 0, 1)
+            low, high = np.percentile(pixels, self.percentiles, axis=axes, keepdims=True)
+            pixels = np.clip((pixels - low) / np.maximum(high - low, 1e-20), 0, 1)
+        if self.value_range == "standardised":
+            centred = pixels - pixels.mean(axis=axes, keepdims=True)
+            pixels = centred / (pixels.std(axis=axes, keepdims=True) + 1e-6)
         column = (-1, *(1,) * self.ndim)
         mean = np.reshape(np.asarray(self.mean, np.float32), column)
         std = np.reshape(np.asarray(self.std, np.float32), column)
@@ -238,6 +283,18 @@ class Preparation:
 
     def _padded_length(self, length: int) -> int:
         return -(-(length - self.offset) // self.multiple) * self.multiple + self.offset
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _are_numbers(values: Any, *lengths: int) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) in lengths
+        and all(isinstance(v, int | float) and np.isfinite(v) for v in values)
+    )
 
 
 def _checked(image: NDArray[Any]) -> NDArray[Any]:

@@ -1,0 +1,148 @@
+"""Networks from files, in real processes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import onnx
+import pytest
+import tifffile
+import torch
+
+from napari_guideme.networks.card import NetworkCard, write_card
+from tests import toys
+from tests.networks.files import dark_and_bright
+
+from .test_cli import hints_file, shell
+
+GREY = NetworkCard(classes=("dark", "bright"), preparation={"value_range": "none"})
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A dim cell, missed by a little, in a dark image."""
+    pixels = np.zeros((24, 32), np.float32)
+    pixels[4:9, 4:9], pixels[14:19, 20:26] = 1.0, 0.45
+    tifffile.imwrite(tmp_path / "cells.tif", pixels)
+    return tmp_path / "cells.tif"
+
+
+@pytest.fixture
+def network(tmp_path):
+    folder = tmp_path / "network"
+    folder.mkdir()
+    onnx.save(dark_and_bright(), folder / "toy.onnx")
+    return folder / "toy.onnx"
+
+
+def test_a_network_with_its_card_elsewhere(picture, network, tmp_path):
+    card = tmp_path / "toy-card.toml"
+    write_card(card, GREY)
+    words = ("--network", network, "--card", card, "-o", tmp_path / "labels.tif")
+    done = shell("predict", picture, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("dark 96.7%, bright 3.3%")
+    hints = hints_file(tmp_path, clicks=[{"at": [16, 22], "class": "bright"}])
+    done = shell("refine", picture, "--hints", hints, *words)
+    assert "1 of 1 hints satisfied" in done.stdout
+    labels = tifffile.imread(tmp_path / "labels.tif")
+    assert labels[14:19, 20:26].all()
+    assert not labels[0].any()
+
+
+def test_what_is_assumed_is_told_in_one_line(picture, network, tmp_path):
+    done = shell("predict", picture, "--network", network, "-o", tmp_path / "labels.tif")
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1
+    assert "assumed are classes background, class 1" in done.stderr
+    assert "toy.guideme.toml" in done.stderr
+
+
+def test_a_volume(tmp_path):
+    torch.jit.save(torch.jit.script(Ball().eval()), tmp_path / "ball.ts")
+    classes = ("background", "ball")
+    write_card(
+        tmp_path / "ball.guideme.toml",
+        NetworkCard(classes=classes, preparation={"value_range": "none"}),
+    )
+    volume = np.zeros((12, 16, 20), np.float32)
+    volume[2:5, 2:6, 2:6], volume[8:11, 10:14, 12:17] = 1.0, 0.45
+    tifffile.imwrite(tmp_path / "volume.tif", volume, metadata={"axes": "ZYX"})
+    words = ("--network", tmp_path / "ball.ts", "-o", tmp_path / "labels.tif")
+    done = shell("predict", tmp_path / "volume.tif", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not tifffile.imread(tmp_path / "labels.tif")[9].any()
+    hints = hints_file(tmp_path, clicks=[{"at": [9, 12, 14], "class": "ball"}])
+    for method in ("residual", "f-brs", "guide-me"):
+        done = shell(
+            "refine", tmp_path / "volume.tif", *words, "--hints", hints, "--method", method
+        )
+        assert "1 of 1 hints satisfied" in done.stdout, done.stderr
+        labels = tifffile.imread(tmp_path / "labels.tif")
+        assert labels.shape == volume.shape
+        assert labels[9, 12, 14] == labels[3, 3, 3] == 1
+
+
+class Ball(torch.nn.Module):
+    """Calls a voxel ball if it is brighter than 0.5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = torch.nn.Conv3d(1, 2, 1)
+        self.classifier = torch.nn.Conv3d(2, 2, 1, bias=False)
+        with torch.no_grad():
+            self.features.weight.copy_(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1, 1))
+            self.features.bias.copy_(torch.tensor([1.0, 0.0]))
+            self.classifier.weight.copy_(3 * torch.eye(2).view(2, 2, 1, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(torch.relu(self.features(x)))
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, target: object) -> None:
+        self.target = str(target)
+
+    def __reduce__(self):
+        return os.mkdir, (self.target,)
+
+
+def test_a_hostile_file_is_one_line_and_exit_code_2(picture, tmp_path):
+    target = tmp_path / "executed"
+    (tmp_path / "net.pth").write_bytes(pickle.dumps(Bomb(target)))
+    write_card(
+        tmp_path / "net.guideme.toml",
+        NetworkCard(architecture={"name": "unet", "in_channels": 1, "n_classes": 2, "widths": [2]}),
+    )
+    words = ("--network", tmp_path / "net.pth", "-o", tmp_path / "labels.tif")
+    done = shell("predict", picture, *words)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "net.pth holds no readable weights" in done.stderr
+    assert not target.exists()
+    assert not (tmp_path / "labels.tif").exists()
+
+
+def test_a_broken_card_is_one_line_and_exit_code_2(picture, network, tmp_path):
+    (network.parent / "toy.guideme.toml").write_text("clases = []")
+    done = shell("predict", picture, "--network", network, "-o", tmp_path / "labels.tif")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "toy.guideme.toml: unknown entry clases" in done.stderr
+
+
+def test_evaluate_by_a_file(network, tmp_path, picture):
+    for folder in ("images", "masks"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    pixels = tifffile.imread(picture)
+    tifffile.imwrite(tmp_path / "data/images/a.tif", pixels)
+    tifffile.imwrite(tmp_path / "data/masks/a.tif", (pixels > 0) * np.uint8(255))
+    card = tmp_path / "card.toml"
+    write_card(card, NetworkCard(classes=toys.CLASSES).completed(GREY))
+    words = ("--network", network, "--card", card, "--hints", "1", "--json", tmp_path / "o.json")
+    done = shell("evaluate", tmp_path / "data", *words)
+    assert done.returncode == 0, done.stderr
+    assert "toy, residual, errors, 1 images" in done.stdout
