@@ -244,7 +244,8 @@ def _completed(
         support, moved = extended(
             support, base, moved, features, hints.positions[own], hints.classes[own], kernel
         )
-    return support, moved
+    # Not the sum of what was added on the way: the last bits must be those of `apply`.
+    return support, spread(base, features, support, kernel)
 
 
 def _guide(

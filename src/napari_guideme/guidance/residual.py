@@ -175,7 +175,9 @@ def extended(
 def spread(logits: Tensor, features: Features, support: Support, kernel: Kernel) -> Tensor:
     """Add the field of a support to logits (K, *spatial)."""
     moved = logits.clone()
-    for part in torch.nonzero(support.weights)[:, 0].split(_CHUNK):
+    active = torch.nonzero(support.weights)[:, 0]
+    for start in range(0, len(active), _CHUNK):
+        part = active[start : start + _CHUNK]
         places = support.positions[part]
         similarity = features.maps(features.at(places))
         distance = _squared_distances(places, logits.shape[1:])
