@@ -13,6 +13,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
+from napari_guideme.guidance.calibration import best, calibrate, remember, remembered
 from napari_guideme.guidance.methods import (
     Guidance,
     Method,
@@ -92,7 +93,8 @@ class GuideSession:
     channels
         Which channels to feed, in this order.
     guide_point
-        Where to guide; the network's own by default.
+        Where to guide; by default what the network's card says, else what a
+        short calibration finds when a method first guides.
 
     Raises
     ------
@@ -126,6 +128,8 @@ class GuideSession:
         self._scene = Scene(
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
         )
+        # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
+        self._point_is_chosen = bool(guide_point or network.card.guide_point)
         self._history = [_State(Hints(), method_named(method), refined=True)]
         self._cursor = 0
         self._shown: tuple[_State, Tensor] | None = None
@@ -214,6 +218,7 @@ class GuideSession:
             self._shown = state, logits
             yield step
             return
+        yield from self._calibrate(state.method)
         for step in refine(self._scene, self._pixels(state), state.method, state.warm):
             if step.logits is not None:
                 state.guidance, state.refined = step.guidance, True
@@ -290,6 +295,22 @@ class GuideSession:
             far_pixels=int((changed & self._far()).sum()),
             seconds=self._seconds,
         )
+
+    def _calibrate(self, method: Method) -> Iterator[Step]:
+        """Choose the guide point for a method that guides, if nobody chose it."""
+        if method.guiding is None or self._point_is_chosen:
+            return
+        point = remembered(self.network)
+        if point is None:
+            trials = []
+            for trial in calibrate(self._scene):
+                trials.append(trial)
+                yield Step(trial.index, trial.total, -trial.restored)
+            point = best(trials)
+            if trials:
+                remember(self.network, trials)
+        self._scene = self._scene.at(point or self._scene.point)
+        self._point_is_chosen = True
 
     @property
     def _state(self) -> _State:

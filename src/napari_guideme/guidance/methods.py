@@ -220,6 +220,14 @@ def apply(scene: Scene, method: Method, guidance: Guidance) -> Tensor:
     return spread(logits, scene.features, guidance.support, method.kernel)
 
 
+def guided_logits(scene: Scene, hints: HintTensors, method: Method) -> Tensor:
+    """Logits (K, *spatial) of guiding alone, not completed by the residual."""
+    if method.guiding is None:
+        return scene.logits
+    *_, best = _guide(scene, hints, method.guiding, None)
+    return _guided(scene, method, best.guidance.values)
+
+
 @torch.no_grad()
 def _guided(scene: Scene, method: Method, values: Tensor | None) -> Tensor:
     """Logits of values of the guiding block, the network's own without any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -44,6 +45,22 @@ class Scene:
             image, channel_axis=channel_axis, channels=channels
         )
         self._x = x.to(network.device)
+
+    def at(self, point: str) -> Scene:
+        """The same image, guided at another point."""
+        other = copy.copy(self)
+        other.point = self.network.guide_point(point).name
+        other.__dict__.pop("head", None)
+        return other
+
+    def with_noise(self, strength: float) -> Scene:
+        """The same image with noise, its deviation as a share of the input's."""
+        other = copy.copy(self)
+        for computed in ("head", "_observed"):
+            other.__dict__.pop(computed, None)
+        noise = torch.randn(self._x.shape, generator=torch.Generator().manual_seed(0))
+        other._x = self._x + strength * self._x.std() * noise.to(self._x.device)
+        return other
 
     @property
     def shape(self) -> tuple[int, ...]:
