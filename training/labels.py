@@ -1,0 +1,186 @@
+"""Train a U-Net on a folder of labelled images; for evaluation, not to ship.
+
+    python training/labels.py DATA --out FOLDER --hold-out Seq05VD --upright
+
+DATA holds `images`, `labels` (a class in every pixel) and `classes.txt` (lines
+`index name`; a name with `ignore` or `void` in it is not learnt), or the classes
+are named by `--classes`. Images whose stem starts with `--hold-out` are never
+trained on; without it, one in five is kept aside, by a hash of its stem. Written
+are `NAME.safetensors`, `NAME.guideme.toml` and `held_out.csv`, which
+`napari-guideme evaluate --only` reads. Started again with the same folder and
+`--steps`, it goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from crops import random_crop, relit, tinted
+from loop import Batches, train
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_guideme.evaluation.names import IGNORED, ClassNames, read_class_list
+from napari_guideme.evaluation.scores import confusion, mean_iou, pixel_accuracy
+from napari_guideme.evaluation.truth import Truth, class_values
+from napari_guideme.files import read_image
+from napari_guideme.networks.preparation import Placement, Preparation
+
+SCALES = (0.6, 1.3)
+
+CARD = """\
+description = {description}
+licence = {licence}
+classes = {classes}
+
+[architecture]
+in_channels = 3
+n_classes = {n_classes}
+widths = {widths}
+
+[preparation]
+ndim = 2
+channels = 3
+value_range = "percentile"
+percentiles = [1.0, 99.8]
+multiple = {multiple}
+"""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled images of one folder, read when asked for."""
+
+    paths: tuple[Path, ...]
+    truth: Truth
+    preparation: Preparation
+
+    def read(self, path: Path) -> tuple[Tensor, Tensor, Placement]:
+        """Prepared image (3, H, W), classes of its own pixels (h, w), and where these lie."""
+        pixels, channel_axis = read_image(path)
+        x, placement = self.preparation.prepare(pixels, channel_axis=channel_axis)
+        values, _ = read_image(path.parents[1] / "labels" / f"{path.stem}.png")
+        return x[0], torch.from_numpy(self.truth.read(values, path.stem)), placement
+
+
+def is_held_out(stem: str, prefix: str | None) -> bool:
+    """Whether an image is never trained on."""
+    if prefix is not None:
+        return stem.startswith(prefix)
+    return int(hashlib.sha1(stem.encode()).hexdigest(), 16) % 5 == 0
+
+
+def batches(pictures: Pictures, crop: int, batch: int, upright: bool, seed: int) -> Batches:
+    """Yield random augmented crops of random images."""
+    random = np.random.default_rng(seed)
+    while True:
+        images, classes = [], []
+        for index in random.integers(len(pictures.paths), size=batch):
+            x, truth, placement = pictures.read(pictures.paths[index])
+            height, width = placement.image_shape
+            cut = random_crop(
+                x[:, :height, :width], truth.float(), crop, SCALES, random, upright=upright
+            )
+            images.append(relit(tinted(cut[0], random), random))
+            classes.append(cut[1].long())
+        yield torch.stack(images), torch.stack(classes)
+
+
+def class_weights(pictures: Pictures, n_classes: int) -> Tensor:
+    """What a pixel of each class counts: rare ones more, by the root of their share."""
+    counts = torch.zeros(n_classes)
+    for path in pictures.paths[::5]:
+        _, truth, _ = pictures.read(path)
+        counts += torch.bincount(truth[truth != IGNORED], minlength=n_classes)
+    weights = (counts.sum() / counts.clamp_min(1)).sqrt()
+    return weights / weights.min()
+
+
+@torch.no_grad()
+def judge(network: nn.Module, pictures: Pictures, n_classes: int) -> str:
+    """Pixel accuracy and mean IoU of all images together."""
+    counts = np.zeros((n_classes, n_classes), dtype=np.int64)
+    for path in pictures.paths:
+        x, truth, placement = pictures.read(path)
+        logits = pictures.preparation.restore(network(x[None]), placement)
+        counts += confusion(truth.numpy(), logits[0].argmax(0).numpy(), n_classes)
+    return (
+        f"held out {len(pictures.paths)} images: accuracy {pixel_accuracy(counts):.1%}, "
+        f"mean IoU {mean_iou(counts):.1%}"
+    )
+
+
+def write_card(path: Path, classes: Sequence[str], widths: Sequence[int], licence: str) -> None:
+    """Describe the network beside its weights."""
+    path.write_text(
+        CARD.format(
+            description=json.dumps(f"Trained on a part of {path.name.split('.')[0]}."),
+            licence=json.dumps(licence),
+            classes=json.dumps(list(classes)),
+            n_classes=len(classes),
+            widths=list(widths),
+            multiple=2 ** (len(widths) - 1),
+        ),
+        encoding="utf-8",
+    )
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train on what is not held out, and write the network and the list of the rest."""
+    torch.set_num_threads(options.threads)
+    listed = read_class_list(options.data / "classes.txt") if not options.classes else {}
+    listed = listed or dict(enumerate(options.classes))
+    names = ClassNames(tuple(listed.values()))
+    classes = tuple(name for name in names.names if names.find(name) != IGNORED)
+    preparation = Preparation(percentiles=(1.0, 99.8), multiple=2 ** (len(options.widths) - 1))
+    truth = class_values(ClassNames(classes), listed)
+    paths = sorted((options.data / "images").iterdir())
+    held_out, shown = (
+        Pictures(
+            tuple(p for p in paths if is_held_out(p.stem, options.hold_out) == aside),
+            truth,
+            preparation,
+        )
+        for aside in (True, False)
+    )
+    name = options.data.resolve().name
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_card(options.out / f"{name}.guideme.toml", classes, options.widths, options.licence)
+    with (options.out / "held_out.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["stem"], *([path.stem] for path in held_out.paths)])
+    weights = class_weights(shown, len(classes))
+    train(
+        options.widths,
+        len(classes),
+        lambda seed: batches(shown, options.crop, options.batch, options.upright, seed),
+        lambda logits, truth: F.cross_entropy(logits, truth, weights, ignore_index=IGNORED),
+        options.out / f"{name}.safetensors",
+        options.steps,
+        options.seed,
+        judge=lambda network: judge(network, held_out, len(classes)),
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--classes", nargs="+", help="names, the background first")
+    parser.add_argument("--hold-out", metavar="PREFIX", help="of the stems, such as a sequence")
+    parser.add_argument("--upright", action="store_true", help="the images have up and down")
+    parser.add_argument("--licence", default="not stated", help="of the weights")
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 192])
+    parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    main(parser.parse_args())
