@@ -14,7 +14,6 @@ are `NAME.safetensors`, `NAME.guideme.toml` and `held_out.csv`, which
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from crops import random_crop, relit, tinted
-from loop import Batches, train
+from loop import Batches, train, write_stems
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,7 +51,7 @@ channels = 3
 value_range = "percentile"
 percentiles = [1.0, 99.8]
 multiple = {multiple}
-"""
+{size}"""
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,12 @@ def batches(pictures: Pictures, crop: int, batch: int, upright: bool, seed: int)
         images, classes = [], []
         for index in random.integers(len(pictures.paths), size=batch):
             x, truth, placement = pictures.read(pictures.paths[index])
-            height, width = placement.image_shape
-            cut = random_crop(
-                x[:, :height, :width], truth.float(), crop, SCALES, random, upright=upright
+            height, width = placement.resized_shape
+            resized = F.interpolate(
+                truth[None, None].float(), (height, width), mode="nearest-exact"
             )
+            image = x[:, :height, :width]
+            cut = random_crop(image, resized[0, 0], crop, SCALES, random, upright=upright)
             images.append(relit(tinted(cut[0], random), random))
             classes.append(cut[1].long())
         yield torch.stack(images), torch.stack(classes)
@@ -118,16 +119,17 @@ def judge(network: nn.Module, pictures: Pictures, n_classes: int) -> str:
     )
 
 
-def write_card(path: Path, classes: Sequence[str], widths: Sequence[int], licence: str) -> None:
+def write_card(path: Path, classes: Sequence[str], options: argparse.Namespace) -> None:
     """Describe the network beside its weights."""
     path.write_text(
         CARD.format(
             description=json.dumps(f"Trained on a part of {path.name.split('.')[0]}."),
-            licence=json.dumps(licence),
+            licence=json.dumps(options.licence),
             classes=json.dumps(list(classes)),
             n_classes=len(classes),
-            widths=list(widths),
-            multiple=2 ** (len(widths) - 1),
+            widths=options.widths,
+            multiple=2 ** (len(options.widths) - 1),
+            size=f"size = {options.size}\n" if options.size else "",
         ),
         encoding="utf-8",
     )
@@ -140,7 +142,11 @@ def main(options: argparse.Namespace) -> None:
     listed = listed or dict(enumerate(options.classes))
     names = ClassNames(tuple(listed.values()))
     classes = tuple(name for name in names.names if names.find(name) != IGNORED)
-    preparation = Preparation(percentiles=(1.0, 99.8), multiple=2 ** (len(options.widths) - 1))
+    preparation = Preparation(
+        percentiles=(1.0, 99.8),
+        size=tuple(options.size) if options.size else None,
+        multiple=2 ** (len(options.widths) - 1),
+    )
     truth = class_values(ClassNames(classes), listed)
     paths = sorted((options.data / "images").iterdir())
     held_out, shown = (
@@ -153,9 +159,8 @@ def main(options: argparse.Namespace) -> None:
     )
     name = options.data.resolve().name
     options.out.mkdir(parents=True, exist_ok=True)
-    write_card(options.out / f"{name}.guideme.toml", classes, options.widths, options.licence)
-    with (options.out / "held_out.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["stem"], *([path.stem] for path in held_out.paths)])
+    write_card(options.out / f"{name}.guideme.toml", classes, options)
+    write_stems(options.out / "held_out.csv", (path.stem for path in held_out.paths))
     weights = class_weights(shown, len(classes))
     train(
         options.widths,
@@ -178,7 +183,8 @@ if __name__ == "__main__":
     parser.add_argument("--upright", action="store_true", help="the images have up and down")
     parser.add_argument("--licence", default="not stated", help="of the weights")
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 192])
-    parser.add_argument("--crop", type=int, default=192)
+    parser.add_argument("--size", type=int, nargs=2, help="to which images are resized")
+    parser.add_argument("--crop", type=int, default=192, help="side in pixels")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)

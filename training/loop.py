@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from napari_guideme.networks.unet import UNet
 
 #: Images (N, 3, H, W) and classes (N, H, W), without end.
 Batches = Iterator[tuple[Tensor, Tensor]]
+
+#: The moving average reaches over one part in so many of the steps.
+AVERAGED = 8
 
 SECONDS_BETWEEN_CHECKPOINTS = 120
 STEPS_BETWEEN_JUDGEMENTS = 1000
@@ -54,7 +58,8 @@ def train(
     checkpoint = weights.with_name("checkpoint.pt")
     torch.manual_seed(seed)
     network = UNet(3, n_classes, widths).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    decay = get_ema_multi_avg_fn(1 - AVERAGED / max(steps, AVERAGED))
+    average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
@@ -104,3 +109,9 @@ def _save(network: nn.Module, path: Path) -> None:
         for name, value in network.state_dict().items()
     }
     save_file(weights, path)
+
+
+def write_stems(path: Path, stems: Iterable[str]) -> None:
+    """List images that are not trained on, as ``napari-guideme evaluate --only`` reads them."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["stem"], *([stem] for stem in stems)])

@@ -4,8 +4,8 @@
 
 DATA is the folder `nuclei_dsb2018` (`images`, `labels`, `images.csv`). Rows of
 the split `test` are never read. Of the `train` rows, one field in nine is kept
-aside as validation. Started again with the same folder and `--steps`, it goes on
-where it was stopped.
+aside as validation (`--list` writes which). Started again with the same folder
+and `--steps`, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from crops import random_crop, relit, tinted
-from loop import Batches, train
+from loop import Batches, train, write_stems
 from skimage.io import imread
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,14 +52,17 @@ def is_validation(field: str) -> bool:
     return int(hashlib.sha1(field.encode()).hexdigest(), 16) % 9 == 3
 
 
-def load(data: Path, validation: bool) -> list[Example]:
-    """Read the train rows, or the part of them that is kept aside."""
+def rows_of(data: Path, validation: bool) -> list[dict[str, str]]:
+    """Train rows of the table, or the part of them that is kept aside."""
     with (data / "images.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+    return [row for row in rows if is_validation(row["field"]) == validation]
+
+
+def load(data: Path, validation: bool) -> list[Example]:
+    """Read the train rows, or the part of them that is kept aside."""
     examples = []
-    for row in rows:
-        if is_validation(row["field"]) != validation:
-            continue
+    for row in rows_of(data, validation):
         pixels = imread(data / "images" / f"{row['stem']}.png")
         axis = -1 if pixels.ndim == 3 else None
         x, placement = PREPARATION.prepare(pixels, channel_axis=axis)
@@ -149,5 +152,9 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("checkpoints/nuclei"))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", type=Path, help="only write which images are kept aside, as CSV")
     arguments = parser.parse_args()
-    main(arguments.data, arguments.out, arguments.steps, arguments.seed)
+    if arguments.list:
+        write_stems(arguments.list, (row["stem"] for row in rows_of(arguments.data, True)))
+    else:
+        main(arguments.data, arguments.out, arguments.steps, arguments.seed)
