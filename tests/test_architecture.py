@@ -21,9 +21,9 @@ BELOW = {
     "errors": set(),
     "hints": {"errors"},
     "files": {"errors", "hints"},
-    "networks": {"errors", "hints"},
-    "guidance": {"errors", "hints", "networks"},
-    "session": {"errors", "hints", "networks", "guidance"},
+    "networks": {"errors", "hints", "files"},
+    "guidance": {"errors", "hints", "files", "networks"},
+    "session": {"errors", "hints", "files", "networks", "guidance"},
     "demo": {"errors", "hints", "files", "networks", "guidance", "session"},
     "evaluation": {"errors", "hints", "files", "networks", "guidance", "session"},
 }

@@ -23,9 +23,11 @@ from napari_guideme.files import (
     write_labels,
 )
 from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
-from napari_guideme.networks.catalogue import catalogue
+from napari_guideme.networks.card import read_card
+from napari_guideme.networks.catalogue import catalogue, open_network
 
 if TYPE_CHECKING:
+    from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
 
 Command = Callable[[argparse.Namespace], int]
@@ -104,10 +106,9 @@ def evaluate(options: argparse.Namespace) -> int:
     """Let a simulated user correct a folder of images with truth."""
     from napari_guideme.evaluation.datasets import open_dataset
     from napari_guideme.evaluation.protocol import evaluate as run_protocol
-    from napari_guideme.networks.catalogue import open_network
 
     check_writable(options.json, (".json",))
-    network = open_network(options.network, options.device)
+    network = _network(options)
     items = open_dataset(
         options.folder,
         network,
@@ -136,16 +137,20 @@ def _session(options: argparse.Namespace) -> GuideSession:
     pixels, channel_axis = read_image(options.image)
     if options.channel_axis is not None:
         channel_axis = options.channel_axis
-    from napari_guideme.networks.catalogue import open_network
     from napari_guideme.session import GuideSession
 
     return GuideSession(
         pixels,
-        open_network(options.network, options.device),
+        _network(options),
         method=getattr(options, "method", DEFAULT_METHOD),
         channel_axis=channel_axis,
         channels=options.channels,
     )
+
+
+def _network(options: argparse.Namespace) -> FrozenNetwork:
+    card = read_card(options.card) if options.card else None
+    return open_network(options.network, options.device, card)
 
 
 def _shares(labels: NDArray[np.integer], classes: Sequence[str]) -> str:
@@ -248,7 +253,19 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--network", default="nuclei", help="name, see `napari-guideme models`")
+    parser.add_argument(
+        "--network",
+        default="nuclei",
+        metavar="NAME|PATH",
+        help="a name (see `napari-guideme models`), torchvision:NAME, or a path: ONNX, "
+        "torch.export, TorchScript, weights with a card, bioimage.io package, MONAI bundle",
+    )
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="TOML",
+        help="what the network expects and returns; default: NAME.guideme.toml beside it",
+    )
     _add_device(parser)
 
 

@@ -41,7 +41,7 @@ def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
         return _read_tiff(path) if suffix in TIFF else _read_picture(path)
     except Exception as error:
         # Decoders raise whatever a broken file makes them stumble over.
-        raise InputError(f"{path.name} is not a readable image: {_first_line(error)}") from error
+        raise InputError(f"{path.name} is not a readable image: {first_line(error)}") from error
 
 
 def read_hints(path: Path) -> Hints:
@@ -51,7 +51,7 @@ def read_hints(path: Path) -> Hints:
     except FileNotFoundError:
         raise InputError(f"there is no hints file {path}") from None
     except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"{path.name}: {_first_line(error)}") from error
+        raise InputError(f"{path.name}: {first_line(error)}") from error
 
 
 def write_labels(path: Path, labels: NDArray[np.integer]) -> None:
@@ -80,7 +80,12 @@ def write_picture(path: Path, pixels: NDArray[Any]) -> None:
 
 def write_json(path: Path, entries: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
-    _write(path, lambda new: new.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8"))
+    write_text(path, json.dumps(entries, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    _write(path, lambda new: new.write_text(text, encoding="utf-8"))
 
 
 def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
@@ -133,5 +138,6 @@ def _read_picture(path: Path) -> tuple[NDArray[Any], int | None]:
     return pixels, (-1 if pixels.ndim == 3 else None)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
     return (str(error) or type(error).__name__).splitlines()[0]

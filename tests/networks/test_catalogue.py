@@ -16,6 +16,7 @@ classes = ["background", "cell", "border"]
 separator = "border"
 guide_point = "encoder_1_5"
 [architecture]
+name = "unet"
 in_channels = 1
 n_classes = 3
 widths = [2, 3]
@@ -35,7 +36,7 @@ def module() -> UNet:
 def entry(tmp_path, module) -> CatalogueEntry:
     weights = {key: value.half() for key, value in module.state_dict().items()}
     save_file(weights, tmp_path / "toy.safetensors")
-    (tmp_path / "toy.toml").write_text(TABLE)
+    (tmp_path / "toy.guideme.toml").write_text(TABLE)
     (tmp_path / "toy.md").write_text("# Toy\n")
     return CatalogueEntry("toy", tmp_path)
 
@@ -45,7 +46,7 @@ def test_an_entry_is_described_without_being_loaded(tmp_path, entry):
     assert entry.classes == ("background", "cell", "border")
     assert entry.licence == "CC0-1.0"
     assert entry.description == "Nothing in particular."
-    assert entry.card == "# Toy\n"
+    assert entry.model_card == "# Toy\n"
 
 
 def test_an_entry_is_loaded_as_its_table_says(entry):
@@ -73,12 +74,12 @@ def test_nuclei_are_bundled():
     assert entry.licence == "CC0-1.0"
     network = open_network("nuclei", device="cpu")
     assert network.separator == "border"
-    assert network.default_point == entry.table["guide_point"]
+    assert network.default_point == entry.card.guide_point
 
 
 def test_bundled_weights_are_small():
     for name, entry in catalogue().items():
-        assert len((entry.folder / f"{name}.safetensors").read_bytes()) < 4e6
+        assert entry.path.stat().st_size < 4e6, name
 
 
 def test_an_unknown_network_is_told_which_there_are():

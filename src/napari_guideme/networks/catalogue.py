@@ -1,20 +1,19 @@
-"""The networks that ship with the package.
+"""Opening a network: one that ships with the package, one of torchvision's, or a file.
 
-A network is three files in ``bundled``: ``NAME.safetensors`` (weights),
-``NAME.toml`` (architecture, classes, preparation, licence) and ``NAME.md`` (the
-model card).
+A bundled network is three files in ``bundled``: ``NAME.safetensors`` (weights),
+``NAME.guideme.toml`` (its card) and ``NAME.md`` (the model card).
 """
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_guideme.errors import InputError
+from napari_guideme.networks.card import SUFFIX, NetworkCard, read_card
 
 if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
@@ -22,72 +21,80 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """What is known about a network without loading it."""
+    """What is known about a bundled network without loading it."""
 
     name: str
-    folder: Traversable
+    folder: Path
 
     @cached_property
-    def table(self) -> dict[str, Any]:
-        """The file ``NAME.toml``."""
-        return tomllib.loads((self.folder / f"{self.name}.toml").read_text(encoding="utf-8"))
+    def card(self) -> NetworkCard:
+        """What the network finds and expects."""
+        return read_card(self.folder / f"{self.name}{SUFFIX}")
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names, the background first."""
-        return tuple(self.table["classes"])
+        return self.card.classes
 
     @property
     def licence(self) -> str:
         """SPDX name of the weights' licence."""
-        return str(self.table["licence"])
+        return self.card.licence
 
     @property
     def description(self) -> str:
         """One sentence on what the network finds."""
-        return str(self.table["description"])
+        return self.card.description
 
     @property
-    def card(self) -> str:
-        """The model card, in Markdown."""
+    def model_card(self) -> str:
+        """How the network was made and how well it does, in Markdown."""
         return (self.folder / f"{self.name}.md").read_text(encoding="utf-8")
+
+    @property
+    def path(self) -> Path:
+        """The file of weights."""
+        return self.folder / f"{self.name}.safetensors"
 
     def load(self, device: str = "auto") -> FrozenNetwork:
         """Build the network and read its weights."""
-        from safetensors.torch import load
-
-        from napari_guideme.networks.frozen import FrozenNetwork
-        from napari_guideme.networks.preparation import Preparation
-        from napari_guideme.networks.unet import UNet
-
-        module = UNet(**self.table["architecture"])
-        # Weights stored in half precision become those of the module, in full precision.
-        module.load_state_dict(load((self.folder / f"{self.name}.safetensors").read_bytes()))
-        return FrozenNetwork(
-            module,
-            self.classes,
-            Preparation.from_dict(self.table["preparation"]),
-            device=device,
-            separator=self.table.get("separator"),
-            guide_point=self.table.get("guide_point"),
-            name=self.name,
-            licence=self.licence,
-            description=self.description,
-        )
+        return open_network(self.path, device)
 
 
 def catalogue() -> dict[str, CatalogueEntry]:
     """All bundled networks, by name."""
-    folder = resources.files("napari_guideme.networks") / "bundled"
-    names = sorted(
-        file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml")
-    )
+    folder = Path(str(resources.files("napari_guideme.networks") / "bundled"))
+    names = sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
     return {name: CatalogueEntry(name, folder) for name in names}
 
 
-def open_network(name: str, device: str = "auto") -> FrozenNetwork:
-    """Load a bundled network by name; the error lists those there are."""
+def open_network(
+    name_or_path: str | Path, device: str = "auto", card: NetworkCard | None = None
+) -> FrozenNetwork:
+    """Open a network by name or from a file.
+
+    Parameters
+    ----------
+    name_or_path
+        A bundled network (see :func:`catalogue`), one of torchvision's such as
+        ``"torchvision:fcn_resnet50"``, or the path of a file or folder.
+    device
+        ``"auto"`` (CUDA, else MPS, else CPU) or a name such as ``"cuda:1"``.
+    card
+        What counts more than the file's sidecar and metadata.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or it cannot be read, or does not fit its card.
+    """
+    from napari_guideme.networks.opening import open_file
+
     entries = catalogue()
-    if name not in entries:
-        raise InputError(f"unknown network {name!r}; bundled are {', '.join(entries)}")
-    return entries[name].load(device)
+    path = entries[str(name_or_path)].path if str(name_or_path) in entries else Path(name_or_path)
+    if not path.exists():
+        raise InputError(
+            f"there is no network {str(name_or_path)!r}; bundled are {', '.join(entries)}; "
+            "else give the path of a file"
+        )
+    return open_file(path, device, card)

@@ -17,7 +17,7 @@ from napari_guideme.networks import cancelling
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.networks.tracing import Runner, trace
+from napari_guideme.networks.tracing import Runner, main_output, trace
 
 Output = Literal["logits", "probabilities"]
 
@@ -56,6 +56,8 @@ class FrozenNetwork:
         What the module expects of its input.
     output
         Whether the module returns logits or probabilities.
+    channels_last
+        Whether the module takes and returns (N, *spatial, C).
     device
         ``"auto"`` (CUDA, else MPS, else CPU) or a name such as ``"cuda:1"``.
     separator
@@ -79,6 +81,7 @@ class FrozenNetwork:
         preparation: Preparation,
         *,
         output: Output = "logits",
+        channels_last: bool = False,
         device: str = "auto",
         separator: str | None = None,
         guide_point: str | None = None,
@@ -95,6 +98,8 @@ class FrozenNetwork:
         self.description = description
         self.device = choose_device(device)
         guest = _guest(module).to(self.device)
+        if channels_last:
+            guest = _ChannelsFirst(guest)
         self._example, *others = (
             _noise(1, preparation.channels, *size).to(self.device)
             for size in preparation.example_sizes
@@ -260,6 +265,18 @@ class _Runner(Runner):
                     if last_use[source] is node and source not in keep:
                         self.env.pop(source, None)
         return self.env
+
+
+class _ChannelsFirst(nn.Module):
+    """A module whose channels are last, seen from outside as if they were first."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = main_output(self.module(x.movedim(1, -1)))
+        return output.movedim(-1, 1)
 
 
 def _guest(module: nn.Module) -> nn.Module:

@@ -7,17 +7,17 @@ the pixels of one image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ValueRange = Literal["percentile", "dtype", "none"]
 
@@ -106,7 +106,7 @@ class Preparation:
         return (length,) * self.ndim, tuple(longer)
 
     @classmethod
-    def from_dict(cls, entries: dict[str, Any]) -> Preparation:
+    def from_dict(cls, entries: Mapping[str, Any]) -> Preparation:
         """Read the table stored with the weights; unknown keys are refused."""
         known = {field.name for field in fields(cls)}
         if unknown := set(entries) - known:
@@ -150,6 +150,9 @@ class Preparation:
             If the image is empty, not finite, or has channels or axes that the
             network cannot take.
         """
+        import torch
+        from torch.nn import functional as F
+
         pixels = self._channels_first(_checked(np.asarray(image)), channel_axis, channels)
         x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
         shape = tuple(x.shape[2:])
@@ -172,6 +175,8 @@ class Preparation:
 
         An output coarser than the input is interpolated linearly.
         """
+        from torch.nn import functional as F
+
         mode = "bilinear" if self.ndim == 2 else "trilinear"
         if tuple(output.shape[2:]) != placement.padded_shape:
             output = F.interpolate(output, placement.padded_shape, mode=mode, align_corners=False)

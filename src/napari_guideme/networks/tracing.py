@@ -44,7 +44,7 @@ def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> 
     for other in others:
         with suppress(Exception):
             known.append((other, _outcome(module, other)))
-    for way in (fx.symbolic_trace, lambda m: _exported(m, example)):
+    for way in (_symbolic, lambda m: _exported(m, example)):
         graph_module = _attempt(way, module, example)
         if graph_module is not None and all(_agrees(graph_module, *pair) for pair in known):
             return graph_module
@@ -103,6 +103,20 @@ def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> 
         logger.info("the traced graph does not run: %s", error)
         return False
     return output.shape == expected.shape and torch.allclose(output, expected, atol=1e-5)
+
+
+class _Tracer(fx.Tracer):
+    """Leaves alone what a graph that exists already calls as a whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        parts = module_qualified_name.split(".")
+        above = (self.root.get_submodule(".".join(parts[:i])) for i in range(len(parts)))
+        is_part = any(isinstance(parent, fx.GraphModule) for parent in above)
+        return is_part or super().is_leaf_module(m, module_qualified_name)
+
+
+def _symbolic(module: nn.Module) -> fx.GraphModule:
+    return fx.GraphModule(module, _Tracer().trace(module))
 
 
 def _exported(module: nn.Module, example: Tensor) -> nn.Module:
