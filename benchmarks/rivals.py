@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alternatives import TOOLS, Given, Tool, discs
+from alternatives import TOOLS, Given, Labels, Tool, discs
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from napari_guideme import GuideSession, open_network
@@ -34,7 +35,7 @@ from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
 from napari_guideme.networks.frozen import FrozenNetwork
 
 #: What labels count: their confusion matrix, and the seconds they took.
-Figure = tuple[Confusion, float]
+Score = tuple[Confusion, float]
 
 NETWORK = "network alone"
 COLOURS = {
@@ -49,7 +50,7 @@ STYLES = {"clicks alone": ":", "with prediction": "-", "own clicks": "--"}
 
 def compare(
     item: Item, network: FrozenNetwork, method: str, counts: Sequence[int], own_clicks: bool
-) -> dict[str, list[Figure]]:
+) -> dict[str, list[Score]]:
     """Let everybody correct one image; a figure for each number of clicks."""
     clicks: list[Answer] = []
 
@@ -78,7 +79,7 @@ def compare(
     return told
 
 
-def own_course(tool: Tool, given: Given, item: Item, n_clicks: int) -> list[Figure]:
+def own_course(tool: Tool, given: Given, item: Item, n_clicks: int) -> list[Score]:
     """Correct the prediction by clicks at this tool's own largest errors."""
     labels = given.said
     figures = [(confusion(item.truth, labels, len(item.merged)), 0.0)]
@@ -94,7 +95,7 @@ def own_course(tool: Tool, given: Given, item: Item, n_clicks: int) -> list[Figu
 
 def _answered(
     tool: Tool, given: Given, item: Item, clicks: Sequence[Answer]
-) -> tuple[np.ndarray, Figure]:
+) -> tuple[Labels, Score]:
     """Labels of a tool and what they count."""
     start = time.perf_counter()
     labels = tool(given, discs(clicks, item.truth.shape))
@@ -113,7 +114,7 @@ def run(options: argparse.Namespace) -> None:
         only=options.only,
         limit=options.limit,
     )
-    told: dict[str, list[list[Figure]]] = {}
+    told: dict[str, list[list[Score]]] = {}
     for item in tqdm(items, desc="images", disable=None):
         course = compare(item, network, options.method, options.hints, options.own_clicks)
         for name, figures in course.items():
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> None:
     print(table(result))
 
 
-def summed(images: Sequence[Sequence[Figure]]) -> dict[str, list[float]]:
+def summed(images: Sequence[Sequence[Score]]) -> dict[str, list[float]]:
     """Figures over all images, for each number of clicks."""
     by_count = list(zip(*images, strict=True))
     return {
@@ -156,12 +157,9 @@ def table(result: dict[str, Any]) -> str:
 
 def plot(options: argparse.Namespace) -> None:
     """Draw results beside each other."""
-    import matplotlib.pyplot as plt
-
     results = [json.loads(path.read_text(encoding="utf-8")) for path in options.results]
-    figure, axes = plt.subplots(
-        1, len(results), figsize=(6 * len(results), 4.5), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(6 * len(results), 4.5), layout="constrained")
+    axes = figure.subplots(1, len(results), squeeze=False)
     for axis, result in zip(axes[0], results, strict=True):
         for name, told in result["methods"].items():
             who, _, way = name.partition(", ")

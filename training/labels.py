@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,27 +29,10 @@ from napari_guideme.evaluation.names import IGNORED, ClassNames, read_class_list
 from napari_guideme.evaluation.scores import confusion, mean_iou, pixel_accuracy
 from napari_guideme.evaluation.truth import Truth, class_values
 from napari_guideme.files import read_image
+from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from napari_guideme.networks.preparation import Placement, Preparation
 
 SCALES = (0.6, 1.3)
-
-CARD = """\
-description = {description}
-licence = {licence}
-classes = {classes}
-
-[architecture]
-in_channels = 3
-n_classes = {n_classes}
-widths = {widths}
-
-[preparation]
-ndim = 2
-channels = 3
-value_range = "percentile"
-percentiles = [1.0, 99.8]
-multiple = {multiple}
-{size}"""
 
 
 @dataclass(frozen=True)
@@ -119,19 +100,21 @@ def judge(network: nn.Module, pictures: Pictures, n_classes: int) -> str:
     )
 
 
-def write_card(path: Path, classes: Sequence[str], options: argparse.Namespace) -> None:
-    """Describe the network beside its weights."""
-    path.write_text(
-        CARD.format(
-            description=json.dumps(f"Trained on a part of {path.name.split('.')[0]}."),
-            licence=json.dumps(options.licence),
-            classes=json.dumps(list(classes)),
-            n_classes=len(classes),
-            widths=options.widths,
-            multiple=2 ** (len(options.widths) - 1),
-            size=f"size = {options.size}\n" if options.size else "",
-        ),
-        encoding="utf-8",
+def card_of(
+    name: str, classes: tuple[str, ...], options: argparse.Namespace, preparation: Preparation
+) -> NetworkCard:
+    """Describe the network, as is stored beside its weights."""
+    return NetworkCard(
+        description=f"Trained on a part of {name}.",
+        licence=options.licence,
+        classes=classes,
+        architecture={
+            "name": "unet",
+            "in_channels": preparation.channels,
+            "n_classes": len(classes),
+            "widths": options.widths,
+        },
+        preparation={k: v for k, v in asdict(preparation).items() if v is not None},
     )
 
 
@@ -158,16 +141,17 @@ def main(options: argparse.Namespace) -> None:
         for aside in (True, False)
     )
     name = options.data.resolve().name
+    weights = options.out / f"{name}.safetensors"
     options.out.mkdir(parents=True, exist_ok=True)
-    write_card(options.out / f"{name}.guideme.toml", classes, options)
+    write_card(sidecar(weights), card_of(name, classes, options, preparation))
     write_stems(options.out / "held_out.csv", (path.stem for path in held_out.paths))
-    weights = class_weights(shown, len(classes))
+    counting = class_weights(shown, len(classes))
     train(
         options.widths,
         len(classes),
         lambda seed: batches(shown, options.crop, options.batch, options.upright, seed),
-        lambda logits, truth: F.cross_entropy(logits, truth, weights, ignore_index=IGNORED),
-        options.out / f"{name}.safetensors",
+        lambda logits, truth: F.cross_entropy(logits, truth, counting, ignore_index=IGNORED),
+        weights,
         options.steps,
         options.seed,
         judge=lambda network: judge(network, held_out, len(classes)),
