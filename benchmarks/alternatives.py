@@ -28,8 +28,8 @@ Labels = NDArray[np.intp]
 #: pixels, probability from which a prediction is trusted, and how many trusted
 #: pixels the forest learns from.
 DISC = 3
-CONFIDENT = 0.95
-FOREST_PIXELS = 500
+CONFIDENT = 0.9
+FOREST_PIXELS = 2000
 
 
 @dataclass(frozen=True)
@@ -96,30 +96,30 @@ def grab_cut(given: Given, clicked: Labels) -> Labels:
     """Cut every class out of the picture; of two that claim a pixel, the first guess wins.
 
     The first guess is the network's prediction, or the class of the nearest click.
+    Clicks and confident pixels are sure, the rest is probable.
     """
     nearest = ndimage.distance_transform_edt(
         clicked < 0, return_distances=False, return_indices=True
     )
+    sure = np.where(clicked < 0, given.sure, clicked)
     guess = clicked[tuple(nearest)] if given.said is None else given.said
-    guess = np.where(clicked < 0, guess, clicked)
+    guess = np.where(sure < 0, guess, sure)
     found = np.zeros_like(guess)
     objects = [int(index) for index in np.unique(guess) if index]
-    claims = [_cut(given.picture, clicked, guess, index) for index in objects]
+    claims = [_cut(given.picture, guess == index, sure >= 0) for index in objects]
     for index, claimed in zip(objects, claims, strict=True):
         found[claimed & ((found == 0) | (guess == index))] = index
     return found
 
 
 def _cut(
-    picture: NDArray[np.uint8], clicked: Labels, guess: Labels, index: int
+    picture: NDArray[np.uint8], inside: NDArray[np.bool_], sure: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """GrabCut of one class against all others."""
-    inside = guess == index
+    """GrabCut of one class against all others, starting from a guess."""
     if inside.all():
         return inside
-    mask = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    mask[clicked == index] = cv2.GC_FGD
-    mask[(clicked >= 0) & (clicked != index)] = cv2.GC_BGD
+    probable = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+    mask = np.where(sure, np.where(inside, cv2.GC_FGD, cv2.GC_BGD), probable).astype(np.uint8)
     cv2.setRNGSeed(0)
     cv2.grabCut(picture, mask, None, None, None, 5, cv2.GC_INIT_WITH_MASK)
     return np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD))
