@@ -87,7 +87,7 @@ def test_by_default_the_last_coarse_point_guides():
     network = toys.frozen(toys.unet(), preparation=FLAT)
     assert network.default_point == "encoder_2_5"
     assert network.feature_points == ("encoder_1_5", "encoder_2_5", "decoder_0_5")
-    assert toys.frozen(toys.Chain()).default_point == "input"
+    assert toys.frozen(toys.Chain()).default_point == "relu_1"
     assert toys.frozen(toys.Chain(), guide_point="relu").default_point == "relu"
 
 

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
+from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import Runner, main_output, trace
-
-Output = Literal["logits", "probabilities"]
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,13 @@ class FrozenNetwork:
         Any module with 2-D or 3-D convolutions that maps (N, C, *spatial) to
         (N, K, *spatial'), or to (N, 1, *spatial') for two classes.
     classes
-        Names of the K classes; the first one is the background.
+        Names of the K classes; the first one is the background. Without names
+        they are called background, class 1, class 2, ...
     preparation
         What the module expects of its input.
     output
-        Whether the module returns logits or probabilities.
+        Whether the module returns logits or probabilities; ``None`` looks at
+        what it returns.
     channels_last
         Whether the module takes and returns (N, *spatial, C).
     device
@@ -64,7 +65,7 @@ class FrozenNetwork:
         The class that parts touching objects, if there is one.
     guide_point
         Where to guide; by default the last guide point with a stride of at
-        least 4.
+        least 4, or of the largest there is.
     name, licence, description
         What is shown to the user.
 
@@ -80,7 +81,7 @@ class FrozenNetwork:
         classes: Sequence[str],
         preparation: Preparation,
         *,
-        output: Output = "logits",
+        output: Output | None = "logits",
         channels_last: bool = False,
         device: str = "auto",
         separator: str | None = None,
@@ -89,9 +90,7 @@ class FrozenNetwork:
         licence: str = "",
         description: str = "",
     ) -> None:
-        self.classes = tuple(classes)
         self.preparation = preparation
-        self.output = output
         self.separator = separator
         self.name = name
         self.licence = licence
@@ -106,8 +105,22 @@ class FrozenNetwork:
         )
         with self._refusing(self._example):
             self._graph_module = trace(guest, self._example, others)
-        self._check_classes()
+        returned: Tensor = self._graph_module.meta.pop("returned")
+        self.output = output or _kind(returned)
+        self.classes = tuple(classes) or _generic_names(max(returned.shape[1], 2))
+        self._check_classes(returned.shape)
         self.default_point = self.guide_point(guide_point or self._deep_point()).name
+        self.card = NetworkCard(
+            name=name,
+            description=description,
+            licence=licence,
+            classes=self.classes,
+            separator=separator,
+            output=self.output,
+            guide_point=guide_point,
+            channels_last=channels_last,
+            preparation=preparation.to_dict(),
+        )
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"
@@ -142,7 +155,8 @@ class FrozenNetwork:
         return tuple(p.name for p in [p for p in ends if p.stride > 1] or ends)
 
     def _deep_point(self) -> str:
-        return [p for p in self.guide_points if p.stride >= 4 or p.name == "input"][-1].name
+        deepest = min(4.0, max(point.stride for point in self.guide_points))
+        return [point for point in self.guide_points if point.stride >= deepest][-1].name
 
     @torch.no_grad()
     def head(self, x: Tensor, point: str) -> Head:
@@ -234,14 +248,25 @@ class FrozenNetwork:
                 f"{self.name} does not run on an input of shape {tuple(x.shape)}: {error}"
             ) from error
 
-    def _check_classes(self) -> None:
-        logits, _ = self.observe(self._example)
-        if logits.shape[1] != len(self.classes):
+    def _check_classes(self, shape: Sequence[int]) -> None:
+        if shape[1] != len(self.classes) and (shape[1], len(self.classes)) != (1, 2):
             raise InputError(
-                f"{self.name} returns shape {tuple(logits.shape)} for an input of shape "
+                f"{self.name} returns shape {tuple(shape)} for an input of shape "
                 f"{tuple(self._example.shape)}; expected is one channel for each of the "
                 f"{len(self.classes)} classes {', '.join(self.classes)}"
             )
+
+
+def _kind(returned: Tensor) -> Output:
+    """Probabilities lie between 0 and 1, and those of several classes add up to 1."""
+    within = bool((returned >= 0).all() and (returned <= 1).all())
+    total = returned.sum(1)
+    adds_up = returned.shape[1] == 1 or torch.allclose(total, torch.ones_like(total), atol=1e-3)
+    return "probabilities" if within and adds_up else "logits"
+
+
+def _generic_names(count: int) -> tuple[str, ...]:
+    return ("background", *(f"class {index}" for index in range(1, count)))
 
 
 class _Runner(Runner):

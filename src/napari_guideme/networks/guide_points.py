@@ -45,6 +45,17 @@ def dependents(node: fx.Node) -> set[fx.Node]:
     return found
 
 
+def sources(node: fx.Node) -> set[fx.Node]:
+    """All nodes on which a node depends."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        new = [source for source in waiting.pop().all_input_nodes if source not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
 class _Profiler(Runner):
     """Notes shape and floating-point operations of every node."""
 
@@ -76,6 +87,9 @@ def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[Gui
         if len(shape) != example.ndim or node not in behind_source:
             continue
         tail_flops = sum(profiler.flops[n] for n in dependents(node))
+        # What only rescales the input is the input.
+        if not any(profiler.flops[n] for n in (node, *sources(node))):
+            continue
         if tail_flops and min(shape[2:]) > 1 and not _is_intermediate(node, profiler):
             stride = example.shape[-1] / shape[-1]
             points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))

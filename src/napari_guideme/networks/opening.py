@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_guideme.errors import InputError
-from napari_guideme.networks.card import NetworkCard, beside
+from napari_guideme.networks.card import NetworkCard, beside, sidecar
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 #: The module of `formats` that reads files of a suffix.
 FORMATS = {".onnx": "onnx", ".safetensors": "weights", ".pth": "weights"}
+
+#: What sides of the input may have to be multiples of.
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Format(Protocol):
@@ -53,18 +57,31 @@ def guess_card(path: Path) -> NetworkCard:
 
 
 def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None) -> FrozenNetwork:
-    """Open a network file; what `card` does not say is found by :func:`guess_card`."""
+    """Open a network file; what `card` does not say is found by :func:`guess_card`.
+
+    What nobody says is measured (number of classes, logits or probabilities,
+    channels, multiples of sides) or assumed (value range), and logged.
+    """
+    known = (card or NetworkCard()).completed(guess_card(path))
+    module = format_of(path).load(path, known)
+    network = freeze(module, known, device)
+    _tell_assumptions(path, known, network)
+    return network
+
+
+def freeze(module: nn.Module, card: NetworkCard, device: str) -> FrozenNetwork:
+    """Freeze a module as its card says; the network's own card then lacks nothing."""
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.networks.preparation import Preparation
 
-    card = (card or NetworkCard()).completed(guess_card(path))
-    module = format_of(path).load(path, card)
-    preparation = Preparation.from_dict(card.preparation)
-    return FrozenNetwork(
+    entries = {**_seen_in_weights(module), **card.preparation}
+    if "size" not in entries and "multiple" not in entries:
+        entries["multiple"] = _fitting_multiple(module.eval(), entries, bool(card.channels_last))
+    network = FrozenNetwork(
         module,
         card.classes,
-        preparation,
-        output=card.output or "logits",
+        Preparation.from_dict(entries),
+        output=card.output,
         channels_last=bool(card.channels_last),
         device=device,
         separator=card.separator,
@@ -73,3 +90,49 @@ def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None)
         licence=card.licence,
         description=card.description,
     )
+    network.card = replace(network.card, architecture=card.architecture)
+    return network
+
+
+def _seen_in_weights(module: nn.Module) -> dict[str, Any]:
+    """Spatial axes and channels of the input, from the first convolution's weights."""
+    for weight in module.state_dict().values():
+        if weight.ndim in (4, 5):
+            return {"ndim": weight.ndim - 2, "channels": weight.shape[1]}
+    return {}
+
+
+def _fitting_multiple(module: nn.Module, entries: Mapping[str, Any], channels_last: bool) -> int:
+    """Find the smallest number of which the sides have to be multiples, by trying."""
+    import torch
+
+    ndim, channels = entries.get("ndim", 2), entries.get("channels", 3)
+    for multiple in _MULTIPLES:
+        odd = 2 * ((64 if ndim == 2 else 32) // (2 * multiple)) + 1
+        sides = [multiple * (odd + 2 * axis) for axis in range(ndim)]
+        x = torch.rand((1, *sides, channels) if channels_last else (1, channels, *sides))
+        try:
+            with torch.no_grad():
+                module(x)
+        except Exception as error:
+            # Foreign code; it fails in its own way on sides that do not fit.
+            logger.info("sides of multiples of %d do not fit: %s", multiple, error)
+        else:
+            return multiple
+    return 1
+
+
+def _tell_assumptions(path: Path, known: NetworkCard, network: FrozenNetwork) -> None:
+    assumed = []
+    if not known.classes:
+        assumed.append(f"classes {', '.join(network.classes)}")
+    if "value_range" not in known.preparation:
+        low, high = network.preparation.percentiles
+        assumed.append(f"percentiles {low:g} and {high:g} of an image as 0 and 1")
+    if assumed:
+        logger.warning(
+            "%s does not say all: assumed are %s; %s beside it can say otherwise",
+            path.name,
+            ", ".join(assumed),
+            sidecar(path).name,
+        )

@@ -101,7 +101,7 @@ class Preparation:
         """Small spatial sizes that the network accepts: one, or two if they may differ."""
         if self.size:
             return (self.size,)
-        length = self._padded_length(max(64, 2 * self.multiple))
+        length = self._padded_length(max(64 if self.ndim == 2 else 32, 2 * self.multiple))
         longer = (length + (2 * axis + 1) * self.multiple for axis in range(self.ndim))
         return (length,) * self.ndim, tuple(longer)
 
@@ -118,6 +118,12 @@ class Preparation:
             k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()
         }
         return cls(**read)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what differs from the defaults, and always the axes, channels and value range."""
+        told = ("ndim", "channels", "value_range")
+        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
 
     def prepare(
         self,

@@ -28,7 +28,8 @@ def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> 
     """Return a graph from one input to the logits that computes the same as `module`.
 
     A module that neither fx nor export can trace becomes a graph of a single
-    call: it can still be moved at its input. The graph is for a :class:`Runner`.
+    call: it can still be moved at its input. The graph is for a :class:`Runner`;
+    ``meta["returned"]`` is what the module returned for the example.
 
     Parameters
     ----------
@@ -40,15 +41,19 @@ def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> 
         Inputs of other sizes; the graph has to agree with the module on all that
         it takes.
     """
-    known = [(example, _outcome(module, example))]
+    expected = _outcome(module, example)
+    known = []
     for other in others:
         with suppress(Exception):
             known.append((other, _outcome(module, other)))
     for way in (_symbolic, lambda m: _exported(m, example)):
-        graph_module = _attempt(way, module, example)
+        graph_module = _attempt(way, module, example, expected)
         if graph_module is not None and all(_agrees(graph_module, *pair) for pair in known):
-            return graph_module
-    return _marked(_pruned(_opaque(module)), example)
+            break
+    else:
+        graph_module = _marked(_pruned(_opaque(module)), example)[0]
+    graph_module.meta["returned"] = expected
+    return graph_module
 
 
 def main_output(output: Any) -> Any:
@@ -85,14 +90,17 @@ def _outcome(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _attempt(
-    way: Callable[[nn.Module], Any], module: nn.Module, example: Tensor
+    way: Callable[[nn.Module], Any], module: nn.Module, example: Tensor, expected: Tensor
 ) -> fx.GraphModule | None:
     """Trace one way; foreign code can fail in any manner, and then the next way is tried."""
     try:
-        return _marked(_pruned(way(module)), example)
+        graph_module, output = _marked(_pruned(way(module)), example)
     except Exception as error:
         logger.info("%s was not traced: %s", type(module).__name__, error)
         return None
+    if any("writes" in node.meta for node in graph_module.graph.nodes):
+        return graph_module if _agrees(graph_module, example, expected) else None
+    return graph_module if _equal(output, expected) else None
 
 
 def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> bool:
@@ -102,6 +110,10 @@ def _agrees(graph_module: fx.GraphModule, example: Tensor, expected: Tensor) -> 
     except Exception as error:
         logger.info("the traced graph does not run: %s", error)
         return False
+    return _equal(output, expected)
+
+
+def _equal(output: Any, expected: Tensor) -> bool:
     return output.shape == expected.shape and torch.allclose(output, expected, atol=1e-5)
 
 
@@ -164,6 +176,6 @@ class _Marker(fx.Interpreter):
 
 
 @torch.no_grad()
-def _marked(graph_module: fx.GraphModule, example: Tensor) -> fx.GraphModule:
-    _Marker(graph_module).run(example.clone())
-    return graph_module
+def _marked(graph_module: fx.GraphModule, example: Tensor) -> tuple[fx.GraphModule, Any]:
+    """Return the graph with its marks, and what it computes of the example."""
+    return graph_module, _Marker(graph_module).run(example.clone())

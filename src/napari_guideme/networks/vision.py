@@ -25,7 +25,8 @@ def torchvision(module: str = "torchvision") -> ModuleType:
             raise
         for name in _DESCRIBED:
             torch.library.define(
-                f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                f"torchvision::{name}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
             )
         import_module("torchvision")
     return import_module(module)

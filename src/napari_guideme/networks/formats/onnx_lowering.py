@@ -7,10 +7,11 @@ computed, and younger operators get their older form.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from onnx import helper, inliner, numpy_helper, shape_inference, version_converter
 from onnx.reference import ReferenceEvaluator
@@ -18,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 from napari_guideme.errors import InputError
 
 #: Converters of ours have a domain of their own, so they stand beside those of onnx2torch.
-OURS = "napari_guideme"
+OURS = "guideme"
 
 _OPSET = 17
 
@@ -49,6 +50,8 @@ def lowered(model: Any, ours: Callable[[Any], bool]) -> Any:
     constants = _folded(model, version)
     del model.graph.value_info[:]
     model = shape_inference.infer_shapes(model, data_prop=True)
+    _fuse_swish(model.graph)
+    _shorten_names(model.graph)
     for node in model.graph.node:
         if node.domain == "" and node.op_type in _LOWERING and version > _OPSET:
             _LOWERING[node.op_type](node, constants)
@@ -108,6 +111,33 @@ def _computed(
     return dict(zip(names, ReferenceEvaluator(alone).run(names, {}), strict=True))
 
 
+def _fuse_swish(graph: Any) -> None:
+    """Make x * sigmoid(x) one operation: the gate alone is no place to guide."""
+    uses = Counter(name for node in graph.node for name in node.input)
+    uses.update(value.name for value in graph.output)
+    gates = {
+        node.output[0]: node
+        for node in graph.node
+        if node.domain == "" and node.op_type == "Sigmoid" and uses[node.output[0]] == 1
+    }
+    for node in list(graph.node):
+        gate = next((gates[name] for name in node.input if name in gates), None)
+        if node.op_type == "Mul" and gate is not None and gate.input[0] in node.input:
+            del node.input[:]
+            node.input.append(gate.input[0])
+            node.op_type, node.domain = "Swish", OURS
+            graph.node.remove(gate)
+
+
+def _shorten_names(graph: Any) -> None:
+    """Drop the folders that all names share."""
+    folders = [node.name.split("/")[:-1] for node in graph.node if "/" in node.name]
+    shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    prefix = "".join(f"{level[0]}/" for level in shared)
+    for node in graph.node:
+        node.name = node.name.removeprefix(prefix)
+
+
 def _reduce(node: Any, constants: dict[str, NDArray[Any]]) -> None:
     """Axes were an attribute before they became an input."""
     values = attributes(node)
@@ -132,7 +162,7 @@ def _set_attributes(node: Any, values: dict[str, Any]) -> None:
     node.attribute.extend(helper.make_attribute(key, value) for key, value in values.items())
 
 
-_REDUCTIONS = "L1 L2 LogSum LogSumExp Max Mean Min Prod SumSquare".split()
+_REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"]
 _LOWERING: dict[str, Callable[[Any, dict[str, NDArray[Any]]], None]] = {
     **{f"Reduce{name}": _reduce for name in _REDUCTIONS},
     "Split": _split,

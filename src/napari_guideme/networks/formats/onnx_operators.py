@@ -128,9 +128,7 @@ class Resize(nn.Module):
         linear = ("linear", "bilinear", "trilinear")[x.ndim - 3]
         mode = linear if self.mode == "linear" else self.mode
         if sizes is not None and sizes.numel():
-            return F.interpolate(
-                x, sizes.tolist()[2:], mode=mode, align_corners=self.align_corners
-            )
+            return F.interpolate(x, sizes.tolist()[2:], mode=mode, align_corners=self.align_corners)
         assert scales is not None
         return F.interpolate(
             x, scale_factor=scales.tolist()[2:], mode=mode, align_corners=self.align_corners
@@ -169,6 +167,7 @@ _BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module | None]] = {
     "Resize": _resize,
     "Slice": lambda values: Slice(),
     "SpaceToDepth": lambda values: SpaceToDepth(values["blocksize"]),
+    "Swish": lambda values: nn.SiLU(),
 }
 
 
