@@ -32,6 +32,7 @@ from napari_guideme.evaluation.scores import Confusion, confusion, foreground_io
 from napari_guideme.evaluation.user import Answer, Position, largest_error_click
 from napari_guideme.files import write_json
 from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.networks.card import read_card
 from napari_guideme.networks.frozen import FrozenNetwork
 
 #: What labels count: their confusion matrix, and the seconds they took.
@@ -105,7 +106,8 @@ def _answered(
 
 def run(options: argparse.Namespace) -> None:
     """Compare on a folder of images, print a table and write the figures."""
-    network = open_network(options.network, options.device)
+    card = read_card(options.card) if options.card else None
+    network = open_network(options.network, options.device, card)
     items = open_dataset(
         options.folder,
         network,
@@ -180,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     running.add_argument("folder", type=Path)
     running.add_argument("--json", type=Path, required=True)
     running.add_argument("--network", default="nuclei")
+    running.add_argument("--card", type=Path, help="what the network expects and returns")
     running.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
     running.add_argument("--hints", type=int, nargs="+", default=[5, 10, 20])
     running.add_argument("--own-clicks", action="store_true")

@@ -77,7 +77,7 @@ def test_a_prediction_is_the_start_and_a_click_counts_more(load, name):
 def test_everybody_is_compared_on_the_same_clicks(load, folder, monkeypatch, capsys):
     rivals = load("rivals")
     network = network_of(("background", "cell"), weights=[0.0, 0.1], biases=[0.0, -15.0])
-    monkeypatch.setattr(rivals, "open_network", lambda name, device: network)
+    monkeypatch.setattr(rivals, "open_network", lambda name, device, card: network)
     out, png = folder / "out.json", folder / "out.png"
     rivals.main(["run", str(folder), "--json", str(out), "--hints", "1", "3", "--own-clicks"])
     told = json.loads(out.read_text())["methods"]
