@@ -121,8 +121,10 @@ def card_of(
 def main(options: argparse.Namespace) -> None:
     """Train on what is not held out, and write the network and the list of the rest."""
     torch.set_num_threads(options.threads)
-    listed = read_class_list(options.data / "classes.txt") if not options.classes else {}
-    listed = listed or dict(enumerate(options.classes))
+    if options.classes:
+        listed = dict(enumerate(options.classes))
+    else:
+        listed = read_class_list(options.data / "classes.txt")
     names = ClassNames(tuple(listed.values()))
     classes = tuple(name for name in names.names if names.find(name) != IGNORED)
     preparation = Preparation(
