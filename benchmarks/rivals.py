@@ -46,7 +46,8 @@ COLOURS = {
     "GrabCut": "tab:green",
     "random forest": "tab:orange",
 }
-STYLES = {"clicks alone": ":", "with prediction": "-", "own clicks": "--"}
+STYLES = {"clicks alone": "o:", "with prediction": "o-", "own clicks": "s--"}
+FIGURES = {"foreground_iou": "foreground IoU", "miou": "mean IoU"}
 
 
 def compare(
@@ -163,13 +164,13 @@ def plot(options: argparse.Namespace) -> None:
     figure = Figure(figsize=(6 * len(results), 4.5), layout="constrained")
     axes = figure.subplots(1, len(results), squeeze=False)
     for axis, result in zip(axes[0], results, strict=True):
-        for name, told in result["methods"].items():
+        for name, told in reversed(result["methods"].items()):
             who, _, way = name.partition(", ")
-            look = {"color": COLOURS[who], "linestyle": STYLES.get(way, "-"), "marker": "o"}
-            axis.plot(result["hints"], told[options.figure], label=name, **look)
-        axis.set(title=result["title"], xlabel="clicks", ylabel=options.figure.replace("_", " "))
+            style = "-." if who == NETWORK else STYLES.get(way, "o-")
+            axis.plot(result["hints"], told[options.figure], style, color=COLOURS[who], label=name)
+        axis.set(title=result["title"], xlabel="clicks", ylabel=FIGURES[options.figure])
         axis.set_xticks(result["hints"])
-        axis.legend(fontsize="x-small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.savefig(options.png, dpi=110)
 
 
@@ -194,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plotting = commands.add_parser("plot", help="draw what was written")
     plotting.set_defaults(run=plot)
     plotting.add_argument("results", type=Path, nargs="+")
-    plotting.add_argument("--figure", choices=("foreground_iou", "miou"), default="foreground_iou")
+    plotting.add_argument("--figure", choices=tuple(FIGURES), default="foreground_iou")
     plotting.add_argument("--png", type=Path, required=True)
     options = parser.parse_args(arguments)
     options.run(options)
