@@ -1,6 +1,6 @@
 """What people would use instead: each turns clicks into labels, with or without a prediction.
 
-All get a click as a small disc of its class: (rows, columns), -1 elsewhere.
+All get clicks as small discs of their class: (rows, columns), -1 elsewhere.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ from napari_guideme.networks.preparation import Preparation
 
 Labels = NDArray[np.intp]
 
-#: Chosen in favour of these tools, see docs/evidence.md: radius of a disc in
-#: pixels, probability from which a prediction is trusted, and how many trusted
-#: pixels the forest learns from.
-DISC = 3
+#: Chosen in favour of these tools, see docs/evidence.md: the probability from
+#: which a prediction is trusted, and how many trusted pixels the forest learns from.
 CONFIDENT = 0.9
 FOREST_PIXELS = 2000
 
@@ -71,12 +69,12 @@ class Given:
         return replace(self, said=None, sure=np.full_like(self.sure, -1))
 
 
-def discs(clicks: Iterable[Answer], shape: tuple[int, ...]) -> Labels:
+def discs(clicks: Iterable[Answer], shape: tuple[int, ...], radius: int) -> Labels:
     """Draw a disc around each click, the newest on top."""
     clicked = np.full(shape, -1)
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     for (row, column), index in clicks:
-        clicked[(rows - row) ** 2 + (columns - column) ** 2 <= DISC**2] = index
+        clicked[(rows - row) ** 2 + (columns - column) ** 2 <= radius**2] = index
     return clicked
 
 
@@ -149,10 +147,16 @@ def _picture(item: Item) -> NDArray[np.uint8]:
     return np.ascontiguousarray((x[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))
 
 
-Tool = Callable[[Given, Labels], Labels]
+@dataclass(frozen=True)
+class Tool:
+    """Something that corrects by clicks, and the radius in pixels of discs that serves it best."""
 
-TOOLS: dict[str, Tool] = {
-    "random walker": random_walk,
-    "GrabCut": grab_cut,
-    "random forest": forest,
+    labels: Callable[[Given, Labels], Labels]
+    radius: int
+
+
+TOOLS = {
+    "random walker": Tool(random_walk, 3),
+    "GrabCut": Tool(grab_cut, 3),
+    "random forest": Tool(forest, 0),
 }

@@ -16,12 +16,12 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alternatives import TOOLS, Given, Labels, Tool, discs
+from alternatives import TOOLS, Given, Labels, Tool, discs, forest
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -51,7 +51,12 @@ FIGURES = {"foreground_iou": "foreground IoU", "miou": "mean IoU"}
 
 
 def compare(
-    item: Item, network: FrozenNetwork, method: str, counts: Sequence[int], own_clicks: bool
+    item: Item,
+    network: FrozenNetwork,
+    method: str,
+    counts: Sequence[int],
+    tools: Mapping[str, Tool],
+    own_clicks: bool,
 ) -> dict[str, list[Score]]:
     """Let everybody correct one image; a figure for each number of clicks."""
     clicks: list[Answer] = []
@@ -71,11 +76,11 @@ def compare(
     given = Given.of(item, network)
     ways = {"clicks alone": given.without_prediction(), "with prediction": given}
     for way, known in ways.items():
-        for name, tool in TOOLS.items():
+        for name, tool in tools.items():
             told[f"{name}, {way}"] = [
                 _answered(tool, known, item, clicks[:n])[1] if clicks else start for n in counts
             ]
-    for name, tool in TOOLS.items() if own_clicks else ():
+    for name, tool in tools.items() if own_clicks else ():
         figures = own_course(tool, given, item, max(counts))
         told[f"{name}, own clicks"] = [figures[min(n, len(figures) - 1)] for n in counts]
     return told
@@ -100,7 +105,7 @@ def _answered(
 ) -> tuple[Labels, Score]:
     """Labels of a tool and what they count."""
     start = time.perf_counter()
-    labels = tool(given, discs(clicks, item.truth.shape))
+    labels = tool.labels(given, discs(clicks, item.truth.shape, tool.radius))
     seconds = time.perf_counter() - start
     return labels, (confusion(item.truth, labels, len(item.merged)), seconds)
 
@@ -117,9 +122,10 @@ def run(options: argparse.Namespace) -> None:
         only=options.only,
         limit=options.limit,
     )
+    tools = {**TOOLS, "random forest": Tool(forest, options.forest_disc)}
     told: dict[str, list[list[Score]]] = {}
     for item in tqdm(items, desc="images", disable=None):
-        course = compare(item, network, options.method, options.hints, options.own_clicks)
+        course = compare(item, network, options.method, options.hints, tools, options.own_clicks)
         for name, figures in course.items():
             told.setdefault(name, []).append(figures)
     result = {
@@ -186,6 +192,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     running.add_argument("--card", type=Path, help="what the network expects and returns")
     running.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
     running.add_argument("--hints", type=int, nargs="+", default=[5, 10, 20])
+    running.add_argument(
+        "--forest-disc", type=int, default=0, help="radius around a click that the forest learns"
+    )
     running.add_argument("--own-clicks", action="store_true")
     running.add_argument("--instances", action="store_true")
     running.add_argument("--class-map", type=Path)

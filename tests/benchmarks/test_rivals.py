@@ -46,14 +46,14 @@ def given_of(alternatives, clicked, said=None):
         grey[..., None].astype(np.float32),
         said,
         none if said is None else said,
-    ), alternatives.discs(clicked, grey.shape)
+    ), alternatives.discs(clicked, grey.shape, 3)
 
 
 @pytest.mark.parametrize("name", ["random walker", "GrabCut", "random forest"])
 def test_a_click_in_each_half_finds_both(load, name):
     alternatives = load("alternatives")
     given, clicked = given_of(alternatives, [((15, 5), 0), ((15, 34), 1)])
-    found = alternatives.TOOLS[name](given, clicked)
+    found = alternatives.TOOLS[name].labels(given, clicked)
     assert (found == (np.arange(40) >= 20)).mean() > 0.98
 
 
@@ -61,7 +61,7 @@ def test_a_click_in_each_half_finds_both(load, name):
 def test_with_one_class_clicked_there_is_one_class(load, name):
     alternatives = load("alternatives")
     given, clicked = given_of(alternatives, [((15, 34), 2)])
-    assert (alternatives.TOOLS[name](given, clicked) == 2).all()
+    assert (alternatives.TOOLS[name].labels(given, clicked) == 2).all()
 
 
 @pytest.mark.parametrize("name", ["random walker", "GrabCut", "random forest"])
@@ -69,7 +69,7 @@ def test_a_prediction_is_the_start_and_a_click_counts_more(load, name):
     alternatives = load("alternatives")
     said = np.where(np.arange(40) >= 20, 1, 0) * np.ones((30, 1), int)
     given, clicked = given_of(alternatives, [((15, 34), 2)], said)
-    found = alternatives.TOOLS[name](given, clicked)
+    found = alternatives.TOOLS[name].labels(given, clicked)
     assert found[15, 34] == 2
     assert (found[:, :20] == 0).all()
 
