@@ -176,3 +176,7 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
     assert told["ask"] == "margin"
     assert set(told["miou"]) == {"0", "1", "2"}
     assert {"harm_rate", "unmet", "seconds_per_hint", "seconds_per_forward"} <= set(told)
+    listed = tmp_path / "held_out.csv"
+    listed.write_text("stem\n1\n")
+    assert main([*map(str, words), "--only", str(listed)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["n_images"] == 1

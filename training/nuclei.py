@@ -4,8 +4,8 @@
 
 DATA is the folder `nuclei_dsb2018` (`images`, `labels`, `images.csv`). Rows of
 the split `test` are never read. Of the `train` rows, one field in nine is kept
-aside as validation. Started again with the same folder, it goes on where it was
-stopped; `--steps` then names the total.
+aside as validation (`--list` writes which). Started again with the same folder
+and `--steps`, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -13,21 +13,18 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from crops import random_crop, relit, tinted
+from loop import Batches, train, write_stems
 from skimage.io import imread
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.networks.unet import UNet
 
 WIDTHS = (16, 32, 64, 128, 192)
 PREPARATION = Preparation(
@@ -37,6 +34,7 @@ SHARES = {"fluorescence": 0.55, "histology-purple": 0.33, "grayscale-bright": 0.
 CLASS_WEIGHTS = torch.tensor([1.0, 1.0, 3.0])
 BACKGROUND, NUCLEUS, BORDER = range(3)
 CROP = 192
+SCALES = (0.6, 1.7)
 BATCH = 8
 
 
@@ -54,14 +52,17 @@ def is_validation(field: str) -> bool:
     return int(hashlib.sha1(field.encode()).hexdigest(), 16) % 9 == 3
 
 
-def load(data: Path, validation: bool) -> list[Example]:
-    """Read the train rows, or the part of them that is kept aside."""
+def rows_of(data: Path, validation: bool) -> list[dict[str, str]]:
+    """Train rows of the table, or the part of them that is kept aside."""
     with (data / "images.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+    return [row for row in rows if is_validation(row["field"]) == validation]
+
+
+def load(data: Path, validation: bool) -> list[Example]:
+    """Read the train rows, or the part of them that is kept aside."""
     examples = []
-    for row in rows:
-        if is_validation(row["field"]) != validation:
-            continue
+    for row in rows_of(data, validation):
         pixels = imread(data / "images" / f"{row['stem']}.png")
         axis = -1 if pixels.ndim == 3 else None
         x, placement = PREPARATION.prepare(pixels, channel_axis=axis)
@@ -81,53 +82,26 @@ def targets(ids: Tensor) -> Tensor:
     return classes
 
 
-class Sampler:
-    """Random augmented crops, each kind of image in its share."""
+def batches(examples: list[Example], seed: int) -> Batches:
+    """Yield random augmented crops, each kind of image in its share."""
+    by_kind = {kind: [e for e in examples if e.kind == kind] for kind in SHARES}
+    random = np.random.default_rng(seed)
+    while True:
+        kinds = random.choice(list(SHARES), BATCH, p=list(SHARES.values()))
+        crops = [crop_of(by_kind[kind], random) for kind in kinds]
+        yield (
+            torch.stack([image for image, _ in crops]),
+            targets(torch.stack([ids for _, ids in crops])),
+        )
 
-    def __init__(self, examples: list[Example], seed: int) -> None:
-        self.by_kind = {k: [e for e in examples if e.kind == k] for k in SHARES}
-        self.random = np.random.default_rng(seed)
 
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """Return images (N, 3, CROP, CROP) and classes (N, CROP, CROP)."""
-        kinds = self.random.choice(list(SHARES), BATCH, p=list(SHARES.values()))
-        crops = [self._crop(kind) for kind in kinds]
-        images = torch.stack([image for image, _ in crops])
-        return images, targets(torch.stack([ids for _, ids in crops]))
-
-    def _crop(self, kind: str) -> tuple[Tensor, Tensor]:
-        r = self.random
-        example = self.by_kind[kind][r.integers(len(self.by_kind[kind]))]
-        side = int(CROP / r.uniform(0.6, 1.7))
-        image, ids = example.image.numpy(), example.ids.numpy()
-        missing = [max(0, side - n) for n in ids.shape]
-        image = np.pad(image, [(0, 0), *((0, m) for m in missing)], mode="symmetric")
-        ids = np.pad(ids, [(0, m) for m in missing], mode="symmetric")
-        top, left = (r.integers(n - side + 1) for n in ids.shape)
-        window = (slice(top, top + side), slice(left, left + side))
-        crop = torch.from_numpy(image[:, *window].copy())[None]
-        crop = F.interpolate(crop, (CROP, CROP), mode="bilinear", align_corners=False)
-        cropped_ids = torch.from_numpy(ids[window].copy())[None, None]
-        cropped_ids = F.interpolate(cropped_ids, (CROP, CROP), mode="nearest-exact")
-        turns, flip = int(r.integers(4)), bool(r.integers(2))
-        crop, cropped_ids = (torch.rot90(t, turns, (2, 3)) for t in (crop, cropped_ids))
-        if flip:
-            crop, cropped_ids = crop.flip(3), cropped_ids.flip(3)
-        return self._recoloured(crop[0], kind), cropped_ids[0, 0]
-
-    def _recoloured(self, image: Tensor, kind: str) -> Tensor:
-        r = self.random
-        if kind == "histology-purple":
-            hue = torch.tensor(r.uniform(0.85, 1.15, (3, 1, 1)), dtype=torch.float32)
-            image = 1 - (1 - image) * hue
-        image = image.clamp(0, 1) ** float(np.exp(r.uniform(-0.5, 0.5)))
-        image = image * r.uniform(0.75, 1.2) + r.uniform(-0.1, 0.1)
-        if r.random() < 0.2:
-            image = F.avg_pool2d(image[None], 3, 1, 1)[0]
-        if r.random() < 0.3:
-            noise = r.normal(0, r.uniform(0, 0.06), image.shape)
-            image = image + torch.tensor(noise, dtype=torch.float32)
-        return image.clamp(0, 1)
+def crop_of(examples: list[Example], random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Cut an augmented crop and its ids out of one of some images."""
+    example = examples[random.integers(len(examples))]
+    image, ids = random_crop(example.image, example.ids, CROP, SCALES, random)
+    if example.kind == "histology-purple":
+        image = tinted(image, random)
+    return relit(image, random), ids
 
 
 def loss(logits: Tensor, classes: Tensor) -> Tensor:
@@ -142,7 +116,6 @@ def loss(logits: Tensor, classes: Tensor) -> Tensor:
 @torch.no_grad()
 def validate(network: nn.Module, examples: list[Example]) -> dict[str, float]:
     """Mean foreground IoU per kind of image."""
-    network.eval()
     scores: dict[str, list[float]] = {}
     for example in examples:
         x, placement = PREPARATION_OF_PREPARED.prepare(example.image.numpy(), channel_axis=0)
@@ -158,51 +131,19 @@ def validate(network: nn.Module, examples: list[Example]) -> dict[str, float]:
 PREPARATION_OF_PREPARED = Preparation(channels=3, value_range="none", multiple=PREPARATION.multiple)
 
 
-def train(data: Path, out: Path, steps: int, seed: int) -> None:
-    """Train, saving a checkpoint every 200 steps and the weights at the end."""
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    network = UNet(3, 3, WIDTHS).to(memory_format=torch.channels_last)
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    checkpoint, done, spent = out / "checkpoint.pt", 0, 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        done, spent = state["step"], state["seconds"]
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-    held_out, sampler = (
-        load(data, validation=True),
-        Sampler(load(data, validation=False), seed + done),
+def main(data: Path, out: Path, steps: int, seed: int) -> None:
+    """Train, judging the network by the images that are kept aside."""
+    held_out, examples = load(data, validation=True), load(data, validation=False)
+    train(
+        WIDTHS,
+        len(CLASS_WEIGHTS),
+        lambda seed: batches(examples, seed),
+        loss,
+        out / "nuclei.safetensors",
+        steps,
+        seed,
+        judge=lambda network: f"validation IoU {validate(network, held_out)}",
     )
-    start = time.perf_counter() - spent
-    for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, mininterval=10):
-        network.train()
-        images, classes = sampler.batch()
-        optimiser.zero_grad()
-        loss(network(images.to(memory_format=torch.channels_last)), classes).backward()
-        optimiser.step()
-        schedule.step()
-        average.update_parameters(network)
-        if step % 200 == 0 or step == steps:
-            state = {name: part.state_dict() for name, part in parts.items()}
-            state |= {"step": step, "seed": seed, "seconds": time.perf_counter() - start}
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
-            save(average.module, out / "nuclei.safetensors")
-            if step % 1000 == 0 or step == steps:
-                tqdm.write(f"step {step}: validation IoU {validate(average.module, held_out)}")
-
-
-def save(network: nn.Module, path: Path) -> None:
-    """Write the weights in half precision."""
-    weights = {
-        name: value.half().contiguous() if value.is_floating_point() else value
-        for name, value in network.state_dict().items()
-    }
-    save_file(weights, path)
 
 
 if __name__ == "__main__":
@@ -211,5 +152,9 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("checkpoints/nuclei"))
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", type=Path, help="only write which images are kept aside, as CSV")
     arguments = parser.parse_args()
-    train(arguments.data, arguments.out, arguments.steps, arguments.seed)
+    if arguments.list:
+        write_stems(arguments.list, (row["stem"] for row in rows_of(arguments.data, True)))
+    else:
+        main(arguments.data, arguments.out, arguments.steps, arguments.seed)

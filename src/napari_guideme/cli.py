@@ -120,6 +120,7 @@ def evaluate(options: argparse.Namespace) -> int:
         instances=options.instances,
         class_map=options.class_map,
         split=options.split,
+        only=options.only,
         limit=options.limit,
         seed=options.seed,
     )
@@ -257,6 +258,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
     parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
     parser.add_argument("--split", help="rows of images.csv to use, such as test")
+    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
     parser.add_argument("--limit", type=_count, metavar="N", help="use N images")
     parser.add_argument("--seed", type=int, default=0)
     _add_method(parser)

@@ -146,6 +146,31 @@ def test_a_split_needs_a_table(write):
         open_dataset(folder, NETWORK, split="test")
 
 
+def test_only_some_images_are_used(write, tmp_path):
+    folder = write(**{f"images__{stem}_png": GREY for stem in "abc"})
+    write(**{f"labels__{stem}_png": np.zeros_like(GREY) for stem in "abc"})
+    listed = tmp_path / "held_out.csv"
+    listed.write_text("stem,split\nc,test\na,test\n")
+    assert [item.name for item in open_dataset(folder, NETWORK, only=listed)] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stem\na\nq\nz\n", "names 2 images that are not there, the first is q"),
+        ("name\na\n", "must have a column 'stem'"),
+        ("stem,split\na,test\n,test\n", "a name in every row"),
+        ("", "must have a column 'stem'"),
+    ],
+)
+def test_a_list_of_images_is_checked(write, tmp_path, text, said):
+    folder = write(images__a_png=GREY, labels__a_png=np.zeros_like(GREY))
+    listed = tmp_path / "held_out.csv"
+    listed.write_text(text)
+    with pytest.raises(InputError, match=said):
+        open_dataset(folder, NETWORK, only=listed)
+
+
 def test_a_limit_is_drawn_by_the_seed(write):
     stems = "abcdefgh"
     images = {f"{folder}__{stem}_png": GREY for folder in ("images", "masks") for stem in stems}

@@ -281,6 +281,7 @@ def test_a_wrong_table_is_told_what_is_allowed(table, message):
         ({"multiple": 16}, ((64, 64), (80, 112))),
         ({"multiple": 40, "offset": 1}, ((81, 81), (121, 201))),
         ({"ndim": 3, "size": (8, 9, 10)}, ((8, 9, 10),)),
+        ({"size": (20, 40), "multiple": 16}, ((32, 48),)),
     ],
 )
 def test_example_sizes_fit_the_network(options, expected):

@@ -116,6 +116,7 @@ def open_dataset(
     instances: bool = False,
     class_map: Path | None = None,
     split: str | None = None,
+    only: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> Dataset:
@@ -138,6 +139,9 @@ def open_dataset(
         :func:`~napari_guideme.evaluation.names.read_class_map`.
     split
         Only rows of ``images.csv`` with this ``split``.
+    only
+        A CSV file whose column ``stem`` names the images to use, such as those
+        that a network was not trained on.
     limit, seed
         Only that many images, chosen by the seed.
 
@@ -151,6 +155,8 @@ def open_dataset(
     classes = ClassNames.of(network, class_map)
     truth_folder = _truth_folder(folder)
     entries = _entries(_by_stem(folder / "images"), _by_stem(truth_folder))
+    if only is not None:
+        entries = _listed(entries, only)
     entries = _with_rows(entries, folder / "images.csv", split)
     dataset = Dataset(entries, _truth(truth_folder, classes, instances))
     return dataset if limit is None else dataset.sampled(limit, seed)
@@ -203,6 +209,19 @@ def _entries(images: dict[str, Path], truths: dict[str, Path]) -> tuple[Entry, .
             f"the first is {images[lacking[0]].name}"
         )
     return tuple(Entry(stem, image, truths[stem]) for stem, image in images.items())
+
+
+def _listed(entries: tuple[Entry, ...], table: Path) -> tuple[Entry, ...]:
+    """Keep the entries that a table names."""
+    stems = {row.get("stem") or "" for row in read_rows(table)}
+    if not stems or "" in stems:
+        raise InputError(f"{table.name} must have a column 'stem' with a name in every row")
+    if unknown := sorted(stems - {entry.name for entry in entries}):
+        raise InputError(
+            f"{table.name} names {len(unknown)} images that are not there, "
+            f"the first is {unknown[0]}"
+        )
+    return tuple(entry for entry in entries if entry.name in stems)
 
 
 def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tuple[Entry, ...]:

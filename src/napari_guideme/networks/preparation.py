@@ -130,7 +130,7 @@ class Preparation:
     def example_sizes(self) -> tuple[tuple[int, ...], ...]:
         """Small spatial sizes that the network accepts: one, or two if they may differ."""
         if self.size:
-            return (self.size,)
+            return (tuple(self._padded_length(n) for n in self.size),)
         length = self._padded_length(max(64 if self.ndim == 2 else 32, 2 * self.multiple))
         longer = (length + (2 * axis + 1) * self.multiple for axis in range(self.ndim))
         return (length,) * self.ndim, tuple(longer)
