@@ -280,8 +280,16 @@ class GuideSession:
             If there is no such rule.
         """
         state, logits = self._state, self._logits()
-        hinted, kernel = self._pixels(state), state.method.kernel
-        return ask(self._scene, logits, hinted, kernel, rule, skip=skip, counts_as=counts_as)
+        return ask(
+            self._scene,
+            logits,
+            self._pixels(state),
+            state.guidance.support,
+            state.method.kernel,
+            rule,
+            skip=skip,
+            counts_as=counts_as,
+        )
 
     def report(self) -> Report:
         """Say what became of the hints."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,22 +15,23 @@ from napari_guideme.guidance.questions import (
     Belief,
     away_from,
     condensed,
-    entropy,
     lead,
+    left_open,
     likeliest,
     merged,
     most_settling,
     peaks,
     question_named,
-    settled,
     smallest_margin,
 )
-from napari_guideme.guidance.residual import Kernel
+from napari_guideme.guidance.residual import Kernel, Support, depth_map, depths
 from napari_guideme.networks.preparation import Placement, Preparation
 
-#: On images whose longest side is 4, ℓ = 1; nearness hardly counts with FAR.
-KERNEL = Kernel(temperature=1.0, reach=0.25, noise=0.5)
-FAR = Kernel(temperature=1.0, reach=1e3, noise=0.0)
+#: Every hint reaches ℓ = 1/4 of the longest side, whatever its depth.
+KERNEL = Kernel(temperature=1.0, nearest=0.25, growth=0.0, curvature=0.0)
+
+#: The reach is the depth; looks hardly count.
+DEEP = Kernel(temperature=1e3, nearest=0.01, growth=1.0, curvature=0.0)
 
 #: Features -1, -1, 1, 1 along a row.
 ROW = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])
@@ -41,12 +43,17 @@ def features(activation: Tensor) -> Features:
 
 
 def belief(probabilities, activation=ROW, hinted=(), kernel=KERNEL, closed=()) -> Belief:
+    """Hinted pixels reach 1 pixel."""
     values = torch.tensor(probabilities)
     allowed = torch.ones(values.shape[1:], dtype=torch.bool)
     for position in closed:
         allowed[position] = False
     positions = torch.tensor(hinted, dtype=torch.long).reshape(-1, values.ndim - 1)
-    return Belief(values, allowed, features(activation), positions, kernel)
+    ones = torch.ones(len(positions))
+    support = Support(
+        positions, torch.zeros(len(positions), dtype=torch.long), ones, ones, 0 * ones
+    )
+    return Belief(values, values.argmax(0), allowed, features(activation), support, kernel)
 
 
 def even(*shape: int) -> list:
@@ -74,45 +81,46 @@ def test_of_equal_margins_the_first_is_asked():
     assert smallest_margin(belief(even(1, 4), closed=[(0, 0)])) == (0, 1)
 
 
-def test_without_hints_an_answer_settles_what_looks_alike_and_is_near():
+def test_without_hints_all_is_open():
+    assert left_open(belief(even(1, 4)), columns(0, 3)).tolist() == [1.0, 1.0]
+
+
+def test_what_looks_like_a_hint_and_is_near_is_left_open_least():
     # Column 0 to columns 0, 1, 2, 3: k = 1, exp(-1/2), exp(-2 - 2), exp(-2 - 9/2).
-    score = settled(belief(even(1, 4)), columns(0), columns(0, 1, 2, 3), torch.ones(4))
-    k = [1.0, math.exp(-0.5), math.exp(-4), math.exp(-6.5)]
-    assert float(score) == pytest.approx(sum(value**2 for value in k) / 1.5)
+    state = belief(even(1, 4), hinted=[(0, 0)])
+    k = torch.tensor([1.0, math.exp(-0.5), math.exp(-4), math.exp(-6.5)])
+    torch.testing.assert_close(left_open(state, columns(0, 1, 2, 3)), 1 - k)
 
 
-def test_only_where_there_is_doubt_something_can_be_settled():
-    weights = torch.tensor([0.0, 2.0, 0.0, 0.0])
-    score = settled(belief(even(1, 4)), columns(0, 1), columns(0, 1, 2, 3), weights)
-    expected = [2 * math.exp(-1) / 1.5, 2 / 1.5]
-    torch.testing.assert_close(score, torch.tensor(expected))
-
-
-def test_what_a_hint_has_settled_counts_no_more():
-    # k(0, 1) = a = exp(-1/2); after a hint at column 0, of column 1: 1 - a² / 1.5.
-    a = math.exp(-0.5)
-    left = 1 - a**2 / 1.5
-    weights = torch.tensor([1.0])
-    score = settled(belief(even(1, 4), hinted=[(0, 0)]), columns(1), columns(1), weights)
-    assert float(score) == pytest.approx(left**2 / (left + 0.5), rel=1e-5)
-
-
-def test_an_answered_pixel_settles_nothing_again():
-    exact = Kernel(temperature=1.0, reach=0.25, noise=1e-4)
-    state = belief(even(1, 4), hinted=[(0, 0)], kernel=exact)
-    score = settled(state, columns(0, 2), columns(0, 1, 2, 3), torch.ones(4))
-    assert float(score[0]) < 1e-3
-    assert float(score[1]) > 1
+def test_every_hint_takes_its_share_of_what_is_open():
+    state = belief(even(1, 4), hinted=[(0, 0), (0, 3)])
+    near, far = math.exp(-0.5), math.exp(-2 - 2)
+    expected = torch.tensor([(1 - near) * (1 - far)])
+    torch.testing.assert_close(left_open(state, columns(1)), expected)
 
 
 def test_after_an_answer_what_looks_different_is_asked_for():
     activation = torch.zeros(1, 1, 4, 32)
     activation[..., 20:] = 1
     probabilities = torch.full((2, 4, 32), 0.5)
-    kernel = Kernel(temperature=0.1, reach=10.0, noise=0.005)
-    first = most_settling(belief(probabilities.tolist(), activation, kernel=kernel))
-    second = most_settling(belief(probabilities.tolist(), activation, [first], kernel=kernel))
+    kernel = Kernel(temperature=0.1, nearest=10.0)
+    state = belief(probabilities.tolist(), activation, kernel=kernel)
+    first = most_settling(state)
+    support = replace(
+        belief(even(4, 32), activation, [first]).support, reaches=torch.tensor([320.0])
+    )
+    second = most_settling(replace(state, support=support))
     assert first[1] < 20 <= second[1]
+
+
+def test_of_two_equally_doubtful_regions_the_middle_of_the_larger_is_asked_for():
+    """A region of 7 x 7 and one of 3 x 3 in an image of which nothing else is in doubt."""
+    probabilities = torch.zeros(2, 16, 16)
+    probabilities[0] = 1.0
+    probabilities[0, 1:8, 1:8] = probabilities[0, 11:14, 11:14] = 0.4
+    probabilities[1] = 1 - probabilities[0]
+    state = belief(probabilities.tolist(), torch.zeros(1, 1, 16, 16), kernel=DEEP)
+    assert most_settling(state) == (4, 4)
 
 
 def test_the_settle_rule_prefers_a_large_doubt_to_a_sharp_one():
@@ -122,9 +130,7 @@ def test_the_settle_rule_prefers_a_large_doubt_to_a_sharp_one():
     probabilities[0, 2, 2] = 0.5
     probabilities[0, 8:] = 0.7
     probabilities[1] = 1 - probabilities[0]
-    activation = torch.zeros(1, 1, 16, 16)
-    activation[..., 8:, :] = 1
-    state = belief(probabilities.tolist(), activation, kernel=Kernel(0.1, 0.5, noise=0.005))
+    state = belief(probabilities.tolist(), torch.zeros(1, 1, 16, 16), kernel=DEEP)
     assert smallest_margin(state) == (2, 2)
     assert most_settling(state)[0] >= 8
 
@@ -136,12 +142,8 @@ def test_the_settle_rule_does_not_ask_for_what_is_expected():
     probabilities[1] = 1 - probabilities[0]
     activation = torch.zeros(1, 1, 16, 16)
     activation[..., 12:, 12:] = 1
-    state = belief(probabilities.tolist(), activation, kernel=Kernel(0.1, 0.5, noise=0.005))
-    large, small = settled(
-        state, torch.tensor([[5, 5], [14, 14]]), *condensed(entropy(state.probabilities), 256)
-    )
-    assert large > small
-    assert min(most_settling(state)) >= 12
+    kernel = Kernel(temperature=0.1, nearest=0.5, growth=0.0, curvature=0.0)
+    assert min(most_settling(belief(probabilities.tolist(), activation, kernel=kernel))) >= 12
 
 
 def test_closed_pixels_are_not_asked_for():
@@ -165,11 +167,11 @@ def test_choosing_is_deterministic_and_changes_nothing():
     probabilities = torch.rand(3, 20, 30).softmax(0)
     activation = torch.rand(1, 4, 20, 30)
     state = belief(probabilities.tolist(), activation, hinted=[(3, 4)])
-    before = state.probabilities.clone(), state.open.clone(), state.hinted.clone()
+    before = state.probabilities.clone(), state.open.clone(), state.labels.clone()
     for rule in QUESTIONS.values():
         assert rule(state) == rule(state)
     for value, expected in zip(
-        (state.probabilities, state.open, state.hinted), before, strict=True
+        (state.probabilities, state.open, state.labels), before, strict=True
     ):
         assert torch.equal(value, expected)
 
@@ -181,11 +183,6 @@ def test_probabilities_of_classes_that_count_as_one_add_up():
     # Between border and nucleus there is a doubt that does not count.
     assert float(lead(counted)) == pytest.approx(0.2)
     assert float(lead(probabilities)) == pytest.approx(0.05)
-
-
-def test_entropy_by_hand():
-    probabilities = torch.tensor([[1.0, 0.5], [0.0, 0.25], [0.0, 0.25]])[:, None]
-    torch.testing.assert_close(entropy(probabilities)[0], torch.tensor([0.0, 1.5 * math.log(2)]))
 
 
 def test_peaks_are_the_highest_pixels_of_cells():
@@ -221,3 +218,12 @@ def test_the_rules_are_known_by_name():
     assert question_named(DEFAULT_QUESTION) is most_settling
     with pytest.raises(InputError, match="unknown rule of asking 'magic'; choose settle, margin"):
         question_named("magic")
+
+
+def test_depths_of_all_pixels_are_those_of_each():
+    labels = torch.tensor([[0, 0, 0, 2], [0, 0, 0, 2], [0, 0, 0, 2]])
+    expected = torch.tensor([[1.0, 1, 1, 1], [1, 2, 1, 1], [1, 1, 1, 1]])
+    torch.testing.assert_close(depth_map(labels), expected)
+    labels = torch.randint(0, 3, (5, 6, 7), generator=torch.Generator().manual_seed(0))
+    every = torch.cartesian_prod(*map(torch.arange, labels.shape))
+    torch.testing.assert_close(depth_map(labels).flatten(), depths(labels, every))

@@ -1,8 +1,7 @@
 """Which pixel's answer would tell most: rules that choose a question.
 
 An answer is one click. How far it reaches is known beforehand: the residual's
-Gaussian process says how much less is unknown at every pixel once one of them
-was answered, whatever the answer is.
+kernel says which pixels would follow, and which have followed earlier answers.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.methods import HintTensors
-from napari_guideme.guidance.residual import Kernel
+from napari_guideme.guidance.residual import Kernel, Support, depth_map
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
 
@@ -30,8 +28,8 @@ CERTAIN = 0.99
 #: pixel of which the user was not sure.
 NOT_SURE = 0.03
 
-#: Candidates, and places where a settled doubt is counted: about so many.
-_MIDDLES, _PEAKS, _PLACES = 900, 256, 2500
+#: Candidates of either kind, and places where a settled doubt is counted: about so many.
+_CANDIDATES, _PLACES = 256, 2500
 
 #: Classes that are offered as answers: all of a network with few, else the likeliest.
 _ALL, _LIKELIEST = 9, 5
@@ -62,20 +60,23 @@ class Belief:
     ----------
     probabilities
         Of every class, (K, *spatial) with K at least 2.
+    labels
+        (*spatial) class index, as a hint would find them.
     open
         Pixels that may be asked for, (*spatial), at least one.
     features
         Of the same image.
-    hinted
-        Pixels that are answered already, (n, ndim).
+    support
+        Hinted pixels that span the field so far.
     kernel
         How far an answer reaches.
     """
 
     probabilities: Tensor
+    labels: Tensor
     open: Tensor
     features: Features
-    hinted: Tensor
+    support: Support
     kernel: Kernel
 
     @property
@@ -92,6 +93,7 @@ def ask(
     scene: Scene,
     logits: Tensor,
     pixels: HintPixels,
+    support: Support | None,
     kernel: Kernel,
     rule: str,
     *,
@@ -108,6 +110,8 @@ def ask(
         As they are after the hints, (K, *spatial).
     pixels
         The hints.
+    support
+        Those of their pixels that span the residual's field, ``None`` without any.
     kernel
         How far an answer reaches.
     rule
@@ -130,10 +134,11 @@ def ask(
     asked_for[tuple(pixels.positions.T)] = False
     if not asked_for.any():
         return None
-    hinted = torch.zeros(0, len(scene.shape), dtype=torch.long, device=logits.device)
-    if len(pixels):
-        hinted = HintTensors.sampled(pixels, logits.device).positions
-    position = choose(Belief(probabilities, asked_for, scene.features, hinted, kernel))
+    if support is None:
+        support = Support.empty(len(scene.shape), logits.device)
+    labels = logits.argmax(0)
+    belief = Belief(probabilities, labels, asked_for, scene.features, support, kernel)
+    position = choose(belief)
     order = likeliest(at_pixels(own, torch.tensor([position]))[0])
     return Question(position, tuple(scene.network.classes[k] for k in order))
 
@@ -152,17 +157,23 @@ def smallest_margin(belief: Belief) -> Position:
 def most_settling(belief: Belief) -> Position:
     """Pixel whose answer would settle the most doubt in the whole image.
 
-    What it would settle counts with the square of the pixel's own doubt, one less
-    the lead of its likeliest class: an answer that is expected moves nothing.
-    Candidates are the middles of the cells of a grid and the most doubtful pixels
-    of those of a coarser one.
+    An answer at p would reach k_p(x), which grows with the depth of p in its
+    region. Doubt is one less the lead of the likeliest class, times what the
+    answers so far have left open. The score of p is its own doubt, because an
+    answer that is expected moves nothing, times the sum of k_p(x) doubt(x).
+    Candidates are the deepest and the most doubtful pixels of the cells of a grid.
     """
-    doubt = entropy(belief.probabilities)
-    middles, _ = condensed(doubt, _MIDDLES)
-    middles = middles[belief.open[tuple(middles.T)]]
-    candidates = torch.cat([middles, peaks(torch.where(belief.open, doubt, -1.0), _PEAKS)])
-    own = 1 - lead(belief.probabilities[(slice(None), *candidates.T)])
-    score = own.square() * settled(belief, candidates, *condensed(doubt, _PLACES))
+    doubt, depth = 1 - lead(belief.probabilities), depth_map(belief.labels)
+    depth = depth.to(doubt)
+    kinds = [
+        peaks(torch.where(belief.open, values, -1.0), _CANDIDATES) for values in (depth, doubt)
+    ]
+    candidates = torch.cat(kinds)
+    places, weights = condensed(doubt, _PLACES)
+    size = max(belief.shape)
+    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size) * size
+    reached = _reached(belief, candidates, places, reaches) @ (weights * left_open(belief, places))
+    score = doubt[tuple(candidates.T)] * left_open(belief, candidates) * reached
     best: list[int] = candidates[int(score.argmax())].tolist()
     return tuple(best)
 
@@ -177,49 +188,19 @@ def question_named(name: str) -> Rule:
     return QUESTIONS[name]
 
 
-def settled(belief: Belief, candidates: Tensor, places: Tensor, weights: Tensor) -> Tensor:
-    """How much doubt the answer at each candidate would settle, (c,).
-
-    sum over x of w(x) cov(c, x)² / (cov(c, c) + σ²): the posterior variance of the
-    Gaussian process that the answer removes, counted where there is doubt.
-
-    Parameters
-    ----------
-    belief
-        Covariances are those that remain after its hints.
-    candidates, places
-        Pixels (c, ndim) and (x, ndim).
-    weights
-        Doubt at the places, (x,).
-    """
-    hinted = belief.hinted
-    cov = _covariance(belief, candidates, places)
-    variance = _variance(belief, candidates)
-    if len(hinted):
-        gram = _covariance(belief, hinted, hinted).cpu().double()
-        gram.diagonal().add_(0.005)
-        root = torch.linalg.cholesky(gram)
-        known, spread = (
-            torch.linalg.solve_triangular(
-                root, _covariance(belief, hinted, pixels).cpu().double(), upper=False
-            ).to(cov)
-            for pixels in (candidates, places)
-        )
-        cov = cov - known.T @ spread
-        variance = variance - known.square().sum(0)
-    removed: Tensor = (weights * cov.square()).sum(1) / (variance.clamp_min(0) + 0.005)
-    return removed
+def left_open(belief: Belief, pixels: Tensor) -> Tensor:
+    """Share of doubt at pixels (n, ndim) that earlier answers have left: Π (1 - k_h(x)), (n,)."""
+    support = belief.support
+    if not len(support):
+        return torch.ones(len(pixels), device=pixels.device)
+    reached = _reached(belief, support.positions, pixels, support.reaches)
+    return (1 - reached).clamp_min(0).prod(0)
 
 
 def lead(probabilities: Tensor) -> Tensor:
     """How far the likeliest class leads the next one, (*spatial), of (K, *spatial)."""
     first, winner = probabilities.max(0, keepdim=True)
     return (first - probabilities.scatter(0, winner, -torch.inf).amax(0, keepdim=True))[0]
-
-
-def entropy(probabilities: Tensor) -> Tensor:
-    """Entropy of every pixel, (*spatial), in nats."""
-    return -torch.xlogy(probabilities, probabilities).sum(0)
 
 
 def merged(probabilities: Tensor, counts_as: Sequence[int]) -> Tensor:
@@ -274,19 +255,12 @@ def likeliest(probabilities: Tensor) -> list[int]:
     return order if len(order) <= _ALL else order[:_LIKELIEST]
 
 
-def _covariance(belief: Belief, one: Tensor, other: Tensor) -> Tensor:
-    """Kernel values between pixels (m, ndim) and (n, ndim), before any hint, (m, n)."""
-    levels = zip(belief.features.at(one), belief.features.at(other), strict=True)
+def _reached(belief: Belief, hints: Tensor, pixels: Tensor, reaches: Tensor) -> Tensor:
+    """Kernel values of hints (m, ndim) at pixels (n, ndim); reaches (m,) in pixels, (m, n)."""
+    levels = zip(belief.features.at(hints), belief.features.at(pixels), strict=True)
     similarity = torch.stack([a @ b.T for a, b in levels]).mean(0)
-    distance = torch.cdist(one.float(), other.float())
-    return belief.kernel(similarity, distance.square(), torch.tensor(0.1 * max(belief.shape)))
-
-
-def _variance(belief: Belief, pixels: Tensor) -> Tensor:
-    """Kernel value of each pixel with itself: features between coarse pixels are shorter than 1."""
-    levels = belief.features.at(pixels)
-    similarity = torch.stack([level.square().sum(1) for level in levels]).mean(0)
-    return belief.kernel(similarity, torch.zeros_like(similarity), torch.tensor(1.0))
+    distance = torch.cdist(hints.float(), pixels.float())
+    return belief.kernel(similarity, distance.square(), reaches[:, None])
 
 
 def _cell(shape: Sequence[int], count: int) -> tuple[int, ...]:

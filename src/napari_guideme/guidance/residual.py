@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
@@ -200,10 +201,26 @@ def depths(labels: Tensor, positions: Tensor) -> Tensor:
     own = regions[tuple(places.T)]
     found = np.zeros(len(places), dtype=np.float32)
     for label in np.unique(own):
-        inside = ndimage.distance_transform_edt(np.pad(regions == label, 1))
         chosen = own == label
-        found[chosen] = inside[tuple(places[chosen].T + 1)]
+        found[chosen] = _distance_within(regions == label)[tuple(places[chosen].T)]
     return torch.from_numpy(found)
+
+
+def depth_map(labels: Tensor) -> Tensor:
+    """Depths of all pixels, (*spatial), on the CPU."""
+    regions = labels.cpu().numpy()
+    found = np.zeros(regions.shape, dtype=np.float32)
+    for label, box in enumerate(ndimage.find_objects(regions + 1)):
+        if box is not None:
+            inside = regions[box] == label
+            found[box][inside] = _distance_within(inside)[inside]
+    return torch.from_numpy(found)
+
+
+def _distance_within(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Distance to the next pixel that is not inside, as none beyond the edge is."""
+    distance: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(inside, 1))
+    return distance[(slice(1, -1),) * inside.ndim]
 
 
 def _gram(support: Support, features: Features, kernel: Kernel) -> Tensor:
