@@ -141,6 +141,11 @@ class GuideSession:
         return self._scene.shape
 
     @property
+    def guide_point(self) -> str:
+        """Name of the place where methods that guide do so."""
+        return self._scene.point
+
+    @property
     def hints(self) -> Hints:
         """The hints that count now."""
         return self._state.hints
