@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from skimage.data import human_mitosis
+from skimage.data import immunohistochemistry
 
 from napari_guideme import Click, GuideSession, open_network
 from napari_guideme.guidance.calibration import (
@@ -155,5 +155,5 @@ class TestInASession:
 
 def test_guiding_a_real_network_restores_something():
     network = open_network("nuclei", "cpu")
-    trials = list(calibrate(Scene(network, human_mitosis()[:128, :128])))
+    trials = list(calibrate(Scene(network, immunohistochemistry()[:128, :128], channel_axis=2)))
     assert 0 < max(trial.restored for trial in trials) <= 1
