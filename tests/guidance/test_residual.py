@@ -161,6 +161,15 @@ class TestOneHint:
         assert torch.equal(moved, base)
         assert support.weights.tolist() == [0]
 
+    def test_between_pixels_of_a_coarse_feature_it_needs_more_weight(self):
+        # Features -1 and 1 on four columns are -1, -1/2, 1/2, 1: of column 1 f·f = 1/4.
+        whole = (1, 4)
+        placement = Placement(whole, whole, whole)
+        coarse = Features({"a": torch.tensor([[[[0.0, 1.0]]]])}, Preparation(), placement)
+        support, moved = take([([(0, 1)], 1)], torch.zeros(2, 1, 4), coarse, KERNEL)
+        assert support.weights.tolist() == pytest.approx([math.exp(0.75)], rel=1e-5)
+        assert leads(moved, support).tolist() == pytest.approx([1], rel=1e-5)
+
     def test_a_deep_one_reaches_further_and_leads_by_more(self):
         # On 10 x 10 pixels (5, 5) is 5 deep and (0, 3) 1 deep: ℓ = 10 (0.1 + d), d = 0.5 and 0.1.
         kernel = Kernel(1.0, 0.1, growth=1, curvature=0, lead=2, lead_growth=1, typical=0.09)
@@ -215,6 +224,26 @@ class TestOneMoreHint:
         assert support.weights.tolist() == pytest.approx([a, b], abs=5e-3)
         assert leads(moved, support).tolist() == pytest.approx([0.5, 1], abs=2e-3)
         assert not support.pins.any()
+
+    def test_one_takes_no_more_from_the_first_than_it_must(self):
+        # With a lead of 4 the second has weight 4 + 4 K; the first is held at 0.5 and lets it lead.
+        hints = [([(0, 0)], 1), ([(0, 1)], 0)]
+        support, moved = take(hints, torch.zeros(2, 1, 4), ROW, alike(0.25, lead=4.0))
+        a = 0.5 + 4 * K * (1 + K)
+        assert support.weights.tolist() == pytest.approx([a, 4 + 4 * K])
+        assert leads(moved, support).tolist() == pytest.approx([0.5, 4 + 4 * K - K * a], abs=1e-5)
+
+    def test_one_of_another_reach(self):
+        # Depths of 5 and 2 give reaches of 6 and 3 pixels: each acts as far as its own.
+        kernel = Kernel(1.0, 0.1, growth=1, curvature=0, lead=2, lead_growth=0, typical=0.03)
+        features = seen(torch.randn(1, 2, 10, 10))
+        hints = [([(5, 5)], 1), ([(5, 8)], 1)]
+        support, moved = take(hints, torch.zeros(2, 10, 10), features, kernel)
+        similarity = features.between(features.at(support.positions))[0, 1]
+        lacking = 2 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
+        assert support.reaches.tolist() == pytest.approx([6, 3])
+        assert support.weights.tolist() == pytest.approx([2, lacking], abs=1e-5)
+        assert float(leads(moved, support)[1]) == pytest.approx(2, abs=1e-5)
 
     def test_one_of_a_third_class(self):
         base = torch.zeros(3, 1, 4)
