@@ -161,15 +161,15 @@ def extended(
         torch.cat([support.pins, added]),
     )
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), kernel.margin(depth)])
+    # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel).cpu().double()
     first = at_pixels(base, grown.positions).cpu().double()
-    weights = _raised(grown.weights.cpu().double(), gram, first, grown.classes.cpu(), asked.cpu())
-    held = asked.cpu().clamp(_HELD, _MET)
-    weights = _raised(weights, gram, first, grown.classes.cpu(), held)
-    lacking = (_HELD - _leads(weights, gram, first, grown.classes.cpu())).clamp_min(0)
+    own, asked = grown.classes.cpu(), asked.cpu()
+    weights = _raised(grown.weights.cpu().double(), gram, first, own, asked)
+    weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET))
+    lacking = (_HELD - _leads(weights, gram, first, own)).clamp_min(0)
     solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
-    before = replace(grown, pins=torch.cat([support.pins, added]))
-    return solved, spread(moved, features, _difference(solved, before), kernel)
+    return solved, spread(moved, features, _difference(solved, grown), kernel)
 
 
 def spread(logits: Tensor, features: Features, support: Support, kernel: Kernel) -> Tensor:
@@ -208,9 +208,9 @@ def depths(labels: Tensor, positions: Tensor) -> Tensor:
 
 def _gram(support: Support, features: Features, kernel: Kernel) -> Tensor:
     """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
-    places = support.positions.to(torch.float32)
-    similarity = features.between(features.at(support.positions))
-    return kernel(similarity, torch.cdist(places, places).square(), support.reaches)
+    places = support.positions
+    distance = (places[:, None] - places).square().sum(-1)
+    return kernel(features.between(features.at(places)), distance, support.reaches)
 
 
 def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:
