@@ -218,12 +218,13 @@ class TestOneMoreHint:
         assert support.weights.tolist() == [*alone.weights.tolist(), 0]
 
     def test_one_of_another_class_is_weighed_against_the_first(self):
-        # First and second shall keep leads of 0.5 and 1: a - K b = 0.5, b - K a = 1.
+        # The second shall lead by 1: b - K a = 1. To lead by 0.5 the first would need more than
+        # 5/4 of its weight 1; what is lacking then is pinned.
         support, moved = on_row(torch.zeros(2, 1, 4), (0, 1), (1, 0))
-        a, b = (0.5 + K) / (1 - K * K), (1 + 0.5 * K) / (1 - K * K)
-        assert support.weights.tolist() == pytest.approx([a, b], abs=5e-3)
-        assert leads(moved, support).tolist() == pytest.approx([0.5, 1], abs=2e-3)
-        assert not support.pins.any()
+        a, b = 1.25, 1 + 1.25 * K
+        assert support.weights.tolist() == pytest.approx([a, b], abs=1e-3)
+        assert support.pins.tolist() == pytest.approx([0.5 - a + K * b, 0], abs=1e-3)
+        assert leads(moved, support).tolist() == pytest.approx([0.5, 1], abs=1e-3)
 
     def test_one_takes_no_more_from_the_first_than_it_must(self):
         # With a lead of 4 the second has weight 4 + 4 K; the first is held at 0.5 and lets it lead.

@@ -28,6 +28,10 @@ _HELD, _MET = 0.5, 1.0
 #: Weights raised at most per hint; what is unmet then is met at the very pixel.
 _RAISES = 200
 
+#: Up to how many times its weight an earlier hint may hold out against a new one: a
+#: far-reaching hint that contradicts a short one must not spread without end.
+_FIRMER = 1.25
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -165,8 +169,10 @@ def extended(
     gram = _gram(grown, features, kernel).cpu().double()
     first = at_pixels(base, grown.positions).cpu().double()
     own, asked = grown.classes.cpu(), asked.cpu()
-    weights = _raised(grown.weights.cpu().double(), gram, first, own, asked)
-    weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET))
+    before = grown.weights.cpu().double()
+    free = torch.where(asked.isfinite(), torch.inf, before * _FIRMER)
+    weights = _raised(before, gram, first, own, asked, free)
+    weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET), free)
     lacking = (_HELD - _leads(weights, gram, first, own)).clamp_min(0)
     solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
     return solved, spread(moved, features, _difference(solved, grown), kernel)
@@ -219,15 +225,18 @@ def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Ten
     return margins(first + gram @ field, classes)
 
 
-def _raised(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor, asked: Tensor) -> Tensor:
+def _raised(
+    weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor, asked: Tensor, most: Tensor
+) -> Tensor:
     """Raise weights, that of the least satisfied pixel first, until all lead as asked."""
     weights = weights.clone()
     for _ in range(_RAISES):
         lacking = asked - _leads(weights, gram, first, classes)
-        worst = int(lacking.argmax())
+        worst = int(torch.where(weights < most, lacking, -torch.inf).argmax())
         if lacking[worst] <= 1e-3:
             break
-        weights[worst] += lacking[worst] / gram[worst, worst]
+        raised = weights[worst] + lacking[worst] / gram[worst, worst]
+        weights[worst] = raised.clamp_max(most[worst])
     return weights
 
 
