@@ -111,6 +111,25 @@ def test_an_overruled_hint_does_not_ask(session):
     assert len(session.hints) == 2
 
 
+def test_a_new_hint_takes_nothing_back(session):
+    session.add(ON_DIM)
+    finish(session)
+    session.add(Click((12, 12), "cell"), Click((0, 0), "background"))
+    finish(session)
+    np.testing.assert_array_equal(session.labels(), cells(BRIGHT, DIM))
+    assert session.satisfied() == [True] * 3
+
+
+def test_neighbours_that_contradict_each_other_are_both_satisfied(session):
+    session.add(ON_DIM)
+    finish(session)
+    session.add(Click((11, 12), "background"))
+    finish(session)
+    session.add(Click((12, 12), "cell"))
+    finish(session)
+    assert session.satisfied() == [True] * 3
+
+
 def test_undo_and_redo_restore_exactly(session):
     states = [shown(session)]
     for hint in (ON_DIM, ON_BRIGHT, CORNER):

@@ -141,6 +141,11 @@ class GuideSession:
         return self._scene.shape
 
     @property
+    def guide_point(self) -> str:
+        """Name of the place where methods that guide do so."""
+        return self._scene.point
+
+    @property
     def hints(self) -> Hints:
         """The hints that count now."""
         return self._state.hints
@@ -219,7 +224,8 @@ class GuideSession:
             yield step
             return
         yield from self._calibrate(state.method)
-        for step in refine(self._scene, self._pixels(state), state.method, state.warm):
+        shown = self._shown[1] if self._shown and self._shown[0].guidance is state.warm else None
+        for step in refine(self._scene, self._pixels(state), state.method, state.warm, shown):
             if step.logits is not None:
                 state.guidance, state.refined = step.guidance, True
                 self._shown = state, step.logits

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES, methods
 from napari_guideme.guidance.energies import cross_entropy
+from napari_guideme.guidance.methods import METHODS as SHIPPED
 from napari_guideme.guidance.methods import (
-    METHODS,
+    Guidance,
     Guiding,
     HintTensors,
     Method,
@@ -19,10 +21,15 @@ from napari_guideme.guidance.methods import (
     refine,
 )
 from napari_guideme.guidance.minimisers import Iterate
+from napari_guideme.guidance.residual import Kernel, extended
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click, HintPixels, Hints, Scribble
 from tests.conftest import DIM
 from tests.toys import CLASSES
+
+#: The methods as shipped, of a reach and a lead that are known here.
+KERNEL = Kernel(0.7, nearest=0.1, growth=0, curvature=0, lead=2, lead_growth=0, typical=0.03)
+METHODS = {name: replace(method, kernel=KERNEL) for name, method in SHIPPED.items()}
 
 
 @pytest.fixture
@@ -45,8 +52,8 @@ def last(steps):
 
 
 def test_the_names_are_those_of_the_methods():
-    assert set(METHOD_NAMES) == set(METHODS)
-    assert DEFAULT_METHOD in METHODS
+    assert set(METHOD_NAMES) == set(SHIPPED)
+    assert DEFAULT_METHOD in SHIPPED
     assert all(method_named(name).name == name for name in METHOD_NAMES)
 
 
@@ -96,14 +103,38 @@ def test_steps_tell_how_far_they_are(scene, on_the_dim_cell, name):
 @pytest.mark.parametrize("name", METHODS)
 def test_no_hints_change_nothing(scene, name):
     (step,) = refine(scene, drawn(), METHODS[name])
-    assert step.values is None
+    assert step.guidance == Guidance(values=None, support=None)
+    assert torch.equal(apply(scene, METHODS[name], step.guidance), scene.logits)
     assert torch.equal(step.logits, scene.logits)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_values_found_give_the_same_logits_again(scene, on_the_dim_cell, name):
+def test_what_was_found_gives_the_same_logits_again(scene, on_the_dim_cell, name):
     step = last(refine(scene, on_the_dim_cell, METHODS[name]))
-    assert torch.equal(apply(scene, on_the_dim_cell, METHODS[name], step.values), step.logits)
+    assert torch.equal(apply(scene, METHODS[name], step.guidance), step.logits)
+    assert (step.guidance.values is None) == (METHODS[name].guiding is None)
+
+
+def test_a_support_goes_on_where_it_was(scene, monkeypatch):
+    clicks = Click((11, 11), "cell"), Click((3, 3), "background"), Click((0, 15), "cell")
+    method, calls = METHODS["residual"], []
+    monkeypatch.setattr(methods, "extended", lambda *given: calls.append(given) or extended(*given))
+    found = last(refine(scene, drawn(*clicks[:2]), method)).guidance
+    assert len(calls) == 2
+    onward = last(refine(scene, drawn(*clicks), method, found))
+    assert len(calls) == 3
+    again = last(refine(scene, drawn(*clicks), method))
+    assert torch.equal(onward.logits, again.logits)
+    assert (onward.guidance.support.weights[:2] >= found.support.weights).all()
+
+
+@pytest.mark.parametrize("clicks", [[(3, 3)], [(3, 3), (11, 11)], [(3, 3), (0, 15)]])
+def test_a_support_of_other_hints_is_dropped(scene, on_the_dim_cell, clicks):
+    method = METHODS["residual"]
+    found = last(refine(scene, on_the_dim_cell, method)).guidance
+    other = drawn(*(Click(click, "background") for click in clicks))
+    fresh, warm = (last(refine(scene, other, method, start)) for start in (None, found))
+    assert torch.equal(fresh.logits, warm.logits)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -133,7 +164,7 @@ def guided_by(*iterates: tuple[torch.Tensor, float], starts: list | None = None)
     guiding = Guiding(
         cross_entropy, minimiser, cells=0, steps=len(iterates), inertia=0, output_inertia=0
     )
-    return Method("toy", guiding)
+    return Method("toy", guiding, KERNEL)
 
 
 @pytest.mark.parametrize(
@@ -144,29 +175,37 @@ def test_the_best_step_counts_and_not_the_last(scene, on_the_dim_cell, energies,
     values = [LITTLE, 2 * LITTLE, 3 * LITTLE]
     method = guided_by(*zip(values, energies, strict=True))
     step = last(refine(scene, on_the_dim_cell, method))
-    assert torch.equal(step.values, values[best])
+    assert torch.equal(step.guidance.values, values[best])
     assert step.energy == energies[best]
 
 
 def test_it_stops_once_all_hints_are_met_with_margin(scene, on_the_dim_cell):
     method = guided_by((LITTLE, 3.0), (RAISED, 2.0), (MUCH, 1.0))
     step = last(refine(scene, on_the_dim_cell, method))
-    assert torch.equal(step.values, RAISED)
+    assert torch.equal(step.guidance.values, RAISED)
 
 
 def test_it_goes_on_while_a_hint_is_unmet(scene):
     hints = drawn(Click((11, 11), "cell"), Click((0, 0), "background"))
     method = guided_by((RAISED, 2.0), (NOTHING, 1.0))
-    assert torch.equal(last(refine(scene, hints, method)).values, NOTHING)
+    assert torch.equal(last(refine(scene, hints, method)).guidance.values, NOTHING)
 
 
 def test_a_warm_start_is_where_it_starts(scene, on_the_dim_cell):
     starts = []
     method = guided_by((LITTLE, 1.0), starts=starts)
     list(refine(scene, on_the_dim_cell, method))
-    list(refine(scene, on_the_dim_cell, method, warm=MUCH))
+    list(refine(scene, on_the_dim_cell, method, warm=Guidance(MUCH)))
     assert torch.equal(starts[0], NOTHING)
     assert torch.equal(starts[1], MUCH)
+
+
+def test_a_support_completes_only_the_logits_it_was_found_for(scene, on_the_dim_cell):
+    found = last(refine(scene, on_the_dim_cell, METHODS["residual"])).guidance
+    method = guided_by((MUCH, 1.0))
+    support = last(refine(scene, on_the_dim_cell, method, found)).guidance.support
+    assert found.support.weights.all()
+    assert not support.weights.any()
 
 
 def test_every_hint_weighs_the_same():

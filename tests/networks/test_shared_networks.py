@@ -155,7 +155,9 @@ def test_a_click_is_satisfied(shared, opened, name, method):
         pass
     assert session.satisfied() == [True]
     assert session.labels()[pixel] == other
-    assert (session.labels() != before).mean() < 0.2
+    # So deep a click may turn all that it is in, and hardly anything else.
+    beside = before != before[pixel]
+    assert (session.changed() & beside).sum() < 0.02 * beside.sum()
 
 
 def test_nuclei_are_found_as_the_origin_says(shared, opened):

@@ -2,7 +2,7 @@
 
 #: Names of the methods and what they do; known without loading torch.
 METHOD_NAMES = {
-    "residual": "a field on the result, spread from the hints in closed form (fastest)",
+    "residual": "a field on the result, spread far from deep hints, little at outlines (fastest)",
     "f-brs": "scale and bias of one layer, squared error at the hints, L-BFGS",
     "guide-me": "scale, bias, rows and columns of one layer, cross-entropy, momentum descent",
 }

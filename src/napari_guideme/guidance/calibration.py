@@ -1,6 +1,6 @@
 """Where to guide a network: measured once, on the first image that it is guided on.
 
-Noise is added to the image until the network's labels change. What it said of
+Clouds of noise are added to the image until the network's labels change. What it said of
 the clean image is then the truth, clicks at the largest differences are the
 hints, and the guide point at which guiding alone restores most is the best one.
 """
@@ -27,7 +27,7 @@ from napari_guideme.networks.frozen import FrozenNetwork
 logger = logging.getLogger(__name__)
 
 #: Deviation of the noise, as a share of the input's, until enough labels change.
-_NOISE = (0.1, 0.2, 0.4, 0.8)
+_NOISE = (0.2, 0.4, 0.8, 1.6)
 
 #: Share of the pixels that has to change.
 _ENOUGH = 0.01
@@ -110,9 +110,9 @@ def _path(network: FrozenNetwork) -> Path:
 
 
 def _disturbed(scene: Scene, truth: Tensor) -> Scene | None:
-    """The scene with as little noise as changes enough labels."""
+    """The scene with as few clouds as change enough labels."""
     for strength in _NOISE:
-        noisy = scene.with_noise(strength)
+        noisy = scene.clouded(strength)
         if (noisy.logits.argmax(0) != truth).float().mean() >= _ENOUGH:
             return noisy
     return None

@@ -58,11 +58,14 @@ class Features:
 
     def maps(self, hinted: list[Tensor]) -> Tensor:
         """Similarity of every pixel of the image to hinted pixels, (n, *spatial)."""
+        # Levels meet on the finest one's grid: it has far fewer pixels than the image.
+        grid = max((level.shape[2:] for level in self._levels), key=torch.Size.numel)
+        mode = "bilinear" if len(grid) == 2 else "trilinear"
         total = torch.zeros(())
         for level, feature in zip(self._levels, hinted, strict=True):
-            product = torch.einsum("nc,c...->n...", feature, level[0])
-            total = total + self._preparation.restore(product[None], self._placement)[0]
-        return total / len(self._levels)
+            product = torch.einsum("nc,c...->n...", feature, level[0])[None]
+            total = total + F.interpolate(product, grid, mode=mode, align_corners=False)
+        return self._preparation.restore(total / len(self._levels), self._placement)[0]
 
     def likeness(self, positions: Tensor) -> Tensor:
         """s(x): largest similarity of every pixel to any hinted pixel, in [0, 1]."""

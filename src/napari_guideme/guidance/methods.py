@@ -177,7 +177,11 @@ class Step:
 
 
 def refine(
-    scene: Scene, pixels: HintPixels, method: Method, warm: Guidance | None = None
+    scene: Scene,
+    pixels: HintPixels,
+    method: Method,
+    warm: Guidance | None = None,
+    shown: Tensor | None = None,
 ) -> Iterator[Step]:
     """Refine the logits of a scene by hints, one step after the other.
 
@@ -194,6 +198,8 @@ def refine(
         What moves and how.
     warm
         What was found for the first of the hints.
+    shown
+        The logits of that, (K, *spatial), if they are at hand.
     """
     if not len(pixels):
         yield Step(1, 1, 0.0, Guidance(), scene.logits)
@@ -206,9 +212,10 @@ def refine(
         for best in _guide(scene, hints, guiding, warm.values):
             yield best
     values = best.guidance.values
+    base = _guided(scene, method, values)
     # A field completes the logits it was made for: guided ones differ every time.
-    known = warm.support if guiding is None else None
-    support, logits = _completed(scene, _guided(scene, method, values), hints, method.kernel, known)
+    known = (warm.support, shown) if guiding is None else (None, None)
+    support, logits = _completed(scene, base, hints, method.kernel, *known)
     yield Step(best.total, best.total, best.energy, Guidance(values, support), logits)
 
 
@@ -238,13 +245,18 @@ def _guided(scene: Scene, method: Method, values: Tensor | None) -> Tensor:
 
 
 def _completed(
-    scene: Scene, base: Tensor, hints: HintTensors, kernel: Kernel, known: Support | None
+    scene: Scene,
+    base: Tensor,
+    hints: HintTensors,
+    kernel: Kernel,
+    known: Support | None,
+    shown: Tensor | None,
 ) -> tuple[Support, Tensor]:
     """Complete logits by the residual, one hint after the other."""
     features = scene.features
     if known is None or not known.starts(hints.positions, hints.classes):
-        known = Support.empty(len(scene.shape), base.device)
-    support, moved = known, spread(base, features, known, kernel)
+        known, shown = Support.empty(len(scene.shape), base.device), base
+    support, moved = known, spread(base, features, known, kernel) if shown is None else shown
     for owner in hints.owners[len(known) :].unique():
         cancelling.check()
         own = hints.owners == owner

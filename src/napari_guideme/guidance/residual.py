@@ -29,6 +29,10 @@ _HELD, _MET = 0.5, 1.0
 #: Weights raised at most per hint; what is unmet then is met at the very pixel.
 _RAISES = 200
 
+#: Up to how many times its weight an earlier hint may hold out against a new one: a
+#: far-reaching hint that contradicts a short one must not spread without end.
+_FIRMER = 1.25
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -162,15 +166,17 @@ def extended(
         torch.cat([support.pins, added]),
     )
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), kernel.margin(depth)])
+    # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel).cpu().double()
     first = at_pixels(base, grown.positions).cpu().double()
-    weights = _raised(grown.weights.cpu().double(), gram, first, grown.classes.cpu(), asked.cpu())
-    held = asked.cpu().clamp(_HELD, _MET)
-    weights = _raised(weights, gram, first, grown.classes.cpu(), held)
-    lacking = (_HELD - _leads(weights, gram, first, grown.classes.cpu())).clamp_min(0)
+    own, asked = grown.classes.cpu(), asked.cpu()
+    before = grown.weights.cpu().double()
+    free = torch.where(asked.isfinite(), torch.inf, before * _FIRMER)
+    weights = _raised(before, gram, first, own, asked, free)
+    weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET), free)
+    lacking = (_HELD - _leads(weights, gram, first, own)).clamp_min(0)
     solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
-    before = replace(grown, pins=torch.cat([support.pins, added]))
-    return solved, spread(moved, features, _difference(solved, before), kernel)
+    return solved, spread(moved, features, _difference(solved, grown), kernel)
 
 
 def spread(logits: Tensor, features: Features, support: Support, kernel: Kernel) -> Tensor:
@@ -225,9 +231,9 @@ def _distance_within(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def _gram(support: Support, features: Features, kernel: Kernel) -> Tensor:
     """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
-    places = support.positions.to(torch.float32)
-    similarity = features.between(features.at(support.positions))
-    return kernel(similarity, torch.cdist(places, places).square(), support.reaches)
+    places = support.positions
+    distance = (places[:, None] - places).square().sum(-1)
+    return kernel(features.between(features.at(places)), distance, support.reaches)
 
 
 def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:
@@ -236,15 +242,18 @@ def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Ten
     return margins(first + gram @ field, classes)
 
 
-def _raised(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor, asked: Tensor) -> Tensor:
+def _raised(
+    weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor, asked: Tensor, most: Tensor
+) -> Tensor:
     """Raise weights, that of the least satisfied pixel first, until all lead as asked."""
     weights = weights.clone()
     for _ in range(_RAISES):
         lacking = asked - _leads(weights, gram, first, classes)
-        worst = int(lacking.argmax())
+        worst = int(torch.where(weights < most, lacking, -torch.inf).argmax())
         if lacking[worst] <= 1e-3:
             break
-        weights[worst] += lacking[worst] / gram[worst, worst]
+        raised = weights[worst] + lacking[worst] / gram[worst, worst]
+        weights[worst] = raised.clamp_max(most[worst])
     return weights
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_guideme.guidance.features import Features
 from napari_guideme.networks.frozen import FrozenNetwork, Head
@@ -53,13 +54,17 @@ class Scene:
         other.__dict__.pop("head", None)
         return other
 
-    def with_noise(self, strength: float) -> Scene:
-        """The same image with noise, its deviation as a share of the input's."""
+    def clouded(self, strength: float) -> Scene:
+        """The same image with clouds of noise, their deviation as a share of the input's."""
         other = copy.copy(self)
         for computed in ("head", "_observed"):
             other.__dict__.pop(computed, None)
-        noise = torch.randn(self._x.shape, generator=torch.Generator().manual_seed(0))
-        other._x = self._x + strength * self._x.std() * noise.to(self._x.device)
+        spatial = self._x.shape[2:]
+        coarse = [max(2, round(8 * length / max(spatial))) for length in spatial]
+        noise = torch.randn(*self._x.shape[:2], *coarse, generator=torch.Generator().manual_seed(0))
+        mode = "bilinear" if len(spatial) == 2 else "trilinear"
+        clouds = F.interpolate(noise.to(self._x.device), spatial, mode=mode, align_corners=False)
+        other._x = self._x + strength * self._x.std() * clouds
         return other
 
     @property
