@@ -17,8 +17,8 @@ from skimage.segmentation import random_walker
 from sklearn.ensemble import RandomForestClassifier
 
 from napari_guideme.evaluation.datasets import Item
-from napari_guideme.evaluation.protocol import merged_probabilities
 from napari_guideme.evaluation.user import Answer
+from napari_guideme.guidance.questions import merged
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.preparation import Preparation
 
@@ -59,9 +59,9 @@ class Given:
         logits, activations = network.observe(x, network.feature_points)
         levels = [preparation.restore(a, placement)[0].cpu() for a in activations.values()]
         features = np.ascontiguousarray(torch.cat(levels).permute(1, 2, 0).numpy())
-        probabilities = preparation.restore(logits, placement)[0].softmax(0).cpu().numpy()
-        said = item.merged[probabilities.argmax(0)]
-        confident = merged_probabilities(probabilities, item.merged).max(0) > CONFIDENT
+        probabilities = preparation.restore(logits, placement)[0].softmax(0).cpu()
+        said = item.merged[probabilities.argmax(0).numpy()]
+        confident = merged(probabilities, item.merged).amax(0).numpy() > CONFIDENT
         return cls(_picture(item), features, said, np.where(confident, said, -1))
 
     def without_prediction(self) -> Given:

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from napari_guideme import GuideSession, open_network
 from napari_guideme.evaluation.datasets import Item, open_dataset
-from napari_guideme.evaluation.protocol import PROTOCOLS, correct
+from napari_guideme.evaluation.protocol import correct, simulated_users
 from napari_guideme.evaluation.scores import Confusion, confusion, foreground_iou, mean_iou
 from napari_guideme.evaluation.user import Answer, Position, largest_error_click
 from napari_guideme.files import write_json
@@ -62,7 +62,7 @@ def compare(
     clicks: list[Answer] = []
 
     def user(session: GuideSession, item: Item, asked: set[Position]) -> Answer | None:
-        answer = PROTOCOLS["errors"](session, item, asked)
+        answer = simulated_users()["errors"](session, item, asked)
         clicks.extend([answer] if answer else [])
         return answer
 
