@@ -256,7 +256,7 @@ def test_a_question_for_a_state_that_is_past_is_dropped(asking, qtbot):
 
 
 def test_cancelling_the_refinement_ends_the_asking(guide, qtbot):
-    guide.method.setCurrentText("guide-me")
+    guide.advanced.method.setCurrentText("guide-me")
     settle(qtbot, guide)
     wait_for_question(qtbot, guide, guide.asking.ask.click)
     guide.asking.candidates[1].click()

@@ -1,0 +1,149 @@
+"""*Does this look right?*: the card of a network beside the labels that it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_guideme.errors import InputError
+from napari_guideme.networks.card import SUFFIX
+from napari_guideme.widgets.card_form import CardForm
+from napari_guideme.widgets.controller import Controller
+from napari_guideme.widgets.known import Known
+from napari_guideme.widgets.opener import Opener
+
+LOOK = "Change an entry and see at once what becomes of the labels."
+NO_IMAGE = "Open an image to see what the network makes of it."
+ASSUMED = {"classes": "how its classes are called", "value_range": "which values it expects"}
+
+
+class NetworkPanel(QGroupBox):
+    """Shows a card, tries what the user changes, and keeps, saves or drops it.
+
+    Signals
+    -------
+    closed
+        The user is done with the card.
+    """
+
+    closed = Signal()
+
+    def __init__(self, controller: Controller, opener: Opener, parent: QWidget) -> None:
+        super().__init__("Does this look right?", parent)
+        self._controller = controller
+        self._opener = opener
+        self.told = QLabel(wordWrap=True)
+        self.form = CardForm()
+        self.refusal = QLabel(wordWrap=True, styleSheet="color: #ff6b6b;")
+        self.right = QPushButton("Looks right")
+        self.save = QPushButton("Save beside the network…")
+        self.cancel = QPushButton("Cancel")
+        self.dialog: QFileDialog | None = None
+        self._explain()
+        self._lay_out()
+        self._connect()
+        self.hide()
+
+    def edit(self) -> None:
+        """Show the card of the chosen network."""
+        self._opener.begin()
+        self._show(self._controller.network)
+        self.show()
+
+    def _show(self, known: Known) -> None:
+        self.form.show_card(known.card)
+        self._tell("")
+        self.told.setText(_told(known) + (LOOK if self._controller.image else NO_IMAGE))
+
+    def _tell(self, refusal: str) -> None:
+        """Say why the entries do not count, or that they do."""
+        self.refusal.setText(refusal)
+        self.refusal.setVisible(bool(refusal))
+        for button in (self.right, self.save):
+            button.setEnabled(not refusal)
+
+    # -- what the user does -------------------------------------------------
+
+    def _try(self) -> None:
+        try:
+            self._opener.try_card(self.form.card())
+            self._tell("")
+        except InputError as error:
+            self._tell(f"{error}.")
+
+    def _accept(self) -> None:
+        self._opener.accept()
+        self._close()
+
+    def _revert(self) -> None:
+        self._opener.revert()
+        self._close()
+
+    def _close(self) -> None:
+        self.hide()
+        self.closed.emit()
+
+    def _ask_where(self, path: Path) -> None:
+        dialog = QFileDialog(self, "Save the card", str(path.parent), f"Card (*{SUFFIX})")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(SUFFIX[1:])
+        dialog.selectFile(path.name)
+        dialog.fileSelected.connect(lambda chosen: self._write(Path(chosen)))
+        self.dialog = dialog
+        dialog.open()
+
+    def _write(self, path: Path) -> None:
+        try:
+            self._opener.save(path)
+        except InputError as error:
+            show_error(f"{error}; choose another folder")
+            self._ask_where(Path.home() / path.name)
+            return
+        expected = self._opener.place_to_save()
+        where = "" if path == expected else f"; it counts by itself as {expected}"
+        show_info(f"{path.name} is saved{where}")
+        self._accept()
+
+    # -- making -------------------------------------------------------------
+
+    def _explain(self) -> None:
+        self.right.setToolTip("Go on with these entries; they are forgotten with the viewer")
+        self.save.setToolTip("Write them into a small file that counts whenever this is opened")
+        self.cancel.setToolTip("Go back to the entries that were there before")
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for button in (self.right, self.cancel):
+            buttons.addWidget(button)
+        column = QVBoxLayout(self)
+        for widget in (self.told, self.form, self.refusal):
+            column.addWidget(widget)
+        column.addWidget(self.save)
+        column.addLayout(buttons)
+
+    def _connect(self) -> None:
+        opener = self._opener
+        self.form.changed.connect(self._try)
+        self.right.clicked.connect(lambda: opener.when_tried(self._accept))
+        self.save.clicked.connect(
+            lambda: opener.when_tried(lambda: self._ask_where(opener.place_to_save()))
+        )
+        self.cancel.clicked.connect(self._revert)
+        opener.tried.connect(self._show)
+        opener.refused.connect(lambda message: self._tell(f"{message}."))
+
+
+def _told(known: Known) -> str:
+    missing = " and ".join(ASSUMED[entry] for entry in known.assumed)
+    return f"{known.label} does not say {missing}, so this is a guess. " if missing else ""
