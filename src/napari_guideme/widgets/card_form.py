@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
     QHeaderView,
+    QLabel,
     QLineEdit,
     QTableWidget,
     QTableWidgetItem,
@@ -32,24 +32,27 @@ ROWS = 6
 #: Value ranges in plain words, and what each does.
 RANGES = {
     "percentile": (
-        "stretch the contrast of each image",
-        "Its darkest pixels become 0, its brightest 1. Right for most microscopy networks.",
+        "stretch the contrast",
+        "The darkest pixels of each image become 0, the brightest 1; usual in microscopy.",
     ),
     "dtype": (
-        "full range of the file becomes 0 to 1",
-        "8-bit images are divided by 255, 16-bit ones by 65535. Right for most photographs.",
+        "0 to 255 becomes 0 to 1",
+        "8-bit images are divided by 255, 16-bit ones by 65535; usual for photographs.",
     ),
     "standardised": (
-        "each image around 0",
-        "Mean 0 and deviation 1. Right for many medical networks (MONAI, nnU-Net).",
+        "around 0",
+        "Each image gets mean 0 and deviation 1; usual for CT and MR (MONAI, nnU-Net).",
     ),
-    "none": ("as it is", "The network gets the numbers of the file."),
+    "none": ("as it is", "The network gets the numbers that are in the file."),
 }
 ORDERS = {
     "red, green, blue": "The order of nearly all images",
     "blue, green, red": "The order of OpenCV and Caffe",
 }
 NO_SEPARATOR = "none"
+
+#: The column of the table that holds the names, beside their colours.
+NAME = 1
 
 
 class CardForm(QWidget):
@@ -66,8 +69,9 @@ class CardForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._card = NetworkCard()
-        self.names = QTableWidget(0, 1)
+        self.names = QTableWidget(0, 2)
         self.value_range = QComboBox()
+        self.range_hint = QLabel(wordWrap=True)
         for index, (text, hint) in enumerate(RANGES.values()):
             self.value_range.addItem(text)
             self.value_range.setItemData(index, hint, Qt.ItemDataRole.ToolTipRole)
@@ -111,7 +115,7 @@ class CardForm(QWidget):
         InputError
             If one holds something that cannot be used; the message names it.
         """
-        classes = tuple(self.names.item(row, 0).text().strip() for row in range(self._count))
+        classes = tuple(self.names.item(row, NAME).text().strip() for row in range(self._count))
         if unnamed := [index for index, name in enumerate(classes) if not name]:
             raise InputError(f"class {unnamed[0]} has no name; every class needs one")
         separator = self.separator.currentIndex() - 1
@@ -146,11 +150,10 @@ class CardForm(QWidget):
         self.names.setRowCount(len(card.classes))
         colours = class_colours(len(card.classes))
         for row, (name, colour) in enumerate(zip(card.classes, colours, strict=True)):
-            self.names.setItem(row, 0, QTableWidgetItem(name))
-            swatch = QTableWidgetItem("      ")
-            # What is background is not tinted in the picture.
-            swatch.setBackground(QColor(colour if row else "transparent"))
-            self.names.setVerticalHeaderItem(row, swatch)
+            self.names.setItem(row, NAME, QTableWidgetItem(name))
+            # The background is not tinted in the picture.
+            tint = f"background: {colour};" if row else "border: 1px dashed gray;"
+            self.names.setCellWidget(row, 0, QLabel(styleSheet=f"{tint} margin: 4px;"))
         height = self.names.verticalHeader().defaultSectionSize()
         self.names.setFixedHeight(height * min(len(card.classes), ROWS) + 4)
         self.separator.clear()
@@ -160,6 +163,7 @@ class CardForm(QWidget):
 
     def _enable(self, preparation: Preparation) -> None:
         """Only what has an effect can be changed."""
+        self.range_hint.setText(RANGES[preparation.value_range][1])
         colour = preparation.channels == 3
         self.order.setEnabled(colour)
         self.percentiles.setEnabled(preparation.value_range == "percentile")
@@ -178,17 +182,20 @@ class CardForm(QWidget):
 
     def _lay_out(self) -> None:
         self.names.horizontalHeader().hide()
-        self.names.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.names.verticalHeader().hide()
+        self.names.setColumnWidth(0, 34)
+        self.names.horizontalHeader().setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.names.verticalHeader().setDefaultSectionSize(26)
         form = QFormLayout()
         form.addRow("Values", self.value_range)
+        form.addRow(self.range_hint)
         form.addRow("Colours", self.order)
         form.addRow("Separator", self.separator)
         advanced = QWidget()
         more = QFormLayout(advanced)
         more.addRow("Percentiles", self.percentiles)
-        more.addRow("", self.per_channel)
-        more.addRow("Then multiply by", self.scale)
+        more.addRow(self.per_channel)
+        more.addRow("Multiply by", self.scale)
         more.addRow("subtract", self.mean)
         more.addRow("divide by", self.std)
         more.addRow("Channels", self.channels)

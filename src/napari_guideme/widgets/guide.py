@@ -34,7 +34,9 @@ from napari_guideme.widgets.network_panel import NetworkPanel
 from napari_guideme.widgets.opener import Opener
 
 START = "Choose an image and press Run."
+OPENING = "Opening the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
+OWN = "These are the network's own labels."
 CLICK = "Now choose a class below and click where the labels are wrong."
 
 
@@ -183,6 +185,9 @@ class GuideWidget(QWidget):
         self._tools.setVisible(not editing)
         self.network.setEnabled(not editing)
         self._fill_classes()
+        if not editing and self.controller.layers is not None:
+            self.status.setText(CLICK)
+            self._use_clicks()
 
     def _on_class(self, name: str) -> None:
         self.classes.button(self.controller.classes.index(name)).setChecked(True)
@@ -202,12 +207,17 @@ class GuideWidget(QWidget):
 
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
+        if self.opener.is_opening:
+            self.status.setText(OPENING)
+        elif self.status.text() == OPENING:
+            self.status.setText(START)
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
 
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
+        without = without if self.card.isHidden() else OWN
         self.status.setText(_told(outcome) if outcome.report.hints else without)
         self.advanced.offer_guide_points(outcome.session.network)
         self._enable()

@@ -41,6 +41,7 @@ class LayerSets:
             title = f"{image.name}, {network.label}" if others else image.name
             found = self._make(image, network.card.classes, title)
             self._sets[image, network.label] = found
+        self._reveal(found)
         return found
 
     def find(self, image: Image | None, network: Known) -> GuideLayers | None:

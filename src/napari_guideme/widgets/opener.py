@@ -62,6 +62,11 @@ class Opener(QObject):
         """Whether something is being loaded."""
         return self._opening.is_busy or self._trying.is_busy
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a network is being opened that is not chosen yet."""
+        return self._opening.is_busy
+
     def open(self, source: str | Path) -> None:
         """Open a network and choose it; if that fails, nothing changes."""
         device = self._controller.choice.device
