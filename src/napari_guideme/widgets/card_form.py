@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -36,7 +38,7 @@ RANGES = {
         "The darkest pixels of each image become 0, the brightest 1; usual in microscopy.",
     ),
     "dtype": (
-        "0 to 255 becomes 0 to 1",
+        "0-255 becomes 0-1",
         "8-bit images are divided by 255, 16-bit ones by 65535; usual for photographs.",
     ),
     "standardised": (
@@ -51,8 +53,8 @@ ORDERS = {
 }
 NO_SEPARATOR = "none"
 
-#: The column of the table that holds the names, beside their colours.
-NAME = 1
+#: Columns of the table beside the colour: the name, and how much of the picture the class has.
+NAME, SHARE = 1, 2
 
 
 class CardForm(QWidget):
@@ -69,7 +71,7 @@ class CardForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._card = NetworkCard()
-        self.names = QTableWidget(0, 2)
+        self.names = QTableWidget(0, 3)
         self.value_range = QComboBox()
         self.range_hint = QLabel(wordWrap=True)
         for index, (text, hint) in enumerate(RANGES.values()):
@@ -106,6 +108,18 @@ class CardForm(QWidget):
         self.size.setText(_text(preparation.size or ()))
         self._enable(preparation)
         self.blockSignals(False)
+
+    def show_shares(self, shares: NDArray[np.floating]) -> None:
+        """Say which classes are in the picture, and bring the first of them into view."""
+        self.blockSignals(True)
+        for row, share in enumerate(shares[: self._count]):
+            seen = QTableWidgetItem(f"{share:.0%}" if share else "")
+            seen.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            seen.setToolTip("How much of the picture it has")
+            self.names.setItem(row, SHARE, seen)
+        self.blockSignals(False)
+        if shares[1:].any():
+            self.names.scrollToItem(self.names.item(int(shares[1:].argmax()) + 1, NAME))
 
     def card(self) -> NetworkCard:
         """Read the fields.
@@ -184,6 +198,7 @@ class CardForm(QWidget):
         self.names.horizontalHeader().hide()
         self.names.verticalHeader().hide()
         self.names.setColumnWidth(0, 34)
+        self.names.setColumnWidth(SHARE, 44)
         self.names.horizontalHeader().setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.names.verticalHeader().setDefaultSectionSize(26)
         form = QFormLayout()

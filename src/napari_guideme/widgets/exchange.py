@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished refinement shows."""
+    """What a finished refinement shows; `shares` is how much of the slice each class has."""
 
     part: Slice
     session: GuideSession
     labels: NDArray[np.integer]
     changed: NDArray[np.bool_]
+    shares: NDArray[np.floating]
     unmet: list[tuple[float, ...]]
     report: Report
 

@@ -9,16 +9,19 @@ from magicgui.widgets import create_widget
 from napari import Viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QFormLayout,
+    QFrame,
     QGridLayout,
     QGroupBox,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -91,7 +94,14 @@ class GuideWidget(QWidget):
         choices = QFormLayout()
         choices.addRow("Image", self.image.native)
         choices.addRow("Network", self.network)
-        column = QVBoxLayout(self)
+        content = QWidget()
+        area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(content)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(area)
+        column = QVBoxLayout(content)
         column.addLayout(choices)
         column.addWidget(self.run)
         column.addWidget(self.status)
@@ -107,7 +117,7 @@ class GuideWidget(QWidget):
         tools.addLayout(_row(self.undo, self.redo, self.clear))
         for widget in (self.changes, self.keep, self.as_objects, self.overwrite, self.advanced):
             tools.addWidget(widget)
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(320)
 
     def _fill_classes(self) -> None:
         for button in self.classes.buttons():

@@ -141,6 +141,7 @@ class NetworkPanel(QGroupBox):
         )
         self.cancel.clicked.connect(self._revert)
         opener.tried.connect(self._show)
+        self._controller.refined.connect(lambda outcome: self.form.show_shares(outcome.shares))
         opener.refused.connect(lambda message: self._tell(f"{message}."))
 
 

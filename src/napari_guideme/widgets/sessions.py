@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Layer
 
 from napari_guideme.hints import Hint
@@ -45,7 +46,9 @@ class Sessions:
         yield from session.refine()
         report = session.report()
         unmet = [centre(list(session.hints)[i]) for i in report.unmet]
-        return Outcome(part, session, session.labels(), session.changed(), unmet, report)
+        labels = session.labels()
+        shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
+        return Outcome(part, session, labels, session.changed(), shares, unmet, report)
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
