@@ -3,13 +3,16 @@
     python docs/screenshots.py        (needs a screen, or xvfb-run)
 
 Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
-after the demo's clicks), ``correction.png`` (a part of both canvases) and
-``widget-asking.png`` (the second question of *Ask me*).
+after the demo's clicks), ``correction.png`` (a part of both canvases),
+``widget-asking.png`` (the second question of *Ask me*) and ``widget-opening.png``
+(a network whose file says little).
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import napari
 import numpy as np
@@ -17,6 +20,8 @@ from imageio import v3 as imageio
 from qtpy.QtTest import QTest
 
 from napari_guideme.demo import demo_hints, demo_image
+from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
+from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.widgets.guide import GuideWidget
 
 HERE = Path(__file__).parent
@@ -27,7 +32,7 @@ CENTRE, ZOOM = (365, 235), 3.0
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    while widget.controller.is_busy or widget.asking.asker.is_busy:
+    while any(part.is_busy for part in (widget.controller, widget.opener, widget.asking.asker)):
         QTest.qWait(50)
     QTest.qWait(500)
 
@@ -73,6 +78,22 @@ def take_questions() -> None:
     viewer.close()
 
 
+def take_opening(folder: Path) -> None:
+    """Open the bundled weights with a card that lacks names and values, and name a class."""
+    weights = catalogue()["nuclei"].path
+    told = {"channels": 3, "multiple": 16}
+    file = Path(shutil.copy(weights, folder / "cells.safetensors"))
+    architecture = read_card(sidecar(weights)).architecture
+    write_card(sidecar(file), NetworkCard(architecture=architecture, preparation=told))
+    viewer, widget = opened()
+    widget.opener.open(file)
+    wait(widget)
+    widget.card.form.names.item(1, 1).setText("nucleus")
+    wait(widget)
+    shot(viewer, "widget-opening.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -82,3 +103,5 @@ def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
 if __name__ == "__main__":
     take_clicks()
     take_questions()
+    with TemporaryDirectory() as folder:
+        take_opening(Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -143,7 +144,7 @@ class CardForm(QWidget):
             scale=_one("multiply by", self.scale),
             mean=_numbers("subtract", self.mean),
             std=_numbers("divide by", self.std),
-            channels=_whole("channels", self.channels)[0],
+            channels=int(_one("channels", self.channels, _whole)),
             size=_whole("resize to", self.size) or None,
         )
         return replace(
@@ -254,8 +255,8 @@ def _numbers(name: str, field: QLineEdit) -> Any:
         raise InputError(f"{name}: {field.text()!r} is not a list of numbers") from None
 
 
-def _one(name: str, field: QLineEdit) -> float:
-    numbers = _numbers(name, field)
+def _one(name: str, field: QLineEdit, read: Callable[[str, QLineEdit], Any] = _numbers) -> float:
+    numbers = read(name, field)
     if len(numbers) != 1:
         raise InputError(f"{name}: {field.text()!r} is not one number")
     return float(numbers[0])
@@ -263,6 +264,6 @@ def _one(name: str, field: QLineEdit) -> float:
 
 def _whole(name: str, field: QLineEdit) -> tuple[int, ...]:
     numbers = _numbers(name, field)
-    if any(number != int(number) for number in numbers):
+    if any(number % 1 != 0 for number in numbers):
         raise InputError(f"{name}: {field.text()!r} are not whole numbers")
     return tuple(map(int, numbers))

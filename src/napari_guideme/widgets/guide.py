@@ -163,12 +163,15 @@ class GuideWidget(QWidget):
             self.asking.asker.stop()
             self.controller.image = image
             self.status.setText(START)
+            self.card.look()
         self._enable()
 
     def _on_network(self, label: str) -> None:
         self.asking.asker.stop()
         self.controller.choose_network(self.controller.networks[label])
         self._show_network()
+        if self.controller.session is not None:
+            self.controller.run()
 
     def _show_network(self) -> None:
         """Show what is chosen: its name, its classes, and nothing of the one before."""

@@ -61,10 +61,21 @@ class NetworkPanel(QGroupBox):
         self._show(self._controller.network)
         self.show()
 
+    def look(self) -> None:
+        """Show what the network makes of an image that was chosen meanwhile."""
+        if not self.isHidden():
+            self._explain_card(self._controller.network)
+            self._opener.label()
+
     def _show(self, known: Known) -> None:
         self.form.show_card(known.card)
         self._tell("")
-        self.told.setText(_told(known) + (LOOK if self._controller.image else NO_IMAGE))
+        self._explain_card(known)
+
+    def _explain_card(self, known: Known) -> None:
+        missing = " and ".join(ASSUMED[entry] for entry in known.assumed)
+        guess = f"{known.label} does not say {missing}, so this is a guess. " if missing else ""
+        self.told.setText(guess + (LOOK if self._controller.image else NO_IMAGE))
 
     def _tell(self, refusal: str) -> None:
         """Say why the entries do not count, or that they do."""
@@ -94,6 +105,10 @@ class NetworkPanel(QGroupBox):
         self.hide()
         self.closed.emit()
 
+    def _save(self) -> None:
+        name = Path.home() / f"{self._controller.network.card.name}{SUFFIX}"
+        self._ask_where(self._opener.sidecar or name)
+
     def _ask_where(self, path: Path) -> None:
         dialog = QFileDialog(self, "Save the card", str(path.parent), f"Card (*{SUFFIX})")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -110,9 +125,9 @@ class NetworkPanel(QGroupBox):
             show_error(f"{error}; choose another folder")
             self._ask_where(Path.home() / path.name)
             return
-        expected = self._opener.place_to_save()
-        where = "" if path == expected else f"; it counts by itself as {expected}"
-        show_info(f"{path.name} is saved{where}")
+        beside = self._opener.sidecar
+        elsewhere = f"; it counts by itself as {beside}" if beside else "; give it with --card"
+        show_info(f"{path.name} is saved{'' if path == beside else elsewhere}")
         self._accept()
 
     # -- making -------------------------------------------------------------
@@ -136,15 +151,8 @@ class NetworkPanel(QGroupBox):
         opener = self._opener
         self.form.changed.connect(self._try)
         self.right.clicked.connect(lambda: opener.when_tried(self._accept))
-        self.save.clicked.connect(
-            lambda: opener.when_tried(lambda: self._ask_where(opener.place_to_save()))
-        )
+        self.save.clicked.connect(lambda: opener.when_tried(self._save))
         self.cancel.clicked.connect(self._revert)
         opener.tried.connect(self._show)
         self._controller.refined.connect(lambda outcome: self.form.show_shares(outcome.shares))
         opener.refused.connect(lambda message: self._tell(f"{message}."))
-
-
-def _told(known: Known) -> str:
-    missing = " and ".join(ASSUMED[entry] for entry in known.assumed)
-    return f"{known.label} does not say {missing}, so this is a guess. " if missing else ""

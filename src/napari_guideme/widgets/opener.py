@@ -83,6 +83,11 @@ class Opener(QObject):
         self._opening.cancel()
         self._trying.cancel()
 
+    def label(self) -> None:
+        """Label the image, if there is one."""
+        if self._controller.image is not None:
+            self._controller.run()
+
     # -- cards --------------------------------------------------------------
 
     def begin(self) -> None:
@@ -119,14 +124,13 @@ class Opener(QObject):
         before, self._before = self._before, None
         if before is not None and before is not self._controller.network:
             self._replace(before)
-            self._label()
+            self.label()
 
-    def place_to_save(self) -> Path:
+    @property
+    def sidecar(self) -> Path | None:
         """Where the card of the chosen network is found when it is opened again."""
-        known = self._controller.network
-        if isinstance(known.source, Path):
-            return sidecar(known.source)
-        return sidecar(Path.home() / f"{known.source.rpartition(':')[2]}.card")
+        source = self._controller.network.source
+        return sidecar(source) if isinstance(source, Path) else None
 
     def save(self, path: Path) -> None:
         """Write the card of the chosen network.
@@ -144,14 +148,14 @@ class Opener(QObject):
         known = self._controller.networks.add(*result)
         self._controller.choose_network(known)
         self.opened.emit(known)
-        self._label()
+        self.label()
 
     def _on_tried(self, result: tuple[Known, FrozenNetwork, str]) -> None:
         known, network, device = result
         self._controller.networks.put(known, network, device)
         self._replace(known)
         self.tried.emit(known)
-        self._label()
+        self.label()
         then, self._then = self._then, None
         if then is not None:
             then()
@@ -163,10 +167,6 @@ class Opener(QObject):
         self._controller.choose_network(known)
         if former is not self._before:
             self._controller.forget_network(former)
-
-    def _label(self) -> None:
-        if self._controller.image is not None:
-            self._controller.run()
 
     def _on_refused(self, error: Exception) -> None:
         self._then = None
