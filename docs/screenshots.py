@@ -18,6 +18,7 @@ import napari
 import numpy as np
 from imageio import v3 as imageio
 from qtpy.QtTest import QTest
+from skimage.data import cell
 
 from napari_guideme.demo import demo_hints, demo_image
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
@@ -37,11 +38,11 @@ def wait(widget: GuideWidget) -> None:
     QTest.qWait(500)
 
 
-def opened() -> tuple[napari.Viewer, GuideWidget]:
-    """Open the widget beside the demo's picture."""
+def opened(picture: np.ndarray, name: str) -> tuple[napari.Viewer, GuideWidget]:
+    """Open the widget beside a picture."""
     viewer = napari.Viewer()
     viewer.window._qt_window.resize(*WINDOW)
-    viewer.add_image(demo_image(), name="stained tissue", rgb=True)
+    viewer.add_image(picture, name=name)
     widget = GuideWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Correct a network by clicks")
     widget.reset_choices()
@@ -51,7 +52,7 @@ def opened() -> tuple[napari.Viewer, GuideWidget]:
 
 def take_clicks() -> None:
     """Run, click and take a picture before and after."""
-    viewer, widget = opened()
+    viewer, widget = opened(demo_image(), "stained tissue")
     widget.run.click()
     wait(widget)
     viewer.camera.center = (0, *CENTRE)
@@ -69,7 +70,7 @@ def take_clicks() -> None:
 
 def take_questions() -> None:
     """Answer the first question and take a picture of the second."""
-    viewer, widget = opened()
+    viewer, widget = opened(demo_image(), "stained tissue")
     widget.asking.ask.click()
     wait(widget)
     widget.asking.candidates[0].click()
@@ -82,13 +83,13 @@ def take_opening(folder: Path) -> None:
     """Open the bundled weights with a card that lacks names and values, and name a class."""
     weights = catalogue()["nuclei"].path
     told = {"channels": 3, "multiple": 16}
-    file = Path(shutil.copy(weights, folder / "cells.safetensors"))
+    file = Path(shutil.copy(weights, folder / "our_unet.safetensors"))
     architecture = read_card(sidecar(weights)).architecture
     write_card(sidecar(file), NetworkCard(architecture=architecture, preparation=told))
-    viewer, widget = opened()
+    viewer, widget = opened(cell(), "cell")
     widget.opener.open(file)
     wait(widget)
-    widget.card.form.names.item(1, 1).setText("nucleus")
+    widget.card.form.names.item(1, 1).setText("cell")
     wait(widget)
     shot(viewer, "widget-opening.png")
     viewer.close()

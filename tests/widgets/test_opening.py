@@ -281,11 +281,13 @@ def test_opening_can_be_cancelled(widget, qtbot, toy, monkeypatch):
     qtbot.waitUntil(lambda: bool(started), timeout=60_000)
     assert "Opening" in widget.status.text()
     assert widget.progress.isVisibleTo(widget)
+    assert not widget.network.isEnabled()
     widget.cancel.click()
     settle(qtbot, widget)
     assert widget.controller.network.label == "nuclei"
     assert "toy" not in [known.label for known in widget.controller.networks]
     assert "Opening" not in widget.status.text()
+    assert widget.network.isEnabled()
 
 
 def test_two_networks_keep_their_own_hints_and_labels(widget, viewer, qtbot, toy):
@@ -350,7 +352,7 @@ def test_an_image_that_comes_later_is_labelled(viewer, qtbot, toy):
         widget.opener.open(toy)
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     finish(qtbot, widget, lambda: viewer.add_image(pixels, name="late"))
-    assert "see at once" in widget.card.told.text()
+    assert "Name the classes" in widget.card.told.text()
     assert shown(widget)[-1].all()
 
 

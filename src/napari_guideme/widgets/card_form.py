@@ -114,7 +114,7 @@ class CardForm(QWidget):
         """Say which classes are in the picture, and bring the first of them into view."""
         self.blockSignals(True)
         for row, share in enumerate(shares[: self._count]):
-            seen = QTableWidgetItem(f"{share:.0%}" if share else "")
+            seen = QTableWidgetItem(_percent(share))
             seen.setFlags(Qt.ItemFlag.ItemIsEnabled)
             seen.setToolTip("How much of the picture it has")
             self.names.setItem(row, SHARE, seen)
@@ -196,10 +196,11 @@ class CardForm(QWidget):
         self.size.setToolTip("Rows, columns; empty if the network takes every size")
 
     def _lay_out(self) -> None:
+        self.names.setEditTriggers(QTableWidget.EditTrigger.AllEditTriggers)
         self.names.horizontalHeader().hide()
         self.names.verticalHeader().hide()
         self.names.setColumnWidth(0, 34)
-        self.names.setColumnWidth(SHARE, 44)
+        self.names.setColumnWidth(SHARE, 56)
         self.names.horizontalHeader().setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         self.names.verticalHeader().setDefaultSectionSize(26)
         form = QFormLayout()
@@ -240,6 +241,10 @@ class CardForm(QWidget):
         if field.isModified():
             field.setModified(False)
             self.changed.emit()
+
+
+def _percent(share: float) -> str:
+    return "" if not share else f"{share:.0%}" if share >= 0.01 else "< 1%"
 
 
 def _text(values: tuple[Any, ...]) -> str:

@@ -196,7 +196,7 @@ class GuideWidget(QWidget):
     def _on_card(self) -> None:
         editing = not self.card.isHidden()
         self._tools.setVisible(not editing)
-        self.network.setEnabled(not editing)
+        self._enable()
         self._fill_classes()
         if not editing and self.controller.layers is not None:
             self.status.setText(CLICK)
@@ -237,6 +237,7 @@ class GuideWidget(QWidget):
 
     def _enable(self) -> None:
         session = self.controller.session
+        self.network.setEnabled(self.card.isHidden() and not self.opener.is_opening)
         self.run.setEnabled(self.controller.image is not None)
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)

@@ -95,7 +95,7 @@ class Networks:
 
     def forget(self, known: Known) -> None:
         """Unload a network that is not chosen any more."""
-        for key in [key for key in self._loaded if key[0] is known]:
+        for key in [key for key in list(self._loaded) if key[0] is known]:
             del self._loaded[key]
 
     def unload(self) -> None:

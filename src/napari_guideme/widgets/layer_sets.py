@@ -74,4 +74,6 @@ class LayerSets:
 
     def _reveal(self, layers: GuideLayers) -> None:
         for layer in filter(None, map(layers.existing, ROLES)):
-            layer.visible = self._hidden.pop(layer, layer.visible)
+            # napari takes the tool out of the user's hand whenever this is set.
+            if layer in self._hidden:
+                layer.visible = self._hidden.pop(layer)

@@ -23,7 +23,9 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.opener import Opener
 
-LOOK = "Change an entry and see at once what becomes of the labels."
+LOOK = (
+    "Name the classes. If the labels look wrong, try other values or colours: they follow at once."
+)
 NO_IMAGE = "Open an image to see what the network makes of it."
 ASSUMED = {"classes": "how its classes are called", "value_range": "which values it expects"}
 
