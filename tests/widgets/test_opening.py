@@ -10,7 +10,8 @@ import onnx
 import pytest
 from imageio import v3 as imageio
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QLineEdit
 
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
 from napari_guideme.networks.catalogue import catalogue
@@ -128,6 +129,23 @@ def test_names_reach_buttons_and_hints(widget, qtbot, toy):
     assert [hint.class_name for hint in widget.controller.session.hints] == ["bright"]
     assert shown(widget)[5, 5] == 1
     assert len([layer for layer in widget.controller.viewer.layers if "clicks" in layer.name]) == 1
+
+
+def test_what_is_being_typed_is_left_alone(widget, qtbot, toy):
+    open_file(qtbot, widget, toy)
+    table = widget.card.form.names
+    name_cell(widget, 0).setText("dark")
+    table.editItem(name_cell(widget, 1))
+    (editor,) = table.findChildren(QLineEdit)
+    qtbot.keyClicks(editor, "bri")
+    with qtbot.waitSignal(widget.opener.tried, timeout=60_000):
+        pass
+    settle(qtbot, widget)
+    assert table.findChildren(QLineEdit) == [editor]
+    assert editor.text() == "bri"
+    qtbot.keyClicks(editor, "ght")
+    finish(qtbot, widget, lambda: qtbot.keyClick(editor, Qt.Key.Key_Return))
+    assert widget.controller.classes == ("dark", "bright")
 
 
 def test_looks_right_goes_on_with_the_card(widget, qtbot, toy):

@@ -72,6 +72,7 @@ class CardForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._card = NetworkCard()
+        self._shares: NDArray[np.floating] = np.empty(0)
         self.names = QTableWidget(0, 3)
         self.value_range = QComboBox()
         self.range_hint = QLabel(wordWrap=True)
@@ -100,13 +101,13 @@ class CardForm(QWidget):
         self._show_classes(card)
         self.value_range.setCurrentIndex(list(RANGES).index(preparation.value_range))
         self.order.setCurrentIndex(int(preparation.bgr))
-        self.percentiles.setText(_text(preparation.percentiles))
+        _fill(self.percentiles, _text(preparation.percentiles))
         self.per_channel.setChecked(preparation.per_channel)
-        self.scale.setText(_text((preparation.scale,)))
-        self.mean.setText(_text(preparation.mean))
-        self.std.setText(_text(preparation.std))
-        self.channels.setText(str(preparation.channels))
-        self.size.setText(_text(preparation.size or ()))
+        _fill(self.scale, _text((preparation.scale,)))
+        _fill(self.mean, _text(preparation.mean))
+        _fill(self.std, _text(preparation.std))
+        _fill(self.channels, str(preparation.channels))
+        _fill(self.size, _text(preparation.size or ()))
         self._enable(preparation)
         self.blockSignals(False)
 
@@ -119,7 +120,8 @@ class CardForm(QWidget):
             seen.setToolTip("How much of the picture it has")
             self.names.setItem(row, SHARE, seen)
         self.blockSignals(False)
-        if shares[1:].any():
+        moved, self._shares = not np.array_equal(shares, self._shares), shares
+        if moved and shares[1:].any():
             self.names.scrollToItem(self.names.item(int(shares[1:].argmax()) + 1, NAME))
 
     def card(self) -> NetworkCard:
@@ -165,7 +167,10 @@ class CardForm(QWidget):
         self.names.setRowCount(len(card.classes))
         colours = class_colours(len(card.classes))
         for row, (name, colour) in enumerate(zip(card.classes, colours, strict=True)):
-            self.names.setItem(row, NAME, QTableWidgetItem(name))
+            item = self.names.item(row, NAME)
+            # A name that stands there already stays: somebody may be typing.
+            if item is None or item.text() != name:
+                self.names.setItem(row, NAME, QTableWidgetItem(name))
             # The background is not tinted in the picture.
             tint = f"background: {colour};" if row else "border: 1px dashed gray;"
             self.names.setCellWidget(row, 0, QLabel(styleSheet=f"{tint} margin: 4px;"))
@@ -241,6 +246,12 @@ class CardForm(QWidget):
         if field.isModified():
             field.setModified(False)
             self.changed.emit()
+
+
+def _fill(field: QLineEdit, text: str) -> None:
+    """Show a text, unless somebody is typing another one."""
+    if not (field.hasFocus() and field.isModified()):
+        field.setText(text)
 
 
 def _percent(share: float) -> str:

@@ -74,6 +74,11 @@ class NetworkPanel(QGroupBox):
         self._tell("")
         self._explain_card(known)
 
+    def _on_tried(self, known: Known) -> None:
+        """Show the card that counts now, but leave what is told to be wrong to the user."""
+        if not self.refusal.text():
+            self._show(known)
+
     def _explain_card(self, known: Known) -> None:
         missing = " and ".join(ASSUMED[entry] for entry in known.assumed)
         guess = f"{known.label} does not say {missing}, so this is a guess. " if missing else ""
@@ -155,6 +160,6 @@ class NetworkPanel(QGroupBox):
         self.right.clicked.connect(lambda: opener.when_tried(self._accept))
         self.save.clicked.connect(lambda: opener.when_tried(self._save))
         self.cancel.clicked.connect(self._revert)
-        opener.tried.connect(self._show)
+        opener.tried.connect(self._on_tried)
         self._controller.refined.connect(lambda outcome: self.form.show_shares(outcome.shares))
         opener.refused.connect(lambda message: self._tell(f"{message}."))
