@@ -3,20 +3,26 @@
     python docs/screenshots.py        (needs a screen, or xvfb-run)
 
 Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
-after the demo's clicks), ``correction.png`` (a part of both canvases) and
-``widget-asking.png`` (the second question of *Ask me*).
+after the demo's clicks), ``correction.png`` (a part of both canvases),
+``widget-asking.png`` (the second question of *Ask me*) and ``widget-opening.png``
+(a network whose file says little).
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import napari
 import numpy as np
 from imageio import v3 as imageio
 from qtpy.QtTest import QTest
+from skimage.data import cell
 
 from napari_guideme.demo import demo_hints, demo_image
+from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
+from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.widgets.guide import GuideWidget
 
 HERE = Path(__file__).parent
@@ -27,16 +33,16 @@ CENTRE, ZOOM = (365, 235), 3.0
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    while widget.controller.is_busy or widget.asking.asker.is_busy:
+    while any(part.is_busy for part in (widget.controller, widget.opener, widget.asking.asker)):
         QTest.qWait(50)
     QTest.qWait(500)
 
 
-def opened() -> tuple[napari.Viewer, GuideWidget]:
-    """Open the widget beside the demo's picture."""
+def opened(picture: np.ndarray, name: str) -> tuple[napari.Viewer, GuideWidget]:
+    """Open the widget beside a picture."""
     viewer = napari.Viewer()
     viewer.window._qt_window.resize(*WINDOW)
-    viewer.add_image(demo_image(), name="stained tissue", rgb=True)
+    viewer.add_image(picture, name=name)
     widget = GuideWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Correct a network by clicks")
     widget.reset_choices()
@@ -46,7 +52,7 @@ def opened() -> tuple[napari.Viewer, GuideWidget]:
 
 def take_clicks() -> None:
     """Run, click and take a picture before and after."""
-    viewer, widget = opened()
+    viewer, widget = opened(demo_image(), "stained tissue")
     widget.run.click()
     wait(widget)
     viewer.camera.center = (0, *CENTRE)
@@ -64,12 +70,28 @@ def take_clicks() -> None:
 
 def take_questions() -> None:
     """Answer the first question and take a picture of the second."""
-    viewer, widget = opened()
+    viewer, widget = opened(demo_image(), "stained tissue")
     widget.asking.ask.click()
     wait(widget)
     widget.asking.candidates[0].click()
     wait(widget)
     shot(viewer, "widget-asking.png")
+    viewer.close()
+
+
+def take_opening(folder: Path) -> None:
+    """Open the bundled weights with a card that lacks names and values, and name a class."""
+    weights = catalogue()["nuclei"].path
+    told = {"channels": 3, "multiple": 16}
+    file = Path(shutil.copy(weights, folder / "our_unet.safetensors"))
+    architecture = read_card(sidecar(weights)).architecture
+    write_card(sidecar(file), NetworkCard(architecture=architecture, preparation=told))
+    viewer, widget = opened(cell(), "cell")
+    widget.opener.open(file)
+    wait(widget)
+    widget.card.form.names.item(1, 1).setText("cell")
+    wait(widget)
+    shot(viewer, "widget-opening.png")
     viewer.close()
 
 
@@ -82,3 +104,5 @@ def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
 if __name__ == "__main__":
     take_clicks()
     take_questions()
+    with TemporaryDirectory() as folder:
+        take_opening(Path(folder))

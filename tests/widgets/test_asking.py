@@ -256,7 +256,7 @@ def test_a_question_for_a_state_that_is_past_is_dropped(asking, qtbot):
 
 
 def test_cancelling_the_refinement_ends_the_asking(guide, qtbot):
-    guide.method.setCurrentText("guide-me")
+    guide.advanced.method.setCurrentText("guide-me")
     settle(qtbot, guide)
     wait_for_question(qtbot, guide, guide.asking.ask.click)
     guide.asking.candidates[1].click()
@@ -366,7 +366,7 @@ def test_of_many_classes_the_likeliest_are_buttons_and_the_rest_a_list(asking, q
 
 def test_choosing_another_device_does_not_disturb(asking, qtbot):
     """Its session starts anew, with the same hints."""
-    asking.device.setCurrentText("cpu")
+    asking.advanced.device.setCurrentText("cpu")
     wait_for_question(qtbot, asking, asking.asking.candidates[1].click)
     assert len(asking.controller.layers.clicks.data) == 1
     assert asker_of(asking).answered == 1

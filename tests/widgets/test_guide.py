@@ -122,7 +122,7 @@ def test_a_click_while_one_is_running_is_not_lost(guide, qtbot):
 
 
 def test_cancel_leaves_the_labels(guide, qtbot):
-    guide.method.setCurrentText("guide-me")
+    guide.advanced.method.setCurrentText("guide-me")
     qtbot.waitUntil(lambda: not guide.controller.is_busy, timeout=60_000)
     before = guide.controller.layers.labels.data.copy()
     guide.controller.choose_class(wrong_class(guide))
@@ -206,7 +206,7 @@ def test_a_click_outside_is_told_and_harmless(guide, qtbot):
 
 
 def test_other_methods_work_in_the_widget(guide, qtbot):
-    finish(qtbot, guide, lambda: guide.method.setCurrentText("f-brs"))
+    finish(qtbot, guide, lambda: guide.advanced.method.setCurrentText("f-brs"))
     name = wrong_class(guide)
     click(qtbot, guide, AT, name)
     assert shown_class(guide) == name
@@ -304,20 +304,20 @@ def test_three_dimensional_view_is_told(guide, viewer, qtbot):
 
 
 def test_undo_brings_the_method_back(guide, qtbot):
-    finish(qtbot, guide, lambda: guide.method.setCurrentText("f-brs"))
+    finish(qtbot, guide, lambda: guide.advanced.method.setCurrentText("f-brs"))
     click(qtbot, guide, AT, wrong_class(guide))
     finish(qtbot, guide, guide.undo.click)
-    assert guide.method.currentText() == "f-brs"
+    assert guide.advanced.method.currentText() == "f-brs"
     finish(qtbot, guide, guide.undo.click)
-    assert guide.method.currentText() == guide.controller.method == "residual"
+    assert guide.advanced.method.currentText() == guide.controller.method == "residual"
 
 
 def test_the_device_can_be_chosen(guide, qtbot):
-    assert {guide.device.itemText(i) for i in range(2)} == {"auto", "cpu"}
+    assert {guide.advanced.device.itemText(i) for i in range(2)} == {"auto", "cpu"}
     click(qtbot, guide, AT, wrong_class(guide))
-    guide.device.setCurrentText("cpu")
+    guide.advanced.device.setCurrentText("cpu")
     finish(qtbot, guide, guide.run.click)
-    assert str(guide.controller._network.device) == "cpu"
+    assert str(guide.controller.session.network.device) == "cpu"
     assert guide.controller.outcome.report.hints == 1
 
 

@@ -122,6 +122,8 @@ class FrozenNetwork:
             channels_last=channels_last,
             preparation=preparation.to_dict(),
         )
+        #: Entries of the card that nobody told.
+        self.assumed: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_guideme.errors import InputError
+from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, beside, sidecar
 from napari_guideme.networks.formats import bioimage, monai
 from napari_guideme.networks.formats.archive import names
@@ -100,8 +101,10 @@ def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None)
     known = (card or NetworkCard()).completed(guess_card(path))
     # What torch has to say of its own insides while it loads is not for the user.
     with warnings.catch_warnings(action="ignore"):
-        network = freeze(format_of(path).load(path, known), known, device)
-    _tell_assumptions(path, known, network)
+        module = format_of(path).load(path, known)
+        cancelling.check()
+        network = freeze(module, known, device)
+    _tell_assumptions(path, network)
     return network
 
 
@@ -127,6 +130,8 @@ def freeze(module: nn.Module, card: NetworkCard, device: str) -> FrozenNetwork:
         description=card.description,
     )
     network.card = replace(network.card, architecture=card.architecture)
+    told = {"classes": bool(card.classes), "value_range": "value_range" in card.preparation}
+    network.assumed = tuple(entry for entry, is_told in told.items() if not is_told)
     return network
 
 
@@ -144,6 +149,7 @@ def _fitting_multiple(module: nn.Module, entries: Mapping[str, Any], channels_la
 
     ndim, channels = entries.get("ndim", 2), entries.get("channels", 3)
     for multiple in _MULTIPLES:
+        cancelling.check()
         odd = 2 * ((64 if ndim == 2 else 32) // (2 * multiple)) + 1
         sides = [multiple * (odd + 2 * axis) for axis in range(ndim)]
         x = torch.rand((1, *sides, channels) if channels_last else (1, channels, *sides))
@@ -158,17 +164,16 @@ def _fitting_multiple(module: nn.Module, entries: Mapping[str, Any], channels_la
     return 1
 
 
-def _tell_assumptions(path: Path, known: NetworkCard, network: FrozenNetwork) -> None:
-    assumed = []
-    if not known.classes:
-        assumed.append(f"classes {', '.join(network.classes)}")
-    if "value_range" not in known.preparation:
-        low, high = network.preparation.percentiles
-        assumed.append(f"percentiles {low:g} and {high:g} of an image as 0 and 1")
-    if assumed:
+def _tell_assumptions(path: Path, network: FrozenNetwork) -> None:
+    low, high = network.preparation.percentiles
+    in_words = {
+        "classes": f"classes {', '.join(network.classes)}",
+        "value_range": f"percentiles {low:g} and {high:g} of an image as 0 and 1",
+    }
+    if network.assumed:
         logger.warning(
             "%s does not say all: assumed are %s; %s beside it can say otherwise",
             path.name,
-            ", ".join(assumed),
+            ", ".join(in_words[entry] for entry in network.assumed),
             sidecar(path).name,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari import Viewer
@@ -12,16 +14,16 @@ from qtpy.QtCore import QObject, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, Scribble
-from napari_guideme.networks.catalogue import catalogue, open_network
-from napari_guideme.widgets.exchange import Kept, Outcome, centre, is_inside, kept_with, tell
+from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
 from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.known import Choice, Known, Networks
+from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.sessions import Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.methods import Step
-    from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
 
 
@@ -58,14 +60,14 @@ class Controller(QObject):
         super().__init__(parent)
         self.viewer = viewer
         self.image: Image | None = None
-        self.network_name = next(iter(catalogue()))
+        self.networks = Networks()
+        self.choice = Choice(next(iter(self.networks)))
         self.method = DEFAULT_METHOD
-        self.device = "auto"
         self.show_changes = False
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
-        self._network: FrozenNetwork | None = None
-        self._sessions = Sessions()
+        self._sets = LayerSets(viewer, self._make_layers)
+        self._sessions = Sessions(self.networks)
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -86,7 +88,12 @@ class Controller(QObject):
     @property
     def classes(self) -> tuple[str, ...]:
         """Classes of the chosen network."""
-        return catalogue()[self.network_name].classes
+        return self.network.card.classes
+
+    @property
+    def network(self) -> Known:
+        """The chosen network."""
+        return self.choice.network
 
     @property
     def session(self) -> GuideSession | None:
@@ -99,7 +106,7 @@ class Controller(QObject):
             return None
 
     def _session_of(self, part: Slice) -> GuideSession | None:
-        return self._sessions.find(self.network_name, part)
+        return self._sessions.find(self.choice, part)
 
     # -- what the user asks for ---------------------------------------------
 
@@ -139,10 +146,32 @@ class Controller(QObject):
         if self.session is not None:
             self.run()
 
+    def choose_network(self, known: Known) -> None:
+        """Use this network, or the same one with another card; layers and classes follow."""
+        self.job.cancel()
+        self.choice = Choice(known, self.choice.device)
+        self.layers = self._sets.find(self.image, known)
+        self._sets.show(self.image, known)
+        self.set_show_changes(self.show_changes)
+
+    def choose_guide_point(self, name: str | None) -> None:
+        """Guide there from now on, ``None`` where the network itself would."""
+        if name != self.choice.guide_point:
+            had_session = self.session is not None
+            self.choice = replace(self.choice, guide_point=name)
+            if had_session:
+                self.run()
+
+    def forget_network(self, known: Known) -> None:
+        """Drop a network that is not chosen any more, with its sessions."""
+        self.networks.forget(known)
+        self._sessions.forget_network(known)
+
     def choose_device(self, name: str) -> None:
         """Compute there from now on; hints stay, the history of undo starts anew."""
-        if name != self.device:
-            self.device, self._network = name, None
+        if name != self.choice.device:
+            self.choice = replace(self.choice, device=name)
+            self.networks.unload()
             self._sessions.clear()
 
     def undo(self) -> None:
@@ -185,7 +214,7 @@ class Controller(QObject):
         self.show_changes = shown
         if self.layers is None:
             return
-        if shown and self.outcome is not None:
+        if shown and self.outcome is not None and self.outcome.session is self.session:
             self.layers.write_changes(self.outcome.part, self.outcome.changed)
         layer = self.layers.existing("changes")
         if layer is not None:
@@ -194,16 +223,16 @@ class Controller(QObject):
     # -- from layers to sessions --------------------------------------------
 
     def _guide_layers(self) -> GuideLayers:
-        image = self._checked_image()
-        layers = self.layers
-        if layers is None or layers.image is not image or layers.classes != self.classes:
-            chosen = layers.current_class if layers is not None else None
-            self.layers = layers = GuideLayers(
-                self.viewer, image, self.classes, self._on_hints, self.class_changed.emit
-            )
-            if chosen in layers.classes:
-                layers.current_class = str(chosen)
-            self._bind_keys(layers)
+        self.layers = self._sets.of(self._checked_image(), self.network)
+        return self.layers
+
+    def _make_layers(self, image: Image, classes: tuple[str, ...], title: str) -> GuideLayers:
+        layers = GuideLayers(
+            self.viewer, image, classes, self._on_hints, self.class_changed.emit, title
+        )
+        if self.layers is not None and self.layers.current_class in classes:
+            layers.current_class = self.layers.current_class
+        self._bind_keys(layers)
         return layers
 
     def _bind_keys(self, layers: GuideLayers) -> None:
@@ -258,37 +287,15 @@ class Controller(QObject):
         self._request(part, list(session.hints))
 
     def _request(self, part: Slice, hints: list[Hint]) -> None:
-        self.job.request(lambda: self._work(part, hints), f"Refining {part.layer.name}")
-
-    # -- in the background --------------------------------------------------
-
-    def _work(self, part: Slice, hints: list[Hint]) -> Generator[Step, None, Outcome]:
-        session = self._session_of(part)
-        if session is None:
-            session = self._open(part)
-            tell(session, hints, self.method)
-            self._sessions.remember(self.network_name, part, session)
-        yield from session.refine()
-        report = session.report()
-        unmet = [centre(list(session.hints)[i]) for i in report.unmet]
-        return Outcome(part, session, session.labels(), session.changed(), unmet, report)
-
-    def _open(self, part: Slice) -> GuideSession:
-        from napari_guideme.session import GuideSession
-
-        if self._network is None or self._network.name != self.network_name:
-            self._network = open_network(self.network_name, self.device)
-        session = GuideSession(
-            part.pixels(), self._network, channel_axis=-1 if part.layer.rgb else None
-        )
-        session.predict()
-        return session
+        refined = partial(self._sessions.refined, self.choice, part, hints, self.method)
+        self.job.request(refined, f"Refining {part.layer.name}")
 
     # -- from sessions to layers --------------------------------------------
 
     def _on_done(self, outcome: Outcome) -> None:
         layers = self.layers
-        if layers is None or outcome.part.layer not in self.viewer.layers:
+        image = outcome.part.layer
+        if layers is None or layers.image is not image or image not in self.viewer.layers:
             return
         self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)
@@ -305,6 +312,7 @@ class Controller(QObject):
     def _on_removed(self, event: Any) -> None:
         """Forget the sessions of an image that was deleted."""
         self._sessions.forget(event.value)
+        self._sets.forget(event.value)
 
     def _on_failed(self, error: Exception) -> None:
         if not isinstance(error, InputError):

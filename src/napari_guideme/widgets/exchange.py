@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from napari_guideme.hints import Click, Hint, Hints
+from napari_guideme.errors import InputError
+from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.slices import Slice
 
@@ -19,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished refinement shows."""
+    """What a finished refinement shows; `shares` is how much of the slice each class has."""
 
     part: Slice
     session: GuideSession
     labels: NDArray[np.integer]
     changed: NDArray[np.bool_]
+    shares: NDArray[np.floating]
     unmet: list[tuple[float, ...]]
     report: Report
 
@@ -66,6 +70,25 @@ def tell(session: GuideSession, hints: list[Hint], method: str) -> None:
     known = [hint for hint in session.hints if hint in hints]
     session.method = method
     session.replace(Hints().added([*known, *(hint for hint in hints if hint not in known)]))
+
+
+def strokes(painted: NDArray[np.integer], classes: Sequence[str]) -> list[Scribble]:
+    """Read scribbles from painted pixels: 0 is nothing, k + 1 is class k."""
+    found = []
+    for index, box in enumerate(ndimage.find_objects(painted)):
+        if box is None:
+            continue
+        if index >= len(classes):
+            raise InputError(
+                f"scribbles with label {index + 1} have no class; choose one with the "
+                f"buttons (labels 1 to {len(classes)})"
+            )
+        corner = tuple(side.start for side in box)
+        regions, count = ndimage.label(painted[box] == index + 1, np.ones((3, 3)))
+        found += [
+            Scribble.from_mask(regions == n, classes[index], corner) for n in range(1, count + 1)
+        ]
+    return found
 
 
 def is_inside(click: Click, part: Slice) -> bool:

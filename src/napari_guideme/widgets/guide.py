@@ -14,27 +14,32 @@ from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QFormLayout,
+    QFrame,
     QGridLayout,
     QGroupBox,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
-from napari_guideme.guidance import METHOD_NAMES
-from napari_guideme.networks.catalogue import catalogue
+from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.ask_panel import AskPanel
 from napari_guideme.widgets.colours import class_colours
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
+from napari_guideme.widgets.known import Known
+from napari_guideme.widgets.network_choice import NetworkChoice
+from napari_guideme.widgets.network_panel import NetworkPanel
+from napari_guideme.widgets.opener import Opener
 
 START = "Choose an image and press Run."
+OPENING = "Opening the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
+OWN = "These are the network's own labels."
 CLICK = "Now choose a class below and click where the labels are wrong."
 
 
@@ -45,13 +50,14 @@ class GuideWidget(QWidget):
         super().__init__()
         self.controller = Controller(napari_viewer, self)
         self.image: Any = create_widget(annotation=Image, label="Image")
-        self.network = _combo({n: e.description for n, e in catalogue().items()})
-        self.method = _combo(METHOD_NAMES)
-        self.device = _combo({"auto": "The fastest device of this machine", "cpu": ""})
+        self.opener = Opener(self.controller, self)
+        self.network = NetworkChoice(self.controller, self.opener, self)
+        self.card = NetworkPanel(self.controller, self.opener, self)
+        self.advanced = Advanced(self.controller)
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
         self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
-        self.cancel = _button("Cancel", "Stop computing; nothing changes", self.controller.cancel)
+        self.cancel = _button("Cancel", "Stop computing; nothing changes", self._cancel)
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles", self.controller.undo)
         self.redo = _button("Redo", "Ctrl+Shift+Z", self.controller.redo)
         self.clear = _button("Clear", "Take all hints of this slice back", self.controller.clear)
@@ -63,6 +69,7 @@ class GuideWidget(QWidget):
         self.overwrite = QCheckBox("overwrite what was kept before")
         self.classes = QButtonGroup(self, exclusive=True)
         self._class_box = QGroupBox("Click with")
+        self._tools = QWidget()
         self.asking = AskPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
@@ -78,7 +85,7 @@ class GuideWidget(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop computing with the widget."""
         self.asking.asker.stop()
-        self.controller.cancel()
+        self._cancel()
         super().closeEvent(event)
 
     # -- layout -------------------------------------------------------------
@@ -87,28 +94,30 @@ class GuideWidget(QWidget):
         choices = QFormLayout()
         choices.addRow("Image", self.image.native)
         choices.addRow("Network", self.network)
-        advanced = QWidget()
-        advanced_choices = QFormLayout(advanced)
-        advanced_choices.addRow("Method", self.method)
-        advanced_choices.addRow("Device", self.device)
-        fold = QCollapsible("Advanced")
-        fold.addWidget(advanced)
-        column = QVBoxLayout(self)
+        content = QWidget()
+        area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(content)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(area)
+        column = QVBoxLayout(content)
         column.addLayout(choices)
         column.addWidget(self.run)
         column.addWidget(self.status)
         column.addLayout(_row(self.progress, self.cancel))
-        column.addWidget(self._class_box)
-        column.addLayout(_row(self.point, self.paint))
-        column.addWidget(self.asking)
-        column.addLayout(_row(self.undo, self.redo, self.clear))
-        column.addWidget(self.changes)
-        column.addWidget(self.keep)
-        column.addWidget(self.as_objects)
-        column.addWidget(self.overwrite)
-        column.addWidget(fold)
+        column.addWidget(self.card)
+        column.addWidget(self._tools)
         column.addStretch(1)
-        self.setMinimumWidth(300)
+        tools = QVBoxLayout(self._tools)
+        tools.setContentsMargins(0, 0, 0, 0)
+        tools.addWidget(self._class_box)
+        tools.addLayout(_row(self.point, self.paint))
+        tools.addWidget(self.asking)
+        tools.addLayout(_row(self.undo, self.redo, self.clear))
+        for widget in (self.changes, self.keep, self.as_objects, self.overwrite, self.advanced):
+            tools.addWidget(widget)
+        self.setMinimumWidth(320)
 
     def _fill_classes(self) -> None:
         for button in self.classes.buttons():
@@ -129,9 +138,13 @@ class GuideWidget(QWidget):
 
     def _connect(self, viewer: Viewer) -> None:
         self.image.changed.connect(self._on_image)
-        self.network.currentTextChanged.connect(self._on_network)
-        self.method.currentTextChanged.connect(self.controller.choose_method)
-        self.device.currentTextChanged.connect(self.controller.choose_device)
+        self.network.chosen.connect(self._on_network)
+        self.network.edit.clicked.connect(lambda: self._edit())
+        self.opener.opened.connect(self._on_opened)
+        self.opener.tried.connect(lambda _: self._fill_classes())
+        self.opener.problem.connect(show_error)
+        self.opener.busy.connect(self._on_busy)
+        self.card.closed.connect(self._on_card)
         self.changes.toggled.connect(self.controller.set_show_changes)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self.reset_choices)
@@ -140,8 +153,6 @@ class GuideWidget(QWidget):
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
-        self.controller.method_changed.connect(self.method.setCurrentText)
-        self.controller.devices_found.connect(self._on_devices)
         self.controller.class_changed.connect(self._on_class)
         self.asking.asker.asking.connect(self._on_asking)
         self._on_image()
@@ -152,16 +163,44 @@ class GuideWidget(QWidget):
             self.asking.asker.stop()
             self.controller.image = image
             self.status.setText(START)
+            self.card.look()
         self._enable()
 
-    def _on_network(self, name: str) -> None:
+    def _on_network(self, label: str) -> None:
         self.asking.asker.stop()
-        self.controller.network_name = name
-        self._fill_classes()
-        self.status.setText(START)
+        self.controller.choose_network(self.controller.networks[label])
+        self._show_network()
+        if self.controller.session is not None:
+            self.controller.run()
 
-    def _on_devices(self, names: list[str]) -> None:
-        self.device.addItems([name for name in names if name != "cpu"])
+    def _show_network(self) -> None:
+        """Show what is chosen: its name, its classes, and nothing of the one before."""
+        self.network.refresh()
+        self._fill_classes()
+        self.advanced.forget_guide_points()
+        self.status.setText(START)
+        self._enable()
+
+    def _on_opened(self, known: Known) -> None:
+        self.asking.asker.stop()
+        self._show_network()
+        if known.assumed:
+            self._edit()
+
+    def _edit(self) -> None:
+        """Show the card in place of the tools; the picture stays to be seen."""
+        self.asking.asker.stop()
+        self.card.edit()
+        self._on_card()
+
+    def _on_card(self) -> None:
+        editing = not self.card.isHidden()
+        self._tools.setVisible(not editing)
+        self._enable()
+        self._fill_classes()
+        if not editing and self.controller.layers is not None:
+            self.status.setText(CLICK)
+            self._use_clicks()
 
     def _on_class(self, name: str) -> None:
         self.classes.button(self.controller.classes.index(name)).setChecked(True)
@@ -179,18 +218,26 @@ class GuideWidget(QWidget):
         if self.status.text() in (ASKED, CLICK):
             self.status.setText(ASKED if asking else CLICK)
 
-    def _on_busy(self, busy: bool) -> None:
+    def _on_busy(self, _: bool) -> None:
+        busy = self.controller.job.is_busy or self.opener.is_busy
+        if self.opener.is_opening:
+            self.status.setText(OPENING)
+        elif self.status.text() == OPENING:
+            self.status.setText(START)
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
 
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
+        without = without if self.card.isHidden() else OWN
         self.status.setText(_told(outcome) if outcome.report.hints else without)
+        self.advanced.offer_guide_points(outcome.session.network)
         self._enable()
 
     def _enable(self) -> None:
         session = self.controller.session
+        self.network.setEnabled(self.card.isHidden() and not self.opener.is_opening)
         self.run.setEnabled(self.controller.image is not None)
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)
@@ -198,6 +245,10 @@ class GuideWidget(QWidget):
         self.keep.setEnabled(session is not None)
 
     # -- what buttons do ----------------------------------------------------
+
+    def _cancel(self) -> None:
+        self.controller.cancel()
+        self.opener.cancel()
 
     def _run(self) -> None:
         self.controller.run()
@@ -237,14 +288,6 @@ def _told(outcome: Outcome) -> str:
     changed = f"{report.changed_pixels} pixels changed, {report.far_pixels} of them far from hints"
     told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
     return told if report.satisfied == report.hints else f"{told} Unmet hints are ringed in red."
-
-
-def _combo(hints: dict[str, str]) -> QComboBox:
-    combo = QComboBox()
-    for index, (name, hint) in enumerate(hints.items()):
-        combo.addItem(name)
-        combo.setItemData(index, hint, Qt.ItemDataRole.ToolTipRole)
-    return combo
 
 
 def _button(text: str, hint: str, action: Callable[[], object]) -> QPushButton:

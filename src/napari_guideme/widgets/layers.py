@@ -12,11 +12,10 @@ from napari.layers import Image, Labels, Layer, Points
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
-from scipy import ndimage
 
-from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.widgets.colours import class_colours
+from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.slices import Slice, spatial_shape
 
 CLASS = "class"
@@ -56,6 +55,8 @@ class GuideLayers:
         Called after the user changed a click or a scribble.
     on_class
         Called with the name of the class that new clicks get.
+    title
+        What the names of the layers tell apart; the image's name by default.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class GuideLayers:
         classes: Sequence[str],
         on_hints: Callable[[], None],
         on_class: Callable[[str], None],
+        title: str = "",
     ) -> None:
         self.viewer = viewer
         self.image = image
@@ -73,6 +75,7 @@ class GuideLayers:
         self.current_class = self.classes[min(1, len(self.classes) - 1)]
         self._on_hints = on_hints
         self._on_class_changed = on_class
+        self._title = title or image.name
         self._silent = False
         self._layers: dict[str, Layer] = {}
 
@@ -114,6 +117,17 @@ class GuideLayers:
         layer = self._layers.get(role)
         return layer if layer is not None and layer in self.viewer.layers else None
 
+    def rename(self, classes: Sequence[str]) -> None:
+        """Call the classes otherwise; hints keep the place of their class in the list."""
+        names = dict(zip(self.classes, classes, strict=True))
+        self.classes, self.current_class = tuple(classes), names[self.current_class]
+        chosen, clicks = self.current_class, self.existing("clicks")
+        if isinstance(clicks, Points):
+            known = [names.get(name, name) for name in clicks.features[CLASS]]
+            clicks.selected_data = set()
+            clicks.features = {CLASS: np.array(known, dtype=object)}
+            clicks.feature_defaults = {CLASS: chosen}
+
     # -- hints --------------------------------------------------------------
 
     def choose_class(self, name: str) -> None:
@@ -136,7 +150,7 @@ class GuideLayers:
                     found.append(Click(part.project(position), str(name)))
         scribbles = self.existing("scribbles")
         if scribbles is not None:
-            found += self._strokes(np.asarray(scribbles.data[part.slices]))
+            found += strokes(np.asarray(scribbles.data[part.slices]), self.classes)
         return found
 
     def add_click(self, part: Slice, click: Click) -> None:
@@ -199,7 +213,7 @@ class GuideLayers:
             self.viewer.layers.selection.active = active
 
     def _name(self, role: str) -> str:
-        return f"{role} ({self.image.name})"
+        return f"{role} ({self._title})"
 
     def _make_clicks(self) -> Points:
         index = self.classes.index(self.current_class)
@@ -283,24 +297,6 @@ class GuideLayers:
             yield
         finally:
             self._silent = False
-
-    def _strokes(self, painted: NDArray[np.integer]) -> list[Scribble]:
-        strokes = []
-        for index, box in enumerate(ndimage.find_objects(painted)):
-            if box is None:
-                continue
-            if index >= len(self.classes):
-                raise InputError(
-                    f"scribbles with label {index + 1} have no class; choose one with the "
-                    f"buttons (labels 1 to {len(self.classes)})"
-                )
-            corner = tuple(side.start for side in box)
-            regions, count = ndimage.label(painted[box] == index + 1, np.ones((3, 3)))
-            strokes += [
-                Scribble.from_mask(regions == n, self.classes[index], corner)
-                for n in range(1, count + 1)
-            ]
-        return strokes
 
     def _write_clicks(self, part: Slice, hints: Sequence[Click]) -> None:
         layer = self.clicks

@@ -1,15 +1,21 @@
-"""The sessions of the slices that were worked on last."""
+"""The sessions of the slices that were worked on last: found, opened, refined."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Layer
 
+from napari_guideme.hints import Hint
+from napari_guideme.widgets.exchange import Outcome, centre, tell
+from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
+    from napari_guideme.guidance.methods import Step
     from napari_guideme.session import GuideSession
 
 #: Slices whose session, with its history, is kept.
@@ -17,31 +23,65 @@ LIMIT = 8
 
 
 class Sessions:
-    """Keeps one session for each slice and network, of the last few."""
+    """Keeps one session for each slice and choice of network, of the last few."""
 
-    def __init__(self) -> None:
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
         self._kept: OrderedDict[Any, tuple[Slice, GuideSession]] = OrderedDict()
 
-    def find(self, network: str, part: Slice) -> GuideSession | None:
+    def find(self, choice: Choice, part: Slice) -> GuideSession | None:
         """Return the session of a slice, if it was opened."""
-        _, session = self._kept.get(_key(network, part), (part, None))
+        _, session = self._kept.get(_key(choice, part), (part, None))
         return session
 
-    def remember(self, network: str, part: Slice, session: GuideSession) -> None:
-        """Keep a session; the oldest one goes when there are too many."""
-        self._kept[_key(network, part)] = part, session
-        while len(self._kept) > LIMIT:
-            self._kept.popitem(last=False)
+    def refined(
+        self, choice: Choice, part: Slice, hints: list[Hint], method: str
+    ) -> Generator[Step, None, Outcome]:
+        """Refine a slice, in the background; one without a session gets one with these hints."""
+        session = self.find(choice, part)
+        if session is None:
+            session = self._open(choice, part)
+            tell(session, hints, method)
+            self._remember(choice, part, session)
+        yield from session.refine()
+        report = session.report()
+        unmet = [centre(list(session.hints)[i]) for i in report.unmet]
+        labels = session.labels()
+        shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
+        return Outcome(part, session, labels, session.changed(), shares, unmet, report)
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
         for key in [key for key, (part, _) in self._kept.items() if part.layer is layer]:
             del self._kept[key]
 
+    def forget_network(self, known: Known) -> None:
+        """Drop the sessions of a network as one card described it."""
+        for key in [key for key in self._kept if key[0].network is known]:
+            del self._kept[key]
+
     def clear(self) -> None:
         """Drop all sessions."""
         self._kept.clear()
 
+    def _open(self, choice: Choice, part: Slice) -> GuideSession:
+        from napari_guideme.session import GuideSession
 
-def _key(network: str, part: Slice) -> Any:
-    return network, id(part.layer.data), part.key
+        session = GuideSession(
+            part.pixels(),
+            self._networks.load(choice.network, choice.device),
+            channel_axis=-1 if part.layer.rgb else None,
+            guide_point=choice.guide_point,
+        )
+        session.predict()
+        return session
+
+    def _remember(self, choice: Choice, part: Slice, session: GuideSession) -> None:
+        """Keep a session; the oldest one goes when there are too many."""
+        self._kept[_key(choice, part)] = part, session
+        while len(self._kept) > LIMIT:
+            self._kept.popitem(last=False)
+
+
+def _key(choice: Choice, part: Slice) -> Any:
+    return choice, id(part.layer.data), part.key

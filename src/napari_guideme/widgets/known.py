@@ -1,0 +1,112 @@
+"""The networks that the user can choose, and what is known about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_guideme.networks.card import NetworkCard
+from napari_guideme.networks.catalogue import catalogue, open_network
+
+if TYPE_CHECKING:
+    from napari_guideme.networks.frozen import FrozenNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A network with one card; with another card it is another `Known`.
+
+    Attributes
+    ----------
+    label
+        What the user chooses it by.
+    source
+        What :func:`open_network` takes: a name or a path.
+    card
+        What it finds and expects.
+    assumed
+        Entries of the card that nobody told.
+    """
+
+    label: str
+    source: str | Path
+    card: NetworkCard
+    assumed: tuple[str, ...] = ()
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it ships with the package."""
+        return self.source in catalogue()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a session is opened with."""
+
+    network: Known
+    device: str = "auto"
+    guide_point: str | None = None
+
+
+class Networks:
+    """Bundled networks and opened ones; each is loaded once per device."""
+
+    def __init__(self) -> None:
+        self._known = {n: Known(n, n, entry.card) for n, entry in catalogue().items()}
+        self._loaded: dict[tuple[Known, str], FrozenNetwork] = {}
+
+    def __iter__(self) -> Iterator[Known]:
+        return iter(self._known.values())
+
+    def __getitem__(self, label: str) -> Known:
+        return self._known[label]
+
+    def add(self, source: str | Path, network: FrozenNetwork, device: str) -> Known:
+        """Know a network that was opened; the same source again takes its place."""
+        label = self._label(source, network.name)
+        known = Known(label, source, network.card, network.assumed)
+        self.put(known, network, device)
+        return known
+
+    def put(self, known: Known, network: FrozenNetwork | None = None, device: str = "") -> None:
+        """Let a label stand for this from now on."""
+        self._known[known.label] = known
+        if network is not None:
+            self._loaded[known, device] = network
+
+    def load(self, known: Known, device: str) -> FrozenNetwork:
+        """Return the network, loaded; this can take seconds."""
+        if (known, device) not in self._loaded:
+            self._loaded[known, device] = open_network(known.source, device, known.card)
+        return self._loaded[known, device]
+
+    def amended(self, known: Known, card: NetworkCard, device: str) -> tuple[Known, FrozenNetwork]:
+        """Return a network with another card, loaded anew only if it has to be."""
+        from napari_guideme.networks.amending import amended, is_amendable
+
+        network = self.load(known, device)
+        if is_amendable(network, card):
+            other = amended(network, card)
+        else:
+            other = open_network(known.source, device, card)
+        return Known(known.label, known.source, other.card), other
+
+    def forget(self, known: Known) -> None:
+        """Unload a network that is not chosen any more."""
+        for key in [key for key in list(self._loaded) if key[0] is known]:
+            del self._loaded[key]
+
+    def unload(self) -> None:
+        """Unload all networks; they are loaded again when they are needed."""
+        self._loaded.clear()
+
+    def _label(self, source: str | Path, name: str) -> str:
+        """Return the first of ever longer names that stands for no other source."""
+        path = Path(source)
+        among_others = f"{name} ({path.parent.name}/{path.name})"
+        for label in (name, among_others):
+            if label not in self._known or self._known[label].source == source:
+                return label
+        return str(source)

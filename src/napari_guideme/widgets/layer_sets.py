@@ -1,0 +1,79 @@
+"""A set of layers for each image and network; of each image only one set is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari import Viewer
+from napari.layers import Image, Layer
+
+from napari_guideme.widgets.known import Known
+from napari_guideme.widgets.layers import GuideLayers
+
+#: What is hidden with its network. What the user keeps stays to be seen.
+ROLES = ("labels", "changes", "scribbles", "clicks", "unmet hints")
+
+
+class LayerSets:
+    """Makes sets of layers and finds them again, with their hints.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    make
+        Makes a set for an image, a list of classes and a title.
+    """
+
+    def __init__(
+        self, viewer: Viewer, make: Callable[[Image, tuple[str, ...], str], GuideLayers]
+    ) -> None:
+        self._viewer = viewer
+        self._make = make
+        self._sets: dict[tuple[Image, str], GuideLayers] = {}
+        self._hidden: dict[Layer, bool] = {}
+
+    def of(self, image: Image, network: Known) -> GuideLayers:
+        """Return the set of an image and a network, made anew if there is none."""
+        found = self.find(image, network)
+        if found is None:
+            others = any(other is image for other, _ in self._sets)
+            title = f"{image.name}, {network.label}" if others else image.name
+            found = self._make(image, network.card.classes, title)
+            self._sets[image, network.label] = found
+        self._reveal(found)
+        return found
+
+    def find(self, image: Image | None, network: Known) -> GuideLayers | None:
+        """Return the set if there is one; its classes are called as the network's are."""
+        found = self._sets.get((image, network.label)) if image is not None else None
+        classes = network.card.classes
+        if found is not None and len(found.classes) != len(classes):
+            del self._sets[found.image, network.label]
+            return None
+        if found is not None and found.classes != classes:
+            found.rename(classes)
+        return found
+
+    def show(self, image: Image | None, network: Known) -> None:
+        """Show the layers of this network on an image, and no other's."""
+        for (other, label), layers in self._sets.items():
+            if other is image:
+                self._reveal(layers) if label == network.label else self._hide(layers)
+
+    def forget(self, image: Layer) -> None:
+        """Drop what was known about an image that was deleted."""
+        for key in [key for key in self._sets if key[0] is image]:
+            del self._sets[key]
+
+    def _hide(self, layers: GuideLayers) -> None:
+        for layer in filter(None, map(layers.existing, ROLES)):
+            self._hidden.setdefault(layer, layer.visible)
+            layer.visible = False
+            self._viewer.layers.selection.discard(layer)
+
+    def _reveal(self, layers: GuideLayers) -> None:
+        for layer in filter(None, map(layers.existing, ROLES)):
+            # napari takes the tool out of the user's hand whenever this is set.
+            if layer in self._hidden:
+                layer.visible = self._hidden.pop(layer)
