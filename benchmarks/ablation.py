@@ -37,6 +37,7 @@ VARIANTS = {
     "lead 6": Kernel(lead=6.0),
     "no curvature": Kernel(curvature=0.0),
     "nearest 0.01": Kernel(nearest=0.01),
+    "lead 3": Kernel(lead=3.0),
     "nearest 0.05": Kernel(nearest=0.05),
     "growth 1.5": Kernel(growth=1.5),
     "no likeness": Kernel(temperature=1e6),
