@@ -204,10 +204,20 @@ class TestOneHint:
 
 class TestOneMoreHint:
     def test_it_adds_what_the_earlier_one_left_to_be_done(self):
-        # The first raises column 1 by K, so that 1 - K is lacking there.
-        support, moved = on_row(torch.zeros(2, 1, 4), (0, 1), (1, 1))
-        assert support.weights.tolist() == pytest.approx([1, 1 - K])
-        assert moved[1, 0, :2].tolist() == pytest.approx([1 + K * (1 - K), 1])
+        # The first raises column 1 by K, so that 2 - K is lacking there.
+        base = torch.zeros(2, 1, 4)
+        base[0, 0, 1] = 1
+        support, moved = on_row(base, (0, 1), (1, 1))
+        assert support.weights.tolist() == pytest.approx([1, 2 - K])
+        assert moved[1, 0, :2].tolist() == pytest.approx([1 + K * (2 - K), 2])
+
+    def test_it_only_holds_its_pixel_where_its_class_leads_by_less_than_asked(self):
+        # Alone it would be asked to lead by 4 and push the row; it leads by 0.2 and is held at 0.5.
+        base = torch.zeros(2, 1, 4)
+        base[1, 0, 1] = 0.2
+        support, moved = take([([(0, 1)], 1)], base, ROW, alike(0.25, lead=4.0))
+        assert support.weights.tolist() == pytest.approx([0.3])
+        assert float(moved[1, 0, 1]) == pytest.approx(0.5)
 
     def test_it_adds_nothing_where_its_class_leads_already(self):
         base = torch.zeros(2, 1, 4)
@@ -235,14 +245,16 @@ class TestOneMoreHint:
         assert leads(moved, support).tolist() == pytest.approx([0.5, 4 + 4 * K - K * a], abs=1e-5)
 
     def test_one_of_another_reach(self):
-        # Depths of 5 and 2 give reaches of 6 and 3 pixels: each acts as far as its own.
+        # Depths of 5 and 1 give reaches of 6 and 2 pixels: each acts as far as its own.
         kernel = Kernel(1.0, 0.1, growth=1, curvature=0, lead=2, lead_growth=0, typical=0.03)
         features = seen(torch.randn(1, 2, 10, 10))
         hints = [([(5, 5)], 1), ([(5, 8)], 1)]
-        support, moved = take(hints, torch.zeros(2, 10, 10), features, kernel)
+        base = torch.zeros(2, 10, 10)
+        base[0, 5, 8] = 5
+        support, moved = take(hints, base, features, kernel)
         similarity = features.between(features.at(support.positions))[0, 1]
-        lacking = 2 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
-        assert support.reaches.tolist() == pytest.approx([6, 3])
+        lacking = 7 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
+        assert support.reaches.tolist() == pytest.approx([6, 2])
         assert support.weights.tolist() == pytest.approx([2, lacking], abs=1e-5)
         assert float(leads(moved, support)[1]) == pytest.approx(2, abs=1e-5)
 

@@ -156,7 +156,11 @@ def extended(
         Logits after it.
     """
     size = max(base.shape[1:])
-    depth = depths(moved.argmax(0), positions).to(base) / size
+    labels = moved.argmax(0)
+    depth = depths(labels, positions).to(base) / size
+    # A hint that only confirms holds its own pixel and pushes nothing elsewhere.
+    confirms = labels[tuple(positions.T)] == classes
+    wanted = kernel.margin(depth).where(~confirms, _HELD)
     added = torch.zeros_like(depth)
     grown = Support(
         torch.cat([support.positions, positions]),
@@ -165,7 +169,7 @@ def extended(
         torch.cat([support.weights, added]),
         torch.cat([support.pins, added]),
     )
-    asked = torch.cat([torch.full_like(support.weights, -torch.inf), kernel.margin(depth)])
+    asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel).cpu().double()
     first = at_pixels(base, grown.positions).cpu().double()
