@@ -18,7 +18,14 @@ from napari_guideme.networks.preparation import Placement, Preparation
 def alike(nearest: float, *, temperature: float = 1.0, lead: float = 1.0) -> Kernel:
     """A kernel of the same reach and lead at every depth."""
     return Kernel(
-        temperature, nearest, growth=0, curvature=0, lead=lead, lead_growth=0, typical=0.03
+        temperature,
+        nearest,
+        growth=0,
+        curvature=0,
+        lead=lead,
+        lead_growth=0,
+        typical=0.03,
+        confirmed=1.0,
     )
 
 
@@ -211,13 +218,13 @@ class TestOneMoreHint:
         assert support.weights.tolist() == pytest.approx([1, 2 - K])
         assert moved[1, 0, :2].tolist() == pytest.approx([1 + K * (2 - K), 2])
 
-    def test_it_only_holds_its_pixel_where_its_class_leads_by_less_than_asked(self):
-        # Alone it would be asked to lead by 4 and push the row; it leads by 0.2 and is held at 0.5.
+    def test_one_that_only_confirms_asks_for_less(self):
+        # A correction would be asked to lead by 4; this one leads by 0.2 and is asked for 1.
         base = torch.zeros(2, 1, 4)
         base[1, 0, 1] = 0.2
         support, moved = take([([(0, 1)], 1)], base, ROW, alike(0.25, lead=4.0))
-        assert support.weights.tolist() == pytest.approx([0.3])
-        assert float(moved[1, 0, 1]) == pytest.approx(0.5)
+        assert support.weights.tolist() == pytest.approx([0.8])
+        assert float(moved[1, 0, 1]) == pytest.approx(1)
 
     def test_it_adds_nothing_where_its_class_leads_already(self):
         base = torch.zeros(2, 1, 4)

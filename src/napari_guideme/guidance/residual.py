@@ -56,6 +56,9 @@ class Kernel:
         How the lead grows with ln(d).
     typical
         Depth of a hint that is neither shallow nor deep.
+    confirmed
+        By how many logits, at most, the class of a hint shall lead that only
+        confirms a label.
     """
 
     temperature: float = 0.7
@@ -65,6 +68,7 @@ class Kernel:
     lead: float = 4.0
     lead_growth: float = 2.0
     typical: float = 0.03
+    confirmed: float = 2.0
 
     def reach(self, depth: Tensor) -> Tensor:
         """ℓ of hints at a depth."""
@@ -158,9 +162,9 @@ def extended(
     size = max(base.shape[1:])
     labels = moved.argmax(0)
     depth = depths(labels, positions).to(base) / size
-    # A hint that only confirms holds its own pixel and pushes nothing elsewhere.
     confirms = labels[tuple(positions.T)] == classes
-    wanted = kernel.margin(depth).where(~confirms, _HELD)
+    wanted = kernel.margin(depth)
+    wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
     added = torch.zeros_like(depth)
     grown = Support(
         torch.cat([support.positions, positions]),
