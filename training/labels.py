@@ -149,8 +149,7 @@ def main(options: argparse.Namespace) -> None:
     write_stems(options.out / "held_out.csv", (path.stem for path in held_out.paths))
     counting = class_weights(shown, len(classes))
     train(
-        options.widths,
-        len(classes),
+        lambda: UNet(3, len(classes), options.widths),
         lambda seed: batches(shown, options.crop, options.batch, options.upright, seed),
         lambda logits, truth: F.cross_entropy(logits, truth, counting, ignore_index=IGNORED),
         weights,

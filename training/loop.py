@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,9 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from napari_guideme.networks.unet import UNet
-
-#: Images (N, 3, H, W) and classes (N, H, W), without end.
+#: Inputs (N, C, H, W) and their truths, without end.
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 #: The moving average reaches over one part in so many of the steps.
@@ -27,41 +26,49 @@ STEPS_BETWEEN_JUDGEMENTS = 1000
 
 
 def train(
-    widths: Sequence[int],
-    n_classes: int,
+    build: Callable[[], nn.Module],
     batches: Callable[[int], Batches],
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Callable[[Any, Tensor], Tensor],
     weights: Path,
     steps: int,
     seed: int,
-    judge: Callable[[nn.Module], Any],
+    judge: Callable[[Any], Any],
+    *,
+    rate: float = 3e-3,
+    slower: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
-    """Train a U-Net for colour images and write the moving average of its weights.
+    """Train a network and write the moving average of its weights.
 
     Started again with the same folder, it goes on where it was stopped; `steps`,
     which the schedule depends on, then have to be the same.
 
     Parameters
     ----------
-    widths, n_classes
-        Of the `UNet`.
+    build
+        Makes the network; called when the random numbers are seeded.
     batches
-        From a seed to the images and classes to learn from.
+        From a seed to inputs and truths to learn from.
     loss
-        Of logits (N, K, H, W) and classes (N, H, W).
+        Of what the network returns and the truth.
     weights
         File to write with every checkpoint, which lies beside it.
     judge
         Says how good the network is, which is shown.
+    rate
+        Largest learning rate.
+    slower
+        By the beginning of their names, the share of it for some weights.
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = weights.with_name("checkpoint.pt")
     torch.manual_seed(seed)
-    network = UNet(3, n_classes, widths).to(memory_format=torch.channels_last)
+    network = build().to(memory_format=torch.channels_last)
     decay = get_ema_multi_avg_fn(1 - AVERAGED / max(steps, AVERAGED))
     average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    optimiser = torch.optim.AdamW(network.parameters(), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    groups = _groups(network, rate, slower)
+    optimiser = torch.optim.AdamW(groups, weight_decay=1e-3)
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
     done, spent = _resume(checkpoint, parts, steps)
     endless = batches(seed + done)
@@ -81,6 +88,15 @@ def train(
             _save(average.module, weights)
         if step == steps or step % STEPS_BETWEEN_JUDGEMENTS == 0:
             tqdm.write(f"step {step}: {judge(average.module.eval())}")
+
+
+def _groups(network: nn.Module, rate: float, slower: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Part the weights by their learning rate."""
+    shares: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        share = next((slower[start] for start in slower if name.startswith(start)), 1.0)
+        shares.setdefault(share, []).append(parameter)
+    return [{"params": own, "lr": rate * share} for share, own in shares.items()]
 
 
 def _resume(checkpoint: Path, parts: dict[str, Any], steps: int) -> tuple[int, float]:

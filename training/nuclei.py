@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.unet import UNet
 
 WIDTHS = (16, 32, 64, 128, 192)
 PREPARATION = Preparation(
@@ -135,8 +136,7 @@ def main(data: Path, out: Path, steps: int, seed: int) -> None:
     """Train, judging the network by the images that are kept aside."""
     held_out, examples = load(data, validation=True), load(data, validation=False)
     train(
-        WIDTHS,
-        len(CLASS_WEIGHTS),
+        lambda: UNet(3, len(CLASS_WEIGHTS), WIDTHS),
         lambda seed: batches(examples, seed),
         loss,
         out / "nuclei.safetensors",

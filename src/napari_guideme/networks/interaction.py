@@ -1,0 +1,98 @@
+"""Interaction maps: clicks and scribbles as a network that was trained with them sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_guideme.errors import InputError
+
+Kind = Literal["distance", "disc"]
+
+
+@dataclass(frozen=True)
+class InteractionMaps:
+    """Which maps a network takes behind the channels of its image.
+
+    First the map of the object, then that of the background, then, if the
+    network takes one, the mask that is to be improved.
+
+    Parameters
+    ----------
+    kind
+        ``"distance"``: ``tanh(d / reach)`` of the Euclidean distance *d* to the
+        nearest hinted pixel, 1 without any. ``"disc"``: 1 where *d* is at most
+        `reach`, else 0.
+    reach
+        In pixels of the network's input.
+    previous
+        Whether the network takes the probability of the object so far.
+
+    References
+    ----------
+    Jang and Kim, CVPR 2019, section 3.1 (distances). Benenson et al., CVPR 2019
+    (discs).
+    """
+
+    kind: Kind = "distance"
+    reach: float = 24.0
+    previous: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise InputError(
+                f"interaction maps of kind {self.kind!r} are unknown; "
+                f"choose {' or '.join(get_args(Kind))}"
+            )
+        if not isinstance(self.reach, int | float) or not 0 < self.reach < np.inf:
+            raise InputError(f"the reach {self.reach!r} of interaction maps is no positive number")
+        if not isinstance(self.previous, bool):
+            raise InputError(f"previous = {self.previous!r} is neither true nor false")
+
+    @classmethod
+    def from_dict(cls, entries: Mapping[str, Any]) -> InteractionMaps:
+        """Read the table of a card; unknown keys are refused."""
+        known = asdict(cls())
+        if unknown := set(entries) - set(known):
+            raise InputError(
+                f"unknown interaction {', '.join(sorted(unknown))}; known are {', '.join(known)}"
+            )
+        return cls(**entries)
+
+    @property
+    def count(self) -> int:
+        """Number of maps."""
+        return 3 if self.previous else 2
+
+    def draw(self, distance: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map the distances to hinted pixels to what the network was trained on."""
+        if self.kind == "disc":
+            return (distance <= self.reach).astype(np.float32)
+        return np.tanh(distance / np.float32(self.reach))
+
+
+def distances(
+    positions: NDArray[np.integer], shape: Sequence[int], spacing: Sequence[float] | None = None
+) -> NDArray[np.float32]:
+    """Euclidean distance of every pixel to the nearest of some pixels, infinite without any.
+
+    Parameters
+    ----------
+    positions
+        (n, ndim) pixels.
+    shape
+        Of the map.
+    spacing
+        Size of a pixel along each axis, 1 by default.
+    """
+    if not len(positions):
+        return np.full(shape, np.inf, dtype=np.float32)
+    away = np.ones(shape, dtype=bool)
+    away[tuple(np.asarray(positions).T)] = False
+    distance: NDArray[np.float32] = ndimage.distance_transform_edt(away, spacing).astype(np.float32)
+    return distance

