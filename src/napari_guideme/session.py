@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
+from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.calibration import best, calibrate, remember, remembered
 from napari_guideme.guidance.methods import (
@@ -27,14 +27,7 @@ from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
-
-#: A changed pixel is far when it is further from every hint than this share of
-#: the image's longest side.
-FAR = 0.1
-
-#: A scribble is satisfied when this share of its pixels has its class.
-SATISFIED_SHARE = 0.95
-
+from napari_guideme.report import Report, agreeing, reported
 
 @dataclass
 class _State:
@@ -45,35 +38,6 @@ class _State:
     warm: Guidance | None = None
     guidance: Guidance = field(default_factory=Guidance)
     refined: bool = False
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of the hints.
-
-    Attributes
-    ----------
-    satisfied, hints
-        How many hints are satisfied, of how many.
-    unmet
-        Indices of those that are not.
-    changed_pixels, far_pixels
-        Pixels whose class differs from the network's own, and how many of them
-        are far from every hint.
-    seconds
-        Duration of the last refinement.
-    """
-
-    satisfied: int
-    hints: int
-    unmet: tuple[int, ...]
-    changed_pixels: int
-    far_pixels: int
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return asdict(self)
 
 
 class GuideSession:
@@ -87,7 +51,7 @@ class GuideSession:
         From :func:`~napari_guideme.networks.catalogue.open_network`, or any
         module wrapped in a `FrozenNetwork`.
     method
-        Name of a method: ``residual``, ``f-brs`` or ``guide-me``.
+        Name of a method, see :data:`napari_guideme.guidance.METHOD_NAMES`.
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
     channels
@@ -99,7 +63,9 @@ class GuideSession:
     Raises
     ------
     InputError
-        If the image, the method or the guide point cannot be used.
+        If the image, the method or the guide point cannot be used, or the
+        network takes clicks: that is for an
+        :class:`~napari_guideme.object_session.ObjectSession`.
 
     Examples
     --------
@@ -124,6 +90,10 @@ class GuideSession:
         channels: Sequence[int] | None = None,
         guide_point: str | None = None,
     ) -> None:
+        if network.interaction:
+            raise InputError(
+                f"{network.name} outlines objects that are clicked; open it with ObjectSession"
+            )
         self.network = network
         self._scene = Scene(
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
@@ -248,10 +218,7 @@ class GuideSession:
 
     def satisfied(self) -> list[bool]:
         """Whether the labels agree with each hint; a hint overruled by a newer one does not ask."""
-        pixels = self._pixels(self._state)
-        agrees = self.labels()[tuple(pixels.positions.T)] == pixels.classes
-        own = [agrees[pixels.owners == owner] for owner in range(len(self.hints))]
-        return [not len(a) or bool(a.mean() >= SATISFIED_SHARE) for a in own]
+        return agreeing(self.labels(), self._pixels(self._state), len(self.hints))
 
     def changed(self) -> NDArray[np.bool_]:
         """Pixels whose class is no longer the network's own."""
@@ -299,20 +266,12 @@ class GuideSession:
 
     def report(self) -> Report:
         """Say what became of the hints."""
-        satisfied = self.satisfied()
-        changed = self.changed()
-        return Report(
-            satisfied=sum(satisfied),
-            hints=len(satisfied),
-            unmet=tuple(i for i, met in enumerate(satisfied) if not met),
-            changed_pixels=int(changed.sum()),
-            far_pixels=int((changed & self._far()).sum()),
-            seconds=self._seconds,
-        )
+        pixels = self._pixels(self._state)
+        return reported(self.satisfied(), self.changed(), pixels, self._seconds)
 
     def _calibrate(self, method: Method) -> Iterator[Step]:
         """Choose the guide point for a method that guides, if nobody chose it."""
-        if method.guiding is None or self._point_is_chosen:
+        if not method.needs_place or self._point_is_chosen:
             return
         point = remembered(self.network)
         if point is None:
@@ -351,12 +310,3 @@ class GuideSession:
         kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
         labels: NDArray[np.integer] = logits.argmax(0).cpu().numpy().astype(kind)
         return labels
-
-    def _far(self) -> NDArray[np.bool_]:
-        """Pixels that are far from every hint."""
-        away = np.ones(self.shape, dtype=bool)
-        away[tuple(self._pixels(self._state).positions.T)] = False
-        if away.all():
-            return away
-        far: NDArray[np.bool_] = ndimage.distance_transform_edt(away) > FAR * max(self.shape)
-        return far

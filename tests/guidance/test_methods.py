@@ -17,6 +17,7 @@ from napari_guideme.guidance.methods import (
     HintTensors,
     Method,
     apply,
+    guiding_block,
     method_named,
     refine,
 )
@@ -29,7 +30,11 @@ from tests.toys import CLASSES
 
 #: The methods as shipped, of a reach and a lead that are known here.
 KERNEL = Kernel(0.7, nearest=0.1, growth=0, curvature=0, lead=2, lead_growth=0, typical=0.03)
-METHODS = {name: replace(method, kernel=KERNEL) for name, method in SHIPPED.items()}
+METHODS = {
+    name: replace(method, kernel=KERNEL)
+    for name, method in SHIPPED.items()
+    if method.completes == "all"
+}
 
 
 @pytest.fixture
@@ -161,10 +166,8 @@ def guided_by(*iterates: tuple[torch.Tensor, float], starts: list | None = None)
             objective(values)
             yield Iterate(step, values, energy)
 
-    guiding = Guiding(
-        cross_entropy, minimiser, cells=0, steps=len(iterates), inertia=0, output_inertia=0
-    )
-    return Method("toy", guiding, KERNEL)
+    guiding = Guiding(guiding_block(0), cross_entropy, minimiser, len(iterates), inertia=0)
+    return Method("toy", guiding, kernel=KERNEL)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,19 @@ METHOD_NAMES = {
     "residual": "a field on the result, spread far from deep hints, little at outlines (fastest)",
     "f-brs": "scale and bias of one layer, squared error at the hints, L-BFGS",
     "guide-me": "scale, bias, rows and columns of one layer, cross-entropy, momentum descent",
+    "none": "the network alone: hints count only for one that was trained to take them",
+    "brs": "interaction maps, squared error at the hints, L-BFGS (most thorough, slowest)",
+    "rgb-brs": "an offset of the image, as brs",
+    "distmap-brs": "an offset of the distances behind the maps of a click network, as brs",
+    "f-brs-a": "scale and bias at the end of the encoder, as brs",
+    "f-brs-b": "scale and bias where the network is guided, as brs",
+    "f-brs-c": "scale and bias of the last layers, as brs (fastest of them)",
 }
 
 DEFAULT_METHOD = "residual"
+
+#: For networks that were trained to take clicks.
+DEFAULT_OBJECT_METHOD = "f-brs-b"
 
 #: Names of the rules that choose the pixel to ask for; known without loading torch.
 QUESTION_NAMES = {

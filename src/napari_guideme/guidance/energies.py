@@ -25,6 +25,16 @@ def corrective(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
     return (weights * (1 - probability) ** 2).sum()
 
 
+def squared_errors(logits: Tensor, classes: Tensor, _: Tensor) -> Tensor:
+    """Corrective energy of BRS: squared errors, added up over the hinted pixels.
+
+    E_C = Σ_u (l(u) - y(u))², with y the probability of the object and l 1 on it, 0
+    elsewhere; see :func:`corrective` for K classes. Weights do not count.
+    """
+    probability = logits.softmax(1).gather(1, classes[:, None])[:, 0]
+    return (1 - probability).square().sum()
+
+
 def quadratic_inertia(values: Tensor) -> Tensor:
     """Squared norm of the variables: the smallest move is wanted."""
     return values.square().sum()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -34,9 +35,13 @@ class Features:
         preparation: Preparation,
         placement: Placement,
     ) -> None:
-        self._levels = [_standardised(activation) for activation in activations.values()]
+        self._activations = list(activations.values())
         self._preparation = preparation
         self._placement = placement
+
+    @cached_property
+    def _levels(self) -> list[Tensor]:
+        return [_standardised(activation) for activation in self._activations]
 
     def at(self, positions: Tensor) -> list[Tensor]:
         """Features of image pixels (n, ndim), for each level (n, C)."""

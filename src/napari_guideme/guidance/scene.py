@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
 from napari_guideme.networks.frozen import FrozenNetwork, Head
+from napari_guideme.networks.interaction import distances
+from napari_guideme.networks.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class _Observed:
+    logits: Tensor
+    features: Features
+    head: Head | None
 
 
 class Scene:
@@ -29,6 +41,8 @@ class Scene:
         See :meth:`Preparation.prepare`.
     point
         Guide point; the network's own by default.
+    preparation
+        Another preparation than the network's own.
     """
 
     def __init__(
@@ -39,20 +53,81 @@ class Scene:
         channel_axis: int | None = None,
         channels: Sequence[int] | None = None,
         point: str | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         self.network = network
         self.point = network.guide_point(point or network.default_point).name
-        x, self.placement = network.preparation.prepare(
+        x, self.placement = (preparation or network.preparation).prepare(
             image, channel_axis=channel_axis, channels=channels
         )
         self._x = x.to(network.device)
+        if network.interaction:
+            self._x = self._with_maps([[], []], None, None)
 
     def at(self, point: str) -> Scene:
         """The same image, guided at another point."""
+        if point == self.point:
+            return self
         other = copy.copy(self)
-        other.point = self.network.guide_point(point).name
+        other.point = point
         other.__dict__.pop("head", None)
         return other
+
+    def clicked(
+        self,
+        positions: Tensor,
+        classes: Tensor,
+        previous: Tensor | None = None,
+        spacing: Sequence[float] | None = None,
+    ) -> Scene:
+        """The same image with interaction maps, for a network that takes them.
+
+        Parameters
+        ----------
+        positions, classes
+            Hinted pixels (n, ndim) and whether each is on the object, 1, or not, 0.
+        previous
+            Probability of the object so far, (*spatial).
+        spacing
+            Size of a pixel along each axis, in pixels of a typical size.
+        """
+        places = [self.placement.to_network(p) for p in positions.tolist()]
+        sides = [
+            [p for p, c in zip(places, classes.tolist(), strict=True) if c == side]
+            for side in (1, 0)
+        ]
+        other = copy.copy(self)
+        for computed in ("head", "_observed"):
+            other.__dict__.pop(computed, None)
+        other._x = self._with_maps(sides, previous, spacing)
+        return other
+
+    def _with_maps(
+        self,
+        sides: Sequence[Sequence[Sequence[float]]],
+        previous: Tensor | None,
+        spacing: Sequence[float] | None,
+    ) -> Tensor:
+        """Input with maps of hinted places on the object and off it, and of a mask."""
+        interaction, image = self.network.interaction, self._x
+        if interaction is None:
+            raise InputError(f"{self.network.name} was not trained to take clicks")
+        image = image[:, : self.network.preparation.channels]
+        shape = tuple(image.shape[2:])
+        drawn = []
+        for places in sides:
+            pixels = np.floor(np.reshape(places, (-1, len(shape))) + 0.5).astype(int)
+            pixels = pixels.clip(0, np.array(shape) - 1)
+            drawn.append(torch.from_numpy(interaction.draw(distances(pixels, shape, spacing))))
+        if interaction.previous:
+            before = torch.zeros(shape)
+            if previous is not None:
+                mode = "bilinear" if len(shape) == 2 else "trilinear"
+                resized = self.placement.resized_shape
+                found = F.interpolate(previous[None, None].float(), resized, mode=mode)
+                before[tuple(map(slice, resized))] = found[0, 0].cpu()
+            drawn.append(before)
+        return torch.cat([image, torch.stack(drawn)[None].to(image)], dim=1)
 
     def clouded(self, strength: float) -> Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""
@@ -73,37 +148,59 @@ class Scene:
         return self.placement.image_shape
 
     @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Spatial shape of the network's input."""
+        return self.placement.padded_shape
+
+    @property
     def logits(self) -> Tensor:
         """The network's own logits on the image's pixels, (K, *spatial)."""
-        return self._observed[0]
+        return self._observed.logits
 
     @property
     def features(self) -> Features:
         """The network's own features of the image."""
-        return self._observed[1]
+        return self._observed.features
 
     @cached_property
     def head(self) -> Head:
         """What lies before the guide point."""
-        return self.network.head(self._x, self.point)
+        if "_observed" not in self.__dict__:
+            # One pass for both; without hints nobody asks for the head.
+            self.__dict__["_observed"] = self._observe(cut=self.point)
+        head = self._observed.head
+        if head is None or head.point != self.point:
+            head = self.network.head(self._x, self.point)
+        return head
 
     def guided(self, activation: Tensor) -> Tensor:
         """Logits (K, *spatial) on the image's pixels from a moved activation."""
         return self._restored(self.network.tail(self.head, activation))
 
     @cached_property
-    def _observed(self) -> tuple[Tensor, Features]:
-        preparation = self.network.preparation
-        logits, activations = self.network.observe(self._x, self.network.feature_points)
-        return self._restored(logits), Features(activations, preparation, self.placement)
+    def _observed(self) -> _Observed:
+        return self._observe()
+
+    def _observe(self, cut: str | None = None) -> _Observed:
+        network = self.network
+        logits, activations, head = network.observe_cut(self._x, network.feature_points, cut)
+        features = Features(activations, network.preparation, self.placement)
+        return _Observed(self._restored(logits), features, head)
 
     def _restored(self, logits: Tensor) -> Tensor:
         return self.network.preparation.restore(logits, self.placement)[0]
 
 
 def at_pixels(maps: Tensor, positions: Tensor) -> Tensor:
-    """Values (n, K) of maps (K, *spatial) at pixels (n, ndim)."""
-    return maps[(slice(None), *positions.T)].T
+    """Values (n, K) of maps (K, *spatial) at pixels (n, ndim); between pixels, linearly."""
+    if not positions.is_floating_point():
+        return maps[(slice(None), *positions.T)].T
+    size = positions.new_tensor(maps.shape[1:])
+    # grid_sample wants (x, y[, z]) with -1 and 1 at the outer edges of the image.
+    grid = ((positions + 0.5) / size * 2 - 1).flip(1)
+    grid = grid.view(1, *(1,) * (grid.shape[1] - 1), *grid.shape)
+    sampled = F.grid_sample(maps[None], grid, align_corners=False, padding_mode="border")
+    return sampled.flatten(2)[0].T
 
 
 def margins(logits: Tensor, classes: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import write_text
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 
 Output = Literal["logits", "probabilities"]
@@ -48,6 +49,10 @@ class NetworkCard:
         For files that hold nothing but weights: ``name`` and the arguments.
     preparation
         Entries of a :class:`~napari_guideme.networks.preparation.Preparation`.
+    interaction
+        Entries of an :class:`~napari_guideme.networks.interaction.InteractionMaps`,
+        if the network was trained to take clicks. Its classes then are the
+        background and the object.
 
     Raises
     ------
@@ -65,6 +70,7 @@ class NetworkCard:
     channels_last: bool | None = None
     architecture: Mapping[str, Any] = field(default_factory=dict)
     preparation: Mapping[str, Any] = field(default_factory=dict)
+    interaction: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.output not in (None, *get_args(Output)):
@@ -74,6 +80,12 @@ class NetworkCard:
         if self.separator is not None and self.classes and self.separator not in self.classes:
             raise InputError(f"the separator {self.separator!r} is none of the classes")
         Preparation.from_dict({**_implied(self.preparation), **self.preparation})
+        InteractionMaps.from_dict(self.interaction)
+        if self.interaction and len(self.classes) not in (0, 2):
+            raise InputError(
+                "a network that takes clicks has two classes, background and object, "
+                f"not {', '.join(self.classes)}"
+            )
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> NetworkCard:
@@ -192,6 +204,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "channels_last": (bool, "true or false"),
     "architecture": (dict, "a table"),
     "preparation": (dict, "a table"),
+    "interaction": (dict, "a table"),
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
@@ -17,7 +17,14 @@ from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.guest import ChannelsFirst, guest_of
-from napari_guideme.networks.guide_points import GuidePoint, dependents, find_guide_points
+from napari_guideme.networks.guide_points import (
+    Entry,
+    GuidePoint,
+    dependents,
+    find_entry,
+    find_guide_points,
+)
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import Runner, trace
 
@@ -69,6 +76,9 @@ class FrozenNetwork:
         least 4, or of the largest there is.
     name, licence, description
         What is shown to the user.
+    interaction
+        The maps that the module takes behind the channels of the image, if it
+        was trained to take clicks.
 
     Raises
     ------
@@ -90,8 +100,10 @@ class FrozenNetwork:
         name: str = "network",
         licence: str = "",
         description: str = "",
+        interaction: InteractionMaps | None = None,
     ) -> None:
         self.preparation = preparation
+        self.interaction = interaction
         self.separator = separator
         self.name = name
         self.licence = licence
@@ -100,8 +112,9 @@ class FrozenNetwork:
         guest = guest_of(module).to(self.device)
         if channels_last:
             guest = ChannelsFirst(guest)
+        channels = preparation.channels + (interaction.count if interaction else 0)
         self._example, *others = (
-            _noise(1, preparation.channels, *size).to(self.device)
+            _noise(1, channels, *size).to(self.device)
             for size in preparation.example_sizes
         )
         with self._refusing(self._example):
@@ -121,6 +134,7 @@ class FrozenNetwork:
             guide_point=guide_point,
             channels_last=channels_last,
             preparation=preparation.to_dict(),
+            interaction=asdict(interaction) if interaction else {},
         )
         #: Entries of the card that nobody told.
         self.assumed: tuple[str, ...] = ()
@@ -144,7 +158,8 @@ class FrozenNetwork:
         for name, value in sorted([*module.named_parameters(), *module.named_buffers()]):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-        digest.update(repr((self.classes, self.output, self.preparation)).encode())
+        told = (self.classes, self.output, self.preparation)
+        digest.update(repr((*told, self.interaction) if self.interaction else told).encode())
         return digest.hexdigest()
 
     @cached_property
@@ -171,6 +186,35 @@ class FrozenNetwork:
         ends = [p for p, after in zip(points, [*following, None], strict=True) if p.stride != after]
         return tuple(p.name for p in [p for p in ends if p.stride > 1] or ends)
 
+    @cached_property
+    def entry(self) -> Entry:
+        """Return the first convolution, where interaction maps can enter.
+
+        Raises
+        ------
+        InputError
+            If there is none in the graph: an opaque network has only its input.
+        """
+        found = find_entry(self._graph_module, self._example)
+        if found is None:
+            raise InputError(
+                f"{self.name} could not be traced, so interaction maps cannot enter at its "
+                "first convolution; rgb-brs moves its input"
+            )
+        return found
+
+    def depth_point(self, depth: Literal["a", "b", "c"]) -> GuidePoint:
+        """Guide point at one of the three depths of f-BRS.
+
+        ``a`` is the end of the encoder, ``c`` the last activation that is worth
+        guiding; ``b`` lies between, where the network's card or calibration guides.
+        """
+        points = self.guide_points
+        if depth == "a":
+            deepest = max(point.stride for point in points)
+            return [point for point in points if point.stride == deepest][-1]
+        return points[-1] if depth == "c" else self.guide_point(self.default_point)
+
     def _deep_point(self) -> str:
         deepest = min(4.0, max(point.stride for point in self.guide_points))
         return [point for point in self.guide_points if point.stride >= deepest][-1].name
@@ -193,9 +237,7 @@ class FrozenNetwork:
                 {self._node("input"): x.to(self.device)},
                 [n for n in self._graph_module.graph.nodes if n not in behind],
             )
-        read = {n for tail_node in behind for n in tail_node.all_input_nodes}
-        crossing = {n: values[n] for n in read - behind if n is not node}
-        return Head(point, values[node], crossing)
+        return Head(point, values[node], {n: values[n] for n in self._crossing(node)})
 
     def tail(self, head: Head, activation: Tensor | None = None) -> Tensor:
         """Run what depends on the guide point, from an activation of one's own.
@@ -223,14 +265,33 @@ class FrozenNetwork:
     @torch.no_grad()
     def observe(self, x: Tensor, points: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the whole network once and keep the activations at some guide points."""
+        logits, kept, _ = self.observe_cut(x, points)
+        return logits, kept
+
+    @torch.no_grad()
+    def observe_cut(
+        self, x: Tensor, points: Sequence[str] = (), cut: str | None = None
+    ) -> tuple[Tensor, dict[str, Tensor], Head | None]:
+        """Run the whole network once as :meth:`observe` does, and keep a head, too."""
+        kept = {point: self._node(point) for point in points}
+        at = None if cut is None else self._node(cut)
+        crossing = self._crossing(at) if at is not None else set()
         with self._refusing(x):
             values = _Runner(self._graph_module).values(
                 {self._node("input"): x.to(self.device)},
                 list(self._graph_module.graph.nodes),
-                keep={self._output_node, *(self._node(point) for point in points)},
+                keep={self._output_node, *kept.values(), *crossing, *([at] if at else [])},
             )
-        kept = {point: values[self._node(point)] for point in points}
-        return self._logits(values[self._output_node]), kept
+        head = None
+        if cut is not None and at is not None:
+            head = Head(cut, values[at], {node: values[node] for node in crossing})
+        activations = {point: values[node] for point, node in kept.items()}
+        return self._logits(values[self._output_node]), activations, head
+
+    def _crossing(self, node: fx.Node) -> set[fx.Node]:
+        """What the tail behind a node reads besides it."""
+        behind = dependents(node)
+        return {n for tail_node in behind for n in tail_node.all_input_nodes} - behind - {node}
 
     @cached_property
     def _output_node(self) -> fx.Node:

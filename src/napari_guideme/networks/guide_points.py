@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_guideme.networks.tracing import Runner
@@ -34,6 +35,26 @@ class GuidePoint:
     tail_share: float
 
 
+@dataclass(frozen=True)
+class Entry:
+    """The first convolution of a network.
+
+    Attributes
+    ----------
+    name
+        Name of the graph's node.
+    channels
+        Channels of what it returns.
+    kernel, stride
+        Along each spatial axis, in pixels of the network's input.
+    """
+
+    name: str
+    channels: int
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
 def dependents(node: fx.Node) -> set[fx.Node]:
     """All nodes that depend on a node."""
     found: set[fx.Node] = set()
@@ -56,6 +77,21 @@ def sources(node: fx.Node) -> set[fx.Node]:
     return found
 
 
+class _Kernels(TorchDispatchMode):
+    """Notes the sizes of the kernels of all convolutions, however they are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[int, ...]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self.found.append(tuple(args[1].shape[2:]))
+        return func(*args, **(kwargs or {}))
+
+
 class _Profiler(Runner):
     """Notes shape and floating-point operations of every node."""
 
@@ -63,11 +99,14 @@ class _Profiler(Runner):
         super().__init__(graph_module)
         self.shapes: dict[fx.Node, torch.Size] = {}
         self.flops: dict[fx.Node, int] = {}
+        self.kernels: dict[fx.Node, tuple[int, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False) as counter, _Kernels() as kernels:
             value = super().run_node(n)
         self.flops[n] = counter.get_total_flops()
+        if kernels.found:
+            self.kernels[n] = kernels.found[0]
         if isinstance(value, Tensor) and value.is_floating_point():
             self.shapes[n] = value.shape
         return value
@@ -94,6 +133,26 @@ def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[Gui
             stride = example.shape[-1] / shape[-1]
             points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))
     return points
+
+
+@torch.no_grad()
+def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
+    """Find the first operation on the input that costs anything: a convolution."""
+    profiler = _Profiler(graph_module)
+    profiler.run(example)
+    source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
+    behind = dependents(source)
+    for node in graph_module.graph.nodes:
+        if node in behind and profiler.flops.get(node) and node in profiler.shapes:
+            shape = profiler.shapes[node]
+            kernel = profiler.kernels.get(node, ())
+            if len(shape) != example.ndim or len(kernel) != example.ndim - 2:
+                return None
+            stride = [
+                round(a / b) for a, b in zip(example.shape[2:], shape[2:], strict=True)
+            ]
+            return Entry(node.name, shape[1], kernel, tuple(stride))
+    return None
 
 
 def _is_intermediate(node: fx.Node, profiler: _Profiler) -> bool:

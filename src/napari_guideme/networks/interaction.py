@@ -32,6 +32,9 @@ class InteractionMaps:
         In pixels of the network's input.
     previous
         Whether the network takes the probability of the object so far.
+    side
+        Longest side of the network's input, to which the part of the image that
+        is worked on is shrunk or stretched.
 
     References
     ----------
@@ -42,6 +45,7 @@ class InteractionMaps:
     kind: Kind = "distance"
     reach: float = 24.0
     previous: bool = True
+    side: int = 256
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -51,6 +55,8 @@ class InteractionMaps:
             )
         if not isinstance(self.reach, int | float) or not 0 < self.reach < np.inf:
             raise InputError(f"the reach {self.reach!r} of interaction maps is no positive number")
+        if not isinstance(self.side, int) or self.side < 1:
+            raise InputError(f"side = {self.side!r} is not a positive whole number")
         if not isinstance(self.previous, bool):
             raise InputError(f"previous = {self.previous!r} is neither true nor false")
 

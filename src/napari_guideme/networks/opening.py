@@ -111,6 +111,7 @@ def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None)
 def freeze(module: nn.Module, card: NetworkCard, device: str) -> FrozenNetwork:
     """Freeze a module as its card says; the network's own card then lacks nothing."""
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.networks.interaction import InteractionMaps
     from napari_guideme.networks.preparation import Preparation
 
     entries = {**_seen_in_weights(module), **card.preparation}
@@ -128,6 +129,7 @@ def freeze(module: nn.Module, card: NetworkCard, device: str) -> FrozenNetwork:
         name=card.name,
         licence=card.licence,
         description=card.description,
+        interaction=InteractionMaps.from_dict(card.interaction) if card.interaction else None,
     )
     network.card = replace(network.card, architecture=card.architecture)
     told = {"classes": bool(card.classes), "value_range": "value_range" in card.preparation}

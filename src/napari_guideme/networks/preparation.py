@@ -7,8 +7,9 @@ the pixels of one image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -19,7 +20,7 @@ from napari_guideme.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-ValueRange = Literal["percentile", "dtype", "none", "standardised"]
+ValueRange = Literal["percentile", "limits", "dtype", "none", "standardised"]
 
 #: ITU-R BT.601 luma, for colour images shown to a grey network.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -61,12 +62,15 @@ class Preparation:
         Whether the colour channels are in the order blue, green, red.
     value_range
         ``"percentile"``: the two `percentiles` of the whole image go to 0 and 1
-        and values beyond are clipped; ``"standardised"``: the whole image gets mean
+        and values beyond are clipped; ``"limits"``: the same with two values that
+        are told, such as a window of Hounsfield units; ``"standardised"``: the whole image gets mean
         0 and standard deviation 1; ``"dtype"``: integers are divided by the
         largest value of their type, floats are taken as they are; ``"none"``:
         values are taken as they are.
     percentiles
         Lower and upper percentile, for ``"percentile"``.
+    limits
+        Lower and upper value, for ``"limits"``.
     per_channel
         Whether percentiles, or mean and deviation, are those of each channel.
     scale, mean, std
@@ -83,6 +87,7 @@ class Preparation:
     bgr: bool = False
     value_range: ValueRange = "percentile"
     percentiles: tuple[float, float] = (1.0, 99.8)
+    limits: tuple[float, float] = (0.0, 1.0)
     per_channel: bool = False
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
@@ -112,6 +117,8 @@ class Preparation:
             yield name, "true or false", isinstance(getattr(self, name), bool)
         rising = _are_numbers(self.percentiles, 2) and self._in_percent(*self.percentiles)
         yield "percentiles", "two rising numbers from 0 to 100", rising
+        rising = _are_numbers(self.limits, 2) and self.limits[0] < self.limits[1]
+        yield "limits", "two rising numbers", rising
         yield "scale", "a number", _are_numbers((self.scale,), 1)
         for name in ("mean", "std"):
             fits = _are_numbers(getattr(self, name), 1, self.channels)
@@ -154,6 +161,21 @@ class Preparation:
         told = ("ndim", "channels", "value_range")
         entries = {field.name: getattr(self, field.name) for field in fields(self)}
         return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
+
+    def measured(self, image: NDArray[Any], channel_axis: int | None = None) -> Preparation:
+        """Return this preparation for parts of one image: their values range as in the whole.
+
+        Percentiles become limits, measured on a million pixels at most, spread evenly.
+        Those of each channel stay with the part.
+        """
+        if self.value_range != "percentile" or self.per_channel:
+            return self
+        spatial = [a for a in range(image.ndim) if channel_axis is None or a != channel_axis % image.ndim]
+        step = math.ceil((math.prod(image.shape[a] for a in spatial) / 1e6) ** (1 / len(spatial)))
+        every = tuple(slice(None, None, step) if a in spatial else slice(None) for a in range(image.ndim))
+        low, high = np.percentile(_checked(np.asarray(image[every])), self.percentiles)
+        limits = float(low), float(max(high, np.nextafter(low, np.inf)))
+        return replace(self, value_range="limits", limits=limits)
 
     def prepare(
         self,
@@ -273,6 +295,9 @@ class Preparation:
         if self.value_range == "percentile":
             low, high = np.percentile(pixels, self.percentiles, axis=axes, keepdims=True)
             pixels = np.clip((pixels - low) / np.maximum(high - low, 1e-20), 0, 1)
+        if self.value_range == "limits":
+            low, high = self.limits
+            pixels = np.clip((pixels - low) / (high - low), 0, 1)
         if self.value_range == "standardised":
             centred = pixels - pixels.mean(axis=axes, keepdims=True)
             pixels = centred / (pixels.std(axis=axes, keepdims=True) + 1e-6)

@@ -17,7 +17,8 @@ from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
-    from napari_guideme.session import GuideSession, Report
+    from napari_guideme.report import Report
+    from napari_guideme.session import GuideSession
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from napari_guideme.networks.vision import torchvision
 if TYPE_CHECKING:
     from torch import nn
 
-_OURS = ("unet",)
+_OURS = ("unet", "click")
 
 
 def build(architecture: Mapping[str, Any]) -> nn.Module:
@@ -43,6 +43,10 @@ def _builder(name: str) -> Callable[..., nn.Module]:
         from napari_guideme.networks.unet import UNet
 
         return UNet
+    if name == "click":
+        from napari_guideme.networks.click_net import ClickNet
+
+        return ClickNet
     known = segmentation_names()
     if name not in known:
         raise InputError(

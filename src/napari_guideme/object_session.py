@@ -1,0 +1,463 @@
+"""A session with a click network: one object after the other is clicked, grown and committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
+from napari_guideme.guidance.methods import HintTensors, Method, Step, method_named, refine_by
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.zoom import Window, around, still_fits, whole
+from napari_guideme.hints import Hint, HintPixels, Hints
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.report import Report, agreeing, reported
+
+BACKGROUND, OBJECT = 0, 1
+
+#: How often a click is looked at more closely at most.
+_LOOKS = 3
+
+#: A closer look pays if the window shrinks to this share of its side at least.
+_CLOSER = 0.67
+
+#: Windows have at least so many of the network's pixels per pixel of the image, inverted.
+_LEAST_SHARE = 6
+
+#: Of the last window, where nothing was found in it that could be zoomed in on.
+_INTO_NOTHING = 3
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """The logit of the object on the grid of a window."""
+
+    window: Window
+    logits: Tensor
+
+    def mask(self, shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Draw the object into an image of this shape."""
+        mask = np.zeros(shape, dtype=bool)
+        self.window.paint(self.logits, mask)
+        return mask
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A committed object."""
+
+    id: int
+    corner: tuple[int, ...]
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _State:
+    """One entry of the history: all that is needed to be there again."""
+
+    hints: Hints
+    method: Method
+    start: _Kept | None = None
+    kept: tuple[_Kept, ...] = ()
+    found: _Patch | None = None
+    refined: bool = True
+
+
+class ObjectSession:
+    """Outline objects by clicks, one after the other, without a screen.
+
+    Parameters
+    ----------
+    image
+        Spatial axes in array order and at most one channel axis.
+    network
+        One that was trained to take clicks, such as the bundled ``click``.
+    method
+        Name of a method, see :data:`napari_guideme.guidance.METHOD_NAMES`.
+    channel_axis
+        The axis of `image` that holds channels, ``None`` for a grey image.
+    channels
+        Which channels to feed, in this order.
+    spacing
+        Size of a pixel along each spatial axis, in any unit; distances to clicks
+        are measured in it.
+    locked
+        Whether pixels of committed objects stay theirs.
+
+    Raises
+    ------
+    InputError
+        If the image or the method cannot be used, or the network takes no clicks.
+
+    Examples
+    --------
+    >>> from napari_guideme import Click, ObjectSession, open_network
+    >>> from skimage.data import astronaut
+    >>> session = ObjectSession(astronaut(), open_network("click", device="cpu"), channel_axis=-1)
+    >>> session.add(Click((120, 220), "object"))
+    >>> for step in session.refine():
+    ...     pass
+    >>> int(session.labels()[120, 220])
+    1
+    >>> session.next_object()
+    1
+    """
+
+    def __init__(
+        self,
+        image: NDArray[Any],
+        network: FrozenNetwork,
+        *,
+        method: str = DEFAULT_OBJECT_METHOD,
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        locked: bool = True,
+    ) -> None:
+        if network.interaction is None:
+            raise InputError(f"{network.name} takes no clicks; correct it with GuideSession")
+        self.network = network
+        self.locked = locked
+        self._image, self._channel_axis, self._channels = image, channel_axis, channels
+        self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
+        self._shape = tuple(image.shape[axis] for axis in self._axes)
+        self._spacing = _checked_spacing(spacing, len(self._shape))
+        self._preparation = network.preparation.measured(image, channel_axis)
+        self._history = [_State(Hints(), method_named(method))]
+        self._cursor = 0
+        self._scene: tuple[Window, Scene] | None = None
+        self._seconds = 0.0
+        self._scene_of(self._whole)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of the image."""
+        return self._shape
+
+    @property
+    def hints(self) -> Hints:
+        """The hints for the present object."""
+        return self._state.hints
+
+    @property
+    def method(self) -> str:
+        """Name of the method that the next refinement uses."""
+        return self._state.method.name
+
+    @method.setter
+    def method(self, name: str) -> None:
+        if name != self.method:
+            self._push(method=method_named(name), refined=not len(self.hints))
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return self._cursor > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo."""
+        return self._cursor < len(self._history) - 1
+
+    def add(self, *hints: Hint) -> None:
+        """Add hints of the class ``object`` or ``background``; :meth:`refine` makes them count.
+
+        Raises
+        ------
+        InputError
+            If one is outside the image or of an unknown class; none is added then.
+        """
+        self.replace(self.hints.added(hints))
+
+    def remove(self, hint: Hint) -> None:
+        """Take one hint back."""
+        self.replace(self.hints.removed(hint))
+
+    def clear(self) -> None:
+        """Take all hints for the present object back; this can be undone."""
+        self.replace(Hints())
+
+    def replace(self, hints: Hints) -> None:
+        """Put other hints in the place of the present ones, as one step of the history."""
+        hints.check(self.shape, self.network.classes)
+        if hints != self.hints:
+            grown = set(self.hints) <= set(hints)
+            found = self._state.found if grown else None
+            self._push(hints=hints, found=found, refined=not len(hints))
+
+    def start_from(self, mask: NDArray[Any]) -> None:
+        """Let clicks improve a mask, such as an object of another program.
+
+        Parameters
+        ----------
+        mask
+            Of the shape of the image; the object is where it is not zero.
+
+        Raises
+        ------
+        InputError
+            If the mask is empty or of another shape.
+        """
+        mask = np.asarray(mask) != 0
+        if mask.shape != self.shape:
+            raise InputError(f"the mask has shape {mask.shape}, the image has {self.shape}")
+        if not mask.any():
+            raise InputError("the mask to start from is empty")
+        self._push(start=_cut_out(mask, 0), hints=Hints(), found=None, refined=True)
+
+    def next_object(self) -> int:
+        """Commit the present object under the next free id and begin another one.
+
+        Returns
+        -------
+        The id.
+
+        Raises
+        ------
+        InputError
+            If there is no object yet.
+        """
+        mask = self.labels() == OBJECT
+        if not mask.any():
+            raise InputError("there is no object to keep yet: click on one")
+        new = max((kept.id for kept in self._state.kept), default=0) + 1
+        kept = (*self._state.kept, _cut_out(mask, new))
+        self._push(hints=Hints(), start=None, found=None, kept=kept, refined=True)
+        return new
+
+    def undo(self) -> None:
+        """Go back by one change of hints, method, mask or objects."""
+        self._cursor = max(self._cursor - 1, 0)
+
+    def redo(self) -> None:
+        """Go forward again by one change."""
+        self._cursor = min(self._cursor + 1, len(self._history) - 1)
+
+    def refine(self) -> Iterator[Step]:
+        """Make the object follow the hints, one yielded step after the other.
+
+        Drop the generator to cancel: the object stays as it was. The first clicks
+        on an object look at it more and more closely.
+        """
+        state, started = self._state, time.perf_counter()
+        if state.refined:
+            yield Step(1, 1, 0.0)
+            return
+        pixels = self._pixels(state)
+        found = state.found
+        window = self._window(found, state)
+        for _ in range(_LOOKS):
+            for step in self._look(window, pixels, state, found):
+                if step.logits is not None:
+                    found = _Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
+                yield replace(step, logits=None)
+            closer = self._window(found, state)
+            if max(closer.shape) > _CLOSER * max(window.shape):
+                break
+            window = closer
+        for index, known in enumerate(self._history):
+            if known is state:
+                self._history[index] = replace(state, found=found, refined=True)
+        self._seconds = time.perf_counter() - started
+
+    def labels(self) -> NDArray[np.uint8]:
+        """The present object, 1, and all else, 0."""
+        state = self._state
+        if state.found is not None:
+            mask = state.found.mask(self.shape)
+        else:
+            mask = self._start_mask(state)
+        if self.locked:
+            for kept in state.kept:
+                mask[_box(kept)][kept.mask] = False
+        return mask.view(np.uint8)
+
+    def objects(self) -> NDArray[np.int32]:
+        """Ids of the committed objects; where they overlap the newest one is on top."""
+        ids = np.zeros(self.shape, dtype=np.int32)
+        for kept in self._state.kept:
+            ids[_box(kept)][kept.mask] = kept.id
+        return ids
+
+    def predict(self) -> NDArray[np.uint8]:
+        """The object before any hint: the mask to start from, if there is one."""
+        return self._start_mask(self._state).view(np.uint8)
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Probability of background and object, (2, *spatial); outside the window of 0."""
+        object_: NDArray[np.float32] = np.zeros(self.shape, dtype=np.float32)
+        found = self._state.found
+        if found is None:
+            object_[self._start_mask(self._state)] = 1
+        else:
+            object_[found.window.slices] = found.window.stretched(found.logits).sigmoid().numpy()
+        return np.stack([1 - object_, object_])
+
+    def satisfied(self) -> list[bool]:
+        """Whether the object agrees with each hint."""
+        return agreeing(self.labels(), self._pixels(self._state), len(self.hints))
+
+    def changed(self) -> NDArray[np.bool_]:
+        """Pixels that hints added to the object or took away from it."""
+        changed: NDArray[np.bool_] = self.labels() != self.predict()
+        return changed
+
+    def report(self) -> Report:
+        """Say what became of the hints."""
+        changed, pixels = self.changed(), self._pixels(self._state)
+        found = self._state.found
+        if found is not None:
+            # All hints and all that changed lie in the window: no map as large as the image.
+            start = np.array(found.window.start)
+            pixels = replace(pixels, positions=pixels.positions - start)
+            changed = changed[found.window.slices]
+        return reported(self.satisfied(), changed, pixels, self._seconds)
+
+    # -- looking ------------------------------------------------------------
+
+    def _look(
+        self, window: Window, pixels: HintPixels, state: _State, found: _Patch | None
+    ) -> Iterator[Step]:
+        """Let the network see a window with hints and what was found, and refine that."""
+        classes = torch.from_numpy(pixels.classes)
+        places = window.places(torch.from_numpy(pixels.positions))
+        scene = self._scene_of(window).clicked(
+            places, classes, self._previous(window, state, found), window.spacing(self._spacing)
+        )
+        hints = HintTensors.sampled(pixels, torch.device("cpu"))
+        hints = replace(hints, positions=window.places(hints.positions)).to(self.network.device)
+        yield from refine_by(scene, hints, state.method)
+
+    def _previous(self, window: Window, state: _State, found: _Patch | None) -> Tensor | None:
+        """Probability of the object so far on the grid of a window."""
+        if found is not None and found.window == window:
+            return found.logits.sigmoid()
+        if found is not None:
+            mask = found.mask(self.shape)
+        elif state.start is not None:
+            mask = self._start_mask(state)
+        else:
+            return None
+        return torch.from_numpy(window.seen(mask, range(mask.ndim)))
+
+    def _window(self, found: _Patch | None, state: _State) -> Window:
+        """Choose where to look: at object and hints, or everywhere if there is no object."""
+        hinted = self._pixels(state).positions
+        if found is not None:
+            mask = found.mask(self.shape)
+        elif state.start is not None:
+            mask = self._start_mask(state)
+        else:
+            return self._whole
+        grown = _corners(mask)
+        if not len(grown):
+            return self._nearer(found, hinted)
+        wanted = np.concatenate([grown, hinted])
+        fresh = self._around(wanted)
+        if found is not None and still_fits(found.window, wanted, fresh):
+            return found.window
+        return fresh
+
+    def _nearer(self, found: _Patch | None, hinted: NDArray[np.intp]) -> Window:
+        """Look closer at the hints where no object was found."""
+        least = max((found.window if found else self._whole).shape) // _INTO_NOTHING
+        return self._around(hinted, least)
+
+    def _around(self, positions: NDArray[np.intp], least: int = 0) -> Window:
+        side, multiple = self._grid
+        least = max(least, side // _LEAST_SHARE)
+        return around(positions, self.shape, self._spacing, side, multiple, least)
+
+    @property
+    def _whole(self) -> Window:
+        return whole(self.shape, self._spacing, *self._grid)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Longest side of what the network sees, and what sides are multiples of."""
+        interaction = self.network.interaction
+        assert interaction is not None
+        return interaction.side, self.network.preparation.multiple
+
+    def _scene_of(self, window: Window) -> Scene:
+        """What the network sees of a window; that of the last one is kept."""
+        if self._scene is None or self._scene[0] != window:
+            scene = Scene(
+                self.network,
+                window.seen(self._image, self._axes),
+                channel_axis=self._channel_axis,
+                channels=self._channels,
+                preparation=self._preparation,
+            )
+            self._scene = window, scene
+        return self._scene[1]
+
+    # -- history ------------------------------------------------------------
+
+    @property
+    def _state(self) -> _State:
+        return self._history[self._cursor]
+
+    def _push(self, **changes: Any) -> None:
+        changed = replace(self._state, **changes)
+        del self._history[self._cursor + 1 :]
+        self._history.append(changed)
+        self._cursor += 1
+
+    def _pixels(self, state: _State) -> HintPixels:
+        return state.hints.pixels(self.shape, self.network.classes)
+
+    def _start_mask(self, state: _State) -> NDArray[np.bool_]:
+        mask = np.zeros(self.shape, dtype=bool)
+        if state.start is not None:
+            mask[_box(state.start)] = state.start.mask
+        return mask
+
+
+def _spatial_axes(image: NDArray[Any], channel_axis: int | None, ndim: int) -> tuple[int, ...]:
+    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
+        raise InputError(f"there is no channel axis {channel_axis} in shape {image.shape}")
+    channels = None if channel_axis is None else channel_axis % image.ndim
+    axes = tuple(axis for axis in range(image.ndim) if axis != channels)
+    if len(axes) != ndim or 0 in image.shape:
+        raise InputError(
+            f"the network takes {ndim} spatial axes with pixels; the image has shape {image.shape}"
+            + (f" with channels along axis {channels}" if channels is not None else "")
+        )
+    return axes
+
+
+def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    sizes = (1.0,) * ndim if spacing is None else tuple(float(size) for size in spacing)
+    if len(sizes) != ndim or not all(0 < size < np.inf for size in sizes):
+        raise InputError(f"the spacing {spacing} is not {ndim} positive numbers")
+    return sizes
+
+
+def _corners(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """First and last pixel of the box of a mask, (2, ndim); none of an empty one."""
+    along = [
+        np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
+        for axis in range(mask.ndim)
+    ]
+    if not len(along[0]):
+        return np.empty((0, mask.ndim), dtype=np.intp)
+    return np.array([[a[0] for a in along], [a[-1] for a in along]])
+
+
+def _cut_out(mask: NDArray[np.bool_], number: int) -> _Kept:
+    first, last = _corners(mask)
+    box = tuple(map(slice, first, last + 1))
+    return _Kept(number, tuple(first.tolist()), mask[box].copy())
+
+
+def _box(kept: _Kept) -> tuple[slice, ...]:
+    return tuple(slice(c, c + n) for c, n in zip(kept.corner, kept.mask.shape, strict=True))
