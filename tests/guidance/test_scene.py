@@ -34,10 +34,12 @@ def test_padding_is_cut_off(shape):
 
 
 def test_the_head_runs_once(network, monkeypatch):
-    scene, calls, head = Scene(network, np.zeros((2, 2))), [], network.head
-    monkeypatch.setattr(network, "head", lambda *given: calls.append(given) or head(*given))
+    scene, calls, run = Scene(network, np.zeros((2, 2))), [], network.observe_cut
+    monkeypatch.setattr(network, "observe_cut", lambda *told: calls.append(told) or run(*told))
+    monkeypatch.setattr(network, "head", lambda *told: calls.append(told))
     scene.guided(scene.head.activation)
     scene.guided(scene.head.activation)
+    assert len(scene.logits) == 2
     assert len(calls) == 1
 
 
