@@ -8,11 +8,11 @@ import pytest
 from torch import nn
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import QUESTION_NAMES
-from napari_guideme.guidance.methods import METHODS
+from napari_guideme.guidance import GUIDE_METHODS, QUESTION_NAMES
 from napari_guideme.guidance.questions import NOT_SURE
 from napari_guideme.hints import Click, Hints, Scribble
 from napari_guideme.networks.cancelling import Cancelled, cancellable
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.session import GuideSession
 from tests import toys
@@ -23,8 +23,17 @@ ON_DIM, ON_BRIGHT = Click((11, 11), "cell"), Click((3, 3), "background")
 CORNER = Click((0, 15), "cell")
 
 
-@pytest.fixture(params=METHODS)
+#: Methods whose corrections reach the look-alikes of a pixel in a network that sees only pixels.
+FAR_REACHING = ("residual", "f-brs", "guide-me")
+
+
+@pytest.fixture(params=FAR_REACHING)
 def session(request, network, picture) -> GuideSession:
+    return GuideSession(picture, network, method=request.param)
+
+
+@pytest.fixture(params=GUIDE_METHODS)
+def any_session(request, network, picture) -> GuideSession:
     return GuideSession(picture, network, method=request.param)
 
 
@@ -120,14 +129,36 @@ def test_a_new_hint_takes_nothing_back(session):
     assert session.satisfied() == [True] * 3
 
 
-def test_neighbours_that_contradict_each_other_are_both_satisfied(session):
-    session.add(ON_DIM)
-    finish(session)
-    session.add(Click((11, 12), "background"))
-    finish(session)
-    session.add(Click((12, 12), "cell"))
-    finish(session)
-    assert session.satisfied() == [True] * 3
+def test_neighbours_that_contradict_each_other_are_both_satisfied(any_session):
+    any_session.add(ON_DIM)
+    finish(any_session)
+    any_session.add(Click((11, 12), "background"))
+    finish(any_session)
+    any_session.add(Click((12, 12), "cell"))
+    finish(any_session)
+    assert any_session.satisfied() == [True] * 3
+
+
+def test_every_method_can_be_undone_to_the_bit(any_session):
+    states = [shown(any_session)]
+    for hint in (ON_DIM, ON_BRIGHT):
+        any_session.add(hint)
+        finish(any_session)
+        states.append(shown(any_session))
+    assert len({str(state) for state in states}) == 3
+    any_session.undo()
+    assert shown(any_session) == states[1]
+    any_session.undo()
+    assert shown(any_session) == states[0]
+    any_session.redo()
+    any_session.redo()
+    assert shown(any_session) == states[2]
+
+
+def test_a_network_that_takes_clicks_is_for_another_session(picture):
+    network = toys.frozen(toys.Clicked(), interaction=InteractionMaps())
+    with pytest.raises(InputError, match="ObjectSession"):
+        GuideSession(picture, network)
 
 
 def test_undo_and_redo_restore_exactly(session):
@@ -257,7 +288,7 @@ def test_hints_that_come_while_refining_are_not_lost(session):
     assert session.labels()[11, 11] == session.labels()[0, 15] == 1
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", GUIDE_METHODS)
 def test_a_switch_of_method_can_be_undone(session, name):
     own = session.method
     session.add(ON_DIM)
@@ -314,7 +345,7 @@ def test_what_does_not_exist_is_refused(network, picture, session):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 17), (17, 1), (5, 3), (33, 15)])
 @pytest.mark.parametrize("multiple", [1, 4])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GUIDE_METHODS)
 def test_an_image_of_any_size_has_corners_to_click(shape, multiple, method):
     preparation = Preparation(channels=1, value_range="none", multiple=multiple)
     network = toys.frozen(toys.DarkAndBright(), preparation=preparation, guide_point="relu")
@@ -332,7 +363,7 @@ def test_channels_are_chosen(network, picture):
     np.testing.assert_array_equal(session.labels(), cells(BRIGHT))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GUIDE_METHODS)
 def test_a_volume_is_refined(method):
     preparation = Preparation(ndim=3, channels=1, value_range="none", multiple=2)
     network = toys.frozen(toys.with_statistics(toys.Volume()), preparation=preparation)
@@ -358,7 +389,7 @@ def test_labels_come_as_instances():
 
 
 #: Methods, and whether labels were asked for before; residual then runs the network no more.
-RUNS = [(method, asked) for method in METHODS for asked in (False, True)]
+RUNS = [(method, asked) for method in GUIDE_METHODS for asked in (False, True)]
 INTERRUPTIBLE = [run for run in RUNS if run != ("residual", True)]
 
 
@@ -440,7 +471,7 @@ class TestTheUsersModule:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GUIDE_METHODS)
 def test_a_session_on_a_gpu(cuda, picture, method):
     module = toys.DarkAndBright()
     network = toys.frozen(module, device=cuda, guide_point="relu")

@@ -33,6 +33,27 @@ def pixelwise(weights: Sequence[float], biases: Sequence[float]) -> nn.Conv2d:
     return convolution
 
 
+class Clicked(nn.Module):
+    """The object is what is bright and near a click on it, or was it before, but for others.
+
+    Input channels are image, distance to the object's and the background's clicks,
+    and the mask so far. Without clicks bright pixels have a logit of ``look / 2 - 8``
+    and dark ones one of ``-look / 2 - 8``; a click on the object adds 12 to it, one on
+    the background takes 24 away, and the mask adds 12.
+    """
+
+    def __init__(self, look: float = 12.0) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(4, 1, 1)
+        with torch.no_grad():
+            self.join.weight.copy_(torch.tensor([look, -12, 24, 12]).view(1, 4, 1, 1))
+            self.join.bias.fill_(-look / 2 - 20)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.join(x)
+        return logits
+
+
 class DarkAndBright(nn.Module):
     """Features (1 - x, x), which are also the logits of background and cell."""
 

@@ -71,9 +71,7 @@ def loss(outputs: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
     """Normalised focal loss and Dice loss of the fine mask, and the former of the coarse one."""
     coarse, fine = outputs
     coarse_truth = F.interpolate(truth, coarse.shape[2:], mode="area")
-    return (
-        focal(fine, truth) + dice(fine, truth) + COARSE_WEIGHT * focal(coarse, coarse_truth)
-    )
+    return focal(fine, truth) + dice(fine, truth) + COARSE_WEIGHT * focal(coarse, coarse_truth)
 
 
 def focal(logits: Tensor, truth: Tensor, gamma: float = 2.0) -> Tensor:

@@ -29,6 +29,7 @@ from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
 from napari_guideme.report import Report, agreeing, reported
 
+
 @dataclass
 class _State:
     """One entry of the history. What was found for it is kept, so undo is exact."""

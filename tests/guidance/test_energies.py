@@ -10,6 +10,7 @@ from napari_guideme.guidance.energies import (
     cross_entropy,
     output_inertia,
     quadratic_inertia,
+    squared_errors,
 )
 
 #: Probabilities (1/4, 3/4) and (1/2, 1/2).
@@ -23,18 +24,19 @@ WEIGHTS = torch.tensor([0.25, 0.75], dtype=torch.float64)
     [
         (cross_entropy, 0.25 * math.log(4) + 0.75 * math.log(2)),
         (corrective, 0.25 * 0.75**2 + 0.75 * 0.5**2),
+        (squared_errors, 0.75**2 + 0.5**2),
     ],
 )
 def test_energies_at_hints(energy, expected):
     assert float(energy(LOGITS, CLASSES, WEIGHTS)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("energy", [cross_entropy, corrective])
+@pytest.mark.parametrize("energy", [cross_entropy, corrective, squared_errors])
 def test_met_hints_cost_nothing(energy):
     assert float(energy(torch.tensor([[50.0, 0.0]]), CLASSES[:1], torch.ones(1))) < 1e-6
 
 
-@pytest.mark.parametrize("energy", [cross_entropy, corrective])
+@pytest.mark.parametrize("energy", [cross_entropy, corrective, squared_errors])
 def test_gradients_at_hints(energy):
     logits = torch.randn(2, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: energy(x, CLASSES, WEIGHTS), logits)

@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
-from napari_guideme.guidance.variables import GuidingBlock
+from napari_guideme.guidance.variables import (
+    DistanceOffset,
+    EnteringMaps,
+    GuidingBlock,
+    Offset,
+)
 
 A = torch.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
 
@@ -81,3 +89,73 @@ def test_the_block_is_differentiable_and_leaves_the_activation_alone():
     values = torch.rand(block.size, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: block.apply(activation, v), values)
     assert torch.equal(activation, A.double())
+
+
+VARIABLES = {
+    "offset": Offset(1, 2, (4, 5)),
+    "distances": DistanceOffset(1, 2, (4, 5)),
+    "entering": EnteringMaps(2, 3, (3, 3), (1, 1), (4, 5)),
+    "block": GuidingBlock(3, (2, 2)),
+}
+
+
+@pytest.mark.parametrize("variable", VARIABLES.values(), ids=VARIABLES)
+def test_zero_changes_nothing_to_the_bit(variable):
+    activation = torch.rand(1, 3, 4, 5)
+    activation[0, 1, 0] = 1  # Distances without a click.
+    assert torch.equal(variable.apply(activation, variable.initial()), activation)
+
+
+@pytest.mark.parametrize("variable", VARIABLES.values(), ids=VARIABLES)
+def test_gradients_are_those_of_finite_differences(variable):
+    activation = torch.rand(1, 3, 4, 5, dtype=torch.float64) * 0.9
+    shape = variable.initial().shape
+    values = (torch.rand(shape, dtype=torch.float64) - 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: variable.apply(activation, v), values)
+
+
+def test_an_offset_moves_its_channels_alone():
+    activation = torch.zeros(1, 4, 1, 2)
+    moved = Offset(1, 2, (1, 2)).apply(activation, torch.tensor([[[[1.0, 2]], [[3, 4]]]]))
+    assert moved.tolist() == [[[[0, 0]], [[1, 2]], [[3, 4]], [[0, 0]]]]
+
+
+def test_an_offset_of_distances_moves_them_before_they_are_mapped():
+    # A pixel half a reach away from a click, and one on it; both are moved by half a reach.
+    maps = torch.tensor([[[[math.tanh(0.5), 0.0]]]])
+    moved = DistanceOffset(0, 1, (1, 2)).apply(maps, torch.full((1, 1, 1, 2), 0.5))
+    torch.testing.assert_close(moved, torch.tensor([[[[math.tanh(1), math.tanh(0.5)]]]]))
+
+
+def test_maps_without_clicks_can_come_nearer_but_not_go_further_than_1():
+    variable = DistanceOffset(0, 1, (1, 1))
+    none = torch.ones(1, 1, 1, 1)
+    assert float(variable.apply(none, torch.full((1, 1, 1, 1), -2.0))) < 0.1
+    assert float(variable.apply(none, torch.full((1, 1, 1, 1), 9.0))) == pytest.approx(1, abs=0.04)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize(("stride", "kernel"), [(1, 3), (2, 3), (2, 5), (1, 1)])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_entering_maps_fit_the_first_convolution(padding, stride, kernel, ndim):
+    layer = {2: nn.Conv2d, 3: nn.Conv3d}[ndim](1, 4, kernel, stride, padding)
+    shape = (9, 12, 10)[:ndim]
+    activation = layer(torch.rand(1, 1, *shape)).detach()
+    variable = EnteringMaps(2, 4, (kernel,) * ndim, (stride,) * ndim, shape)
+    values = torch.rand(1, 2, *shape, requires_grad=True)
+    moved = variable.apply(activation, values)
+    assert moved.shape == activation.shape
+    (gradient,) = torch.autograd.grad(moved.square().sum(), values)
+    assert gradient.flatten(2).any(2).all()
+
+
+def test_entering_maps_are_convolved_with_their_weights():
+    variable = EnteringMaps(1, 2, (3, 3), (1, 1), (5, 5))
+    impulse = torch.zeros(1, 1, 5, 5)
+    impulse[0, 0, 2, 2] = 1
+    activation = torch.stack([torch.zeros(5, 5), torch.ones(5, 5)])[None]
+    moved = variable.apply(activation, impulse) - activation
+    expected = variable.weights()[:, 0].flip(1, 2) * activation.std()
+    torch.testing.assert_close(moved[0, :, 1:4, 1:4], expected)
+    torch.testing.assert_close(variable.weights().flatten(1).norm(dim=1), torch.ones(2))
+    assert torch.equal(variable.weights(), EnteringMaps(1, 2, (3, 3), (1, 1), (9, 9)).weights())

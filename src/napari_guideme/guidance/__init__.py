@@ -14,6 +14,12 @@ METHOD_NAMES = {
     "f-brs-c": "scale and bias of the last layers, as brs (fastest of them)",
 }
 
+#: Methods for a network that labels an image without being asked.
+GUIDE_METHODS = tuple(name for name in METHOD_NAMES if name not in ("none", "distmap-brs"))
+
+#: Methods for a network that was trained to take clicks.
+CLICK_METHODS = ("none", *(name for name in METHOD_NAMES if "brs" in name and name != "f-brs"))
+
 DEFAULT_METHOD = "residual"
 
 #: For networks that were trained to take clicks.

@@ -147,6 +147,10 @@ def distance_offset(scene: Scene) -> Placed:
     return "input", DistanceOffset(network.preparation.channels, 2, scene.input_shape)
 
 
+#: Only meets a hint: BRS itself has spread what there is to spread.
+_LOCAL = Kernel(nearest=0.02, growth=0.0, curvature=0.0, lead=0.5, lead_growth=0.0, confirmed=0.5)
+
+
 def _brs(place: Callable[[Scene], Placed], steps: int, inertia: float = 1e-3) -> Guiding:
     """Energies and minimiser of BRS (equations 2-4)."""
     return Guiding(place, squared_errors, lbfgs, steps, inertia)
@@ -174,12 +178,12 @@ METHODS = {
             needs_place=True,
         ),
         Method("none", None, completes=None),
-        Method("brs", _brs(maps_offset, steps=6), completes="unmet"),
-        Method("rgb-brs", _brs(image_offset, steps=6), completes="unmet"),
-        Method("distmap-brs", _brs(distance_offset, steps=6), completes="unmet"),
-        Method("f-brs-a", _brs(scale_and_bias("a"), steps=6), completes="unmet"),
-        Method("f-brs-b", _brs(scale_and_bias("b"), steps=6), completes="unmet"),
-        Method("f-brs-c", _brs(scale_and_bias("c"), steps=6), completes="unmet"),
+        Method("brs", _brs(maps_offset, steps=6), "unmet", _LOCAL),
+        Method("rgb-brs", _brs(image_offset, steps=6), "unmet", _LOCAL),
+        Method("distmap-brs", _brs(distance_offset, steps=6), "unmet", _LOCAL),
+        Method("f-brs-a", _brs(scale_and_bias("a"), steps=6), "unmet", _LOCAL),
+        Method("f-brs-b", _brs(scale_and_bias("b"), steps=6), "unmet", _LOCAL),
+        Method("f-brs-c", _brs(scale_and_bias("c"), steps=6), "unmet", _LOCAL),
     )
 }
 
@@ -384,13 +388,31 @@ def _completed(
     known: Support | None,
     shown: Tensor | None,
 ) -> tuple[Support | None, Tensor]:
-    """Complete logits by the residual, one hint after the other."""
-    kernel = method.kernel
-    hints = hints.rounded()
-    if method.completes == "unmet":
-        hints = hints.chosen(margins(at_pixels(base, hints.positions), hints.classes) <= 0)
-    if method.completes is None or not len(hints.owners):
-        return None, base
+    """Complete logits by the residual, as far as the method wants it."""
+    if method.completes == "all":
+        return _spread_on(scene, base, hints.rounded(), method.kernel, known, shown)
+    needy = torch.zeros_like(hints.classes, dtype=torch.bool)
+    support, logits = None, base
+    while method.completes == "unmet":
+        # What is met at one place can be lost at the next one.
+        unmet = margins(at_pixels(logits, hints.positions), hints.classes) <= 0
+        if not (unmet & ~needy).any():
+            break
+        needy |= unmet
+        chosen = hints.chosen(needy).rounded()
+        support, logits = _spread_on(scene, base, chosen, method.kernel, None, None)
+    return support, logits
+
+
+def _spread_on(
+    scene: Scene,
+    base: Tensor,
+    hints: HintTensors,
+    kernel: Kernel,
+    known: Support | None,
+    shown: Tensor | None,
+) -> tuple[Support, Tensor]:
+    """Spread hints one after the other, from what is known of the first of them."""
     features = scene.features
     if known is None or not known.starts(hints.positions, hints.classes):
         known, shown = Support.empty(len(scene.shape), base.device), base

@@ -182,14 +182,13 @@ class EnteringMaps:
         convolve = F.conv2d if len(self.shape) == 2 else F.conv3d
         padding = [side for length in reversed(self.kernel) for side in _around(length)]
         padded = F.pad(values, padding)
-        entering = convolve(padded, self.weights(values.device), stride=self.stride)
+        weights = self.weights(values.device).to(values.dtype)
+        entering = convolve(padded, weights, stride=self.stride)
         # Without padding of its own the network's first convolution has lost a border.
-        lost = [
-            (there - here) // 2
-            for there, here in zip(entering.shape[2:], activation.shape[2:], strict=True)
-        ]
-        for axis, (start, length) in enumerate(zip(lost, activation.shape[2:], strict=True)):
-            entering = entering.narrow(axis + 2, start, length)
+        pairs = zip(activation.shape[2:], entering.shape[2:], strict=True)
+        missing = [here - there for here, there in pairs]
+        borders = [side for n in reversed(missing) for side in (-(-n // 2), n // 2)]
+        entering = F.pad(entering, borders)
         return activation + activation.detach().std() * entering
 
 

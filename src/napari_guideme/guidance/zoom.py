@@ -81,7 +81,9 @@ class Window:
             chosen[axis] = slice(part.start, part.stop, step)
         pixels = np.moveaxis(np.asarray(image[tuple(chosen)]), spatial, range(len(spatial)))
         channels = pixels.shape[len(spatial) :]
-        flat = torch.from_numpy(pixels.astype(np.float32).reshape(*pixels.shape[: len(spatial)], -1))
+        flat = torch.from_numpy(
+            pixels.astype(np.float32).reshape(*pixels.shape[: len(spatial)], -1)
+        )
         shrunk = _resized(flat.movedim(-1, 0)[None], self.grid)[0].movedim(0, -1).numpy()
         shrunk = shrunk.reshape(*self.grid, *channels)
         return np.moveaxis(shrunk, range(len(spatial)), spatial)

@@ -114,8 +114,7 @@ class FrozenNetwork:
             guest = ChannelsFirst(guest)
         channels = preparation.channels + (interaction.count if interaction else 0)
         self._example, *others = (
-            _noise(1, channels, *size).to(self.device)
-            for size in preparation.example_sizes
+            _noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
         )
         with self._refusing(self._example):
             self._graph_module = trace(guest, self._example, others)
@@ -207,13 +206,20 @@ class FrozenNetwork:
         """Guide point at one of the three depths of f-BRS.
 
         ``a`` is the end of the encoder, ``c`` the last activation that is worth
-        guiding; ``b`` lies between, where the network's card or calibration guides.
+        guiding, ``b`` the network's own guide point. In a network without a
+        decoder a quarter of the computation lies behind ``a``, a twentieth behind ``b``.
         """
         points = self.guide_points
-        if depth == "a":
-            deepest = max(point.stride for point in points)
-            return [point for point in points if point.stride == deepest][-1]
-        return points[-1] if depth == "c" else self.guide_point(self.default_point)
+        deepest = max(point.stride for point in points)
+        depths = {
+            "a": [point for point in points if point.stride == deepest][-1],
+            "b": self.guide_point(self.default_point),
+            "c": points[-1],
+        }
+        if depth != "c" and depths[depth] == points[-1]:
+            share = {"a": 1 / 4, "b": 1 / 20}[depth]
+            return [point for point in points if point.tail_share >= share][-1]
+        return depths[depth]
 
     def _deep_point(self) -> str:
         deepest = min(4.0, max(point.stride for point in self.guide_points))

@@ -84,9 +84,7 @@ class _Kernels(TorchDispatchMode):
         super().__init__()
         self.found: list[tuple[int, ...]] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten.convolution.default:
             self.found.append(tuple(args[1].shape[2:]))
         return func(*args, **(kwargs or {}))
@@ -148,9 +146,7 @@ def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
             kernel = profiler.kernels.get(node, ())
             if len(shape) != example.ndim or len(kernel) != example.ndim - 2:
                 return None
-            stride = [
-                round(a / b) for a, b in zip(example.shape[2:], shape[2:], strict=True)
-            ]
+            stride = [round(a / b) for a, b in zip(example.shape[2:], shape[2:], strict=True)]
             return Entry(node.name, shape[1], kernel, tuple(stride))
     return None
 

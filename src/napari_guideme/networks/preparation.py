@@ -170,9 +170,13 @@ class Preparation:
         """
         if self.value_range != "percentile" or self.per_channel:
             return self
-        spatial = [a for a in range(image.ndim) if channel_axis is None or a != channel_axis % image.ndim]
+        spatial = [
+            a for a in range(image.ndim) if channel_axis is None or a != channel_axis % image.ndim
+        ]
         step = math.ceil((math.prod(image.shape[a] for a in spatial) / 1e6) ** (1 / len(spatial)))
-        every = tuple(slice(None, None, step) if a in spatial else slice(None) for a in range(image.ndim))
+        every = tuple(
+            slice(None, None, step) if a in spatial else slice(None) for a in range(image.ndim)
+        )
         low, high = np.percentile(_checked(np.asarray(image[every])), self.percentiles)
         limits = float(low), float(max(high, np.nextafter(low, np.inf)))
         return replace(self, value_range="limits", limits=limits)
