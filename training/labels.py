@@ -31,6 +31,7 @@ from napari_guideme.evaluation.truth import Truth, class_values
 from napari_guideme.files import read_image
 from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from napari_guideme.networks.preparation import Placement, Preparation
+from napari_guideme.networks.unet import UNet
 
 SCALES = (0.6, 1.3)
 

@@ -133,10 +133,12 @@ class Scenes:
     def _background(self, random: Random) -> Tensor:
         """Return some part of some photograph."""
         picture = self.photographs[random.integers(len(self.photographs))]
-        sides = [int(n * random.uniform(0.4, 1)) for n in picture.ids.shape]
-        corner = [int(random.integers(n - s + 1)) for n, s in zip(picture.ids.shape, sides)]
-        window = tuple(slice(c, c + s) for c, s in zip(corner, sides))
-        return resized(picture.pixels[window], self.side)
+        window = []
+        for length in picture.ids.shape:
+            side = int(length * random.uniform(0.4, 1))
+            start = int(random.integers(length - side + 1))
+            window.append(slice(start, start + side))
+        return resized(picture.pixels[tuple(window)], self.side)
 
     def _paste(self, image: Tensor, mask: Tensor, is_target: bool, random: Random) -> Scene:
         """Lay an object over the image; the one that is segmented, or one that hides it."""

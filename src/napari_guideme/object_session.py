@@ -271,10 +271,7 @@ class ObjectSession:
     def labels(self) -> NDArray[np.uint8]:
         """The present object, 1, and all else, 0."""
         state = self._state
-        if state.found is not None:
-            mask = state.found.mask(self.shape)
-        else:
-            mask = self._start_mask(state)
+        mask = self._start_mask(state) if state.found is None else state.found.mask(self.shape)
         if self.locked:
             for kept in state.kept:
                 mask[_box(kept)][kept.mask] = False

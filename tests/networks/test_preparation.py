@@ -308,3 +308,34 @@ def test_a_preparation_survives_its_table():
     preparation = Preparation(ndim=3, channels=2, mean=(0.1, 0.2), size=(8, 8, 8), bgr=True)
     assert Preparation.from_dict(preparation.to_dict()) == preparation
     assert Preparation().to_dict() == {"ndim": 2, "channels": 3, "value_range": "percentile"}
+
+
+def test_limits_are_0_and_1():
+    preparation = Preparation(channels=1, value_range="limits", limits=(-100.0, 300.0))
+    x, _ = preparation.prepare(np.array([[-500, -100], [100, 900]], np.int16))
+    assert x[0, 0].tolist() == [[0, 0], [0.5, 1]]
+
+
+@pytest.mark.parametrize("channel_axis", [None, 0, 2])
+def test_a_part_of_an_image_is_scaled_as_the_whole(channel_axis):
+    image = np.random.default_rng(0).integers(0, 4000, (40, 50, 3)).astype(np.uint16)
+    image = image[..., 0] if channel_axis is None else np.moveaxis(image, 2, channel_axis)
+    preparation = Preparation(channels=3, percentiles=(5.0, 95.0))
+    whole, _ = preparation.prepare(image, channel_axis=channel_axis)
+    measured = preparation.measured(image, channel_axis)
+    part = image[:, 8:20] if channel_axis == 0 else image[8:20]
+    x, _ = measured.prepare(part, channel_axis=channel_axis)
+    torch.testing.assert_close(x, whole[:, :, 8:20])
+
+
+def test_a_huge_image_is_measured_on_some_of_its_pixels():
+    image = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (90_000, 90_000), (0, 0))
+    assert Preparation(channels=1).measured(image).value_range == "limits"
+
+
+@pytest.mark.parametrize(
+    "preparation",
+    [Preparation(value_range="dtype"), Preparation(per_channel=True)],
+)
+def test_what_is_not_measured_on_the_whole_stays(preparation):
+    assert preparation.measured(np.zeros((4, 4, 3)), -1) is preparation

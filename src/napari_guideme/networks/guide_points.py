@@ -81,7 +81,7 @@ class _Kernels(TorchDispatchMode):
     """Notes the sizes of the kernels of all convolutions, however they are called."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found: list[tuple[int, ...]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

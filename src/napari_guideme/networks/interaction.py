@@ -79,7 +79,8 @@ class InteractionMaps:
         """Map the distances to hinted pixels to what the network was trained on."""
         if self.kind == "disc":
             return (distance <= self.reach).astype(np.float32)
-        return np.tanh(distance / np.float32(self.reach))
+        drawn: NDArray[np.float32] = np.tanh(distance / np.float32(self.reach))
+        return drawn
 
 
 def distances(

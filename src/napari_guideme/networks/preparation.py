@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ValueRange = Literal["percentile", "limits", "dtype", "none", "standardised"]
 
+#: Pixels that values are measured on, at most.
+_MEASURED = 1_000_000
+
 #: ITU-R BT.601 luma, for colour images shown to a grey network.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -63,8 +66,8 @@ class Preparation:
     value_range
         ``"percentile"``: the two `percentiles` of the whole image go to 0 and 1
         and values beyond are clipped; ``"limits"``: the same with two values that
-        are told, such as a window of Hounsfield units; ``"standardised"``: the whole image gets mean
-        0 and standard deviation 1; ``"dtype"``: integers are divided by the
+        are told, such as a window of Hounsfield units; ``"standardised"``: the whole
+        image gets mean 0 and standard deviation 1; ``"dtype"``: integers are divided by the
         largest value of their type, floats are taken as they are; ``"none"``:
         values are taken as they are.
     percentiles
@@ -165,18 +168,16 @@ class Preparation:
     def measured(self, image: NDArray[Any], channel_axis: int | None = None) -> Preparation:
         """Return this preparation for parts of one image: their values range as in the whole.
 
-        Percentiles become limits, measured on a million pixels at most, spread evenly.
+        Percentiles become limits, measured on pixels that are spread evenly.
         Those of each channel stay with the part.
         """
         if self.value_range != "percentile" or self.per_channel:
             return self
-        spatial = [
-            a for a in range(image.ndim) if channel_axis is None or a != channel_axis % image.ndim
-        ]
-        step = math.ceil((math.prod(image.shape[a] for a in spatial) / 1e6) ** (1 / len(spatial)))
-        every = tuple(
-            slice(None, None, step) if a in spatial else slice(None) for a in range(image.ndim)
-        )
+        shape = list(image.shape)
+        if channel_axis is not None:
+            shape[channel_axis] = 1
+        step = math.ceil((math.prod(shape) / _MEASURED) ** (1 / self.ndim))
+        every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
         low, high = np.percentile(_checked(np.asarray(image[every])), self.percentiles)
         limits = float(low), float(max(high, np.nextafter(low, np.inf)))
         return replace(self, value_range="limits", limits=limits)
