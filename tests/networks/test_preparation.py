@@ -259,7 +259,7 @@ def test_a_table_is_read():
     ("table", "message"),
     [
         ({"chanels": 3}, "unknown preparation chanels; known are .*channels"),
-        ({"value_range": "minmax"}, "percentile, dtype, none"),
+        ({"value_range": "minmax"}, "percentile, limits, dtype, none"),
         ({"ndim": 4}, "2 or 3"),
         ({"channels": "three"}, "channels = 'three' is not a positive whole number"),
         ({"percentiles": [99, 1]}, "two rising numbers"),
