@@ -545,3 +545,43 @@ def test_scribbled_pixels_are_not_asked_for(network, rule):
 def test_an_unknown_rule_of_asking_is_told(session):
     with pytest.raises(InputError, match="choose settle, margin"):
         session.question("magic")
+
+
+@pytest.mark.parametrize("method", GUIDE_METHODS)
+def test_zoomed_in_a_hint_changes_nothing_beyond_its_window(picture, network, method):
+    image = np.zeros((64, 80), np.float32)
+    image[:16, :16] = picture
+    image[40:50, 60:70] = 0.45
+    session = GuideSession(image, network, method=method, zoom=24)
+    session.add(ON_DIM)
+    finish(session)
+    assert session.satisfied() == [True]
+    assert not session.changed()[:, 28:].any()
+    assert not session.changed()[28:].any()
+    states = [shown(session)]
+    session.add(Click((45, 65), "cell"), Click((0, 79), "background"))
+    finish(session)
+    assert session.satisfied() == [True] * 3
+    states.append(shown(session))
+    session.undo()
+    assert shown(session) == states[0]
+    session.redo()
+    assert shown(session) == states[1]
+
+
+def test_zoomed_in_it_is_the_whole_image_if_that_is_small(picture, network):
+    found = []
+    for zoom in (None, 500):
+        session = GuideSession(picture, network, zoom=zoom)
+        session.add(ON_DIM)
+        finish(session)
+        session.add(CORNER)
+        finish(session)
+        assert session.question() is None or session.question().position
+        found.append(session.probabilities())
+    np.testing.assert_allclose(*found, atol=1e-6)
+
+
+def test_a_zoom_that_shows_nothing_is_told(picture, network):
+    with pytest.raises(InputError, match="zoom of 0"):
+        GuideSession(picture, network, zoom=0)

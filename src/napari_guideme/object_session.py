@@ -14,7 +14,9 @@ from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
-from napari_guideme.guidance.methods import HintTensors, Method, Step, method_named, refine_by
+from napari_guideme.guidance.hinted import HintTensors
+from napari_guideme.guidance.methods import Method, method_named
+from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import Window, around, still_fits, whole
 from napari_guideme.hints import Hint, HintPixels, Hints

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.calibration import best, calibrate, remember, remembered
-from napari_guideme.guidance.methods import (
-    Guidance,
-    Method,
-    Step,
-    apply,
-    method_named,
-    refine,
-)
+from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.questions import Position, Question, ask
+from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -60,6 +55,9 @@ class GuideSession:
     guide_point
         Where to guide; by default what the network's card says, else what a
         short calibration finds when a method first guides.
+    zoom
+        Refine in a window of so many pixels along each axis around the hints,
+        so that a hint costs the same in any image; ``None`` for the whole image.
 
     Raises
     ------
@@ -90,7 +88,10 @@ class GuideSession:
         channel_axis: int | None = None,
         channels: Sequence[int] | None = None,
         guide_point: str | None = None,
+        zoom: int | None = None,
     ) -> None:
+        if zoom is not None and zoom < 1:
+            raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
         if network.interaction:
             raise InputError(
                 f"{network.name} outlines objects that are clicked; open it with ObjectSession"
@@ -100,6 +101,7 @@ class GuideSession:
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
         )
         # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
+        self._zoom = zoom
         self._point_is_chosen = bool(guide_point or network.card.guide_point)
         self._history = [_State(Hints(), method_named(method), refined=True)]
         self._cursor = 0
@@ -196,7 +198,10 @@ class GuideSession:
             return
         yield from self._calibrate(state.method)
         shown = self._shown[1] if self._shown and self._shown[0].guidance is state.warm else None
-        for step in refine(self._scene, self._pixels(state), state.method, state.warm, shown):
+        told = self._scene, self._pixels(state), state.method
+        known = state.warm, shown
+        zoom = self._zoom
+        for step in refine_near(*told, zoom, *known) if zoom else refine(*told, *known):
             if step.logits is not None:
                 state.guidance, state.refined = step.guidance, True
                 self._shown = state, step.logits
@@ -254,11 +259,15 @@ class GuideSession:
             If there is no such rule.
         """
         state, logits = self._state, self._logits()
+        support, window = state.guidance.support, state.guidance.window
+        if support is not None and window is not None:
+            start = torch.tensor(window.start).to(support.positions)
+            support = replace(support, positions=support.positions + start)
         return ask(
             self._scene,
             logits,
             self._pixels(state),
-            state.guidance.support,
+            support,
             state.method.kernel,
             rule,
             skip=skip,

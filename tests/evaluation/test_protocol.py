@@ -10,7 +10,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item
 from napari_guideme.evaluation.protocol import correct, evaluate, simulated_users
 from napari_guideme.evaluation.results import Course, Tally
-from napari_guideme.guidance.methods import Step
+from napari_guideme.guidance.refining import Step
 from napari_guideme.session import GuideSession
 
 from .toys import network_of

@@ -335,7 +335,19 @@ def test_a_huge_image_is_measured_on_some_of_its_pixels():
 
 @pytest.mark.parametrize(
     "preparation",
-    [Preparation(value_range="dtype"), Preparation(per_channel=True)],
+    [Preparation(value_range="none"), Preparation(per_channel=True)],
 )
 def test_what_is_not_measured_on_the_whole_stays(preparation):
     assert preparation.measured(np.zeros((4, 4, 3)), -1) is preparation
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize("value_range", ["dtype", "standardised", "none"])
+def test_a_part_counts_as_in_the_whole_whatever_its_type(value_range, dtype):
+    image = np.random.default_rng(0).integers(0, 120, (20, 30)).astype(dtype)
+    preparation = Preparation(
+        channels=1, value_range=value_range, scale=2.0, mean=(0.5,), std=(3.0,)
+    )
+    whole, _ = preparation.prepare(image)
+    part, _ = preparation.measured(image).prepare(image[4:9].astype(np.float32))
+    torch.testing.assert_close(part, whole[:, :, 4:9], atol=1e-5, rtol=1e-4)

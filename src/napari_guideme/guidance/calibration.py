@@ -20,7 +20,9 @@ from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import make_folder, write_json
-from napari_guideme.guidance.methods import METHODS, HintTensors, guided_logits
+from napari_guideme.guidance.hinted import HintTensors
+from napari_guideme.guidance.methods import METHODS
+from napari_guideme.guidance.refining import guided_logits
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.frozen import FrozenNetwork
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.zoom import Window
 from napari_guideme.networks.frozen import FrozenNetwork, Head
 from napari_guideme.networks.interaction import distances
 from napari_guideme.networks.preparation import Preparation
@@ -55,6 +56,7 @@ class Scene:
         point: str | None = None,
         preparation: Preparation | None = None,
     ) -> None:
+        self._image, self._channel_axis, self._channels = image, channel_axis, channels
         self.network = network
         self.point = network.guide_point(point or network.default_point).name
         x, self.placement = (preparation or network.preparation).prepare(
@@ -128,6 +130,22 @@ class Scene:
                 before[tuple(map(slice, resized))] = found[0, 0].cpu()
             drawn.append(before)
         return torch.cat([image, torch.stack(drawn)[None].to(image)], dim=1)
+
+    def zoomed(self, window: Window) -> Scene:
+        """What the network sees of a window; values are scaled as in the whole image."""
+        spatial = [
+            axis
+            for axis in range(self._image.ndim)
+            if self._channel_axis is None or axis != self._channel_axis % self._image.ndim
+        ]
+        return Scene(
+            self.network,
+            window.seen(self._image, spatial),
+            channel_axis=self._channel_axis,
+            channels=self._channels,
+            point=self.point,
+            preparation=self.network.preparation.measured(self._image, self._channel_axis),
+        )
 
     def clouded(self, strength: float) -> Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,11 @@ def around(
     start = np.floor((low + high - wanted) / 2).astype(int)
     start = np.clip(start, 0, np.array(shape) - wanted)
     return _window(start.tolist(), (start + wanted).tolist(), spacing, side, multiple)
+
+
+def unscaled(window: Window) -> Window:
+    """Return a window of which the network sees the image's own pixels."""
+    return replace(window, grid=window.shape)
 
 
 def still_fits(window: Window, positions: NDArray[np.integer], fresh: Window) -> bool:

@@ -166,19 +166,27 @@ class Preparation:
         return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
 
     def measured(self, image: NDArray[Any], channel_axis: int | None = None) -> Preparation:
-        """Return this preparation for parts of one image: their values range as in the whole.
+        """Return this preparation for parts of one image: their values count as in the whole.
 
-        Percentiles become limits, measured on pixels that are spread evenly.
+        Percentiles, mean and deviation are measured on pixels that are spread evenly.
         Those of each channel stay with the part.
         """
-        if self.value_range != "percentile" or self.per_channel:
+        if self.value_range == "dtype" and np.issubdtype(image.dtype, np.integer):
+            largest = np.iinfo(image.dtype).max
+            return replace(self, value_range="none", scale=self.scale / largest)
+        if self.value_range not in ("percentile", "standardised") or self.per_channel:
             return self
         shape = list(image.shape)
         if channel_axis is not None:
             shape[channel_axis] = 1
         step = math.ceil((math.prod(shape) / _MEASURED) ** (1 / self.ndim))
         every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
-        low, high = np.percentile(_checked(np.asarray(image[every])), self.percentiles)
+        pixels = _checked(np.asarray(image[every]))
+        if self.value_range == "standardised":
+            scale = self.scale / (float(pixels.std()) + 1e-6)
+            mean = tuple(m + scale * float(pixels.mean()) for m in self.mean)
+            return replace(self, value_range="none", scale=scale, mean=mean)
+        low, high = np.percentile(pixels, self.percentiles)
         limits = float(low), float(max(high, np.nextafter(low, np.inf)))
         return replace(self, value_range="limits", limits=limits)
 

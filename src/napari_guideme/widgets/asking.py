@@ -17,7 +17,7 @@ from napari_guideme.widgets.ring import Ring
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.methods import Step
+    from napari_guideme.guidance.refining import Step
     from napari_guideme.session import GuideSession
 
 #: The keys of the candidates, the first for the most probable one.

@@ -23,7 +23,7 @@ from napari_guideme.widgets.sessions import Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.methods import Step
+    from napari_guideme.guidance.refining import Step
     from napari_guideme.session import GuideSession
 
 

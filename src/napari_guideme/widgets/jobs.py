@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_guideme.networks.cancelling import Cancelled, cancellable
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.methods import Step
+    from napari_guideme.guidance.refining import Step
 
 Work = Callable[[], Generator["Step", None, Any]]
 

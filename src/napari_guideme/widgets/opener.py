@@ -16,7 +16,7 @@ from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Known
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.methods import Step
+    from napari_guideme.guidance.refining import Step
     from napari_guideme.networks.frozen import FrozenNetwork
 
 

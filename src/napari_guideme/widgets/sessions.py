@@ -15,7 +15,7 @@ from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.methods import Step
+    from napari_guideme.guidance.refining import Step
     from napari_guideme.session import GuideSession
 
 #: Slices whose session, with its history, is kept.

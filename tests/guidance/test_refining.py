@@ -8,20 +8,13 @@ import pytest
 import torch
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES, methods
+from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES, refining
 from napari_guideme.guidance.energies import cross_entropy
+from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import METHODS as SHIPPED
-from napari_guideme.guidance.methods import (
-    Guidance,
-    Guiding,
-    HintTensors,
-    Method,
-    apply,
-    guiding_block,
-    method_named,
-    refine,
-)
+from napari_guideme.guidance.methods import Guiding, Method, guiding_block, method_named
 from napari_guideme.guidance.minimisers import Iterate
+from napari_guideme.guidance.refining import Guidance, apply, refine
 from napari_guideme.guidance.residual import Kernel, extended
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click, HintPixels, Hints, Scribble
@@ -123,7 +116,9 @@ def test_what_was_found_gives_the_same_logits_again(scene, on_the_dim_cell, name
 def test_a_support_goes_on_where_it_was(scene, monkeypatch):
     clicks = Click((11, 11), "cell"), Click((3, 3), "background"), Click((0, 15), "cell")
     method, calls = METHODS["residual"], []
-    monkeypatch.setattr(methods, "extended", lambda *given: calls.append(given) or extended(*given))
+    monkeypatch.setattr(
+        refining, "extended", lambda *given: calls.append(given) or extended(*given)
+    )
     found = last(refine(scene, drawn(*clicks[:2]), method)).guidance
     assert len(calls) == 2
     onward = last(refine(scene, drawn(*clicks), method, found))
