@@ -23,10 +23,12 @@ BELOW = {
     "files": {"errors", "hints"},
     "networks": {"errors", "hints", "files"},
     "guidance": {"errors", "hints", "files", "networks"},
-    "session": {"errors", "hints", "files", "networks", "guidance"},
-    "demo": {"errors", "hints", "files", "networks", "guidance", "session"},
-    "evaluation": {"errors", "hints", "files", "networks", "guidance", "session"},
+    "report": {"errors", "hints"},
+    "session": {"errors", "hints", "files", "networks", "guidance", "report"},
+    "object_session": {"errors", "hints", "files", "networks", "guidance", "report"},
+    "demo": {"errors", "hints", "files", "networks", "guidance", "report", "session"},
 }
+BELOW["evaluation"] = BELOW["demo"] - {"demo"} | {"object_session"}
 BELOW["cli"] = {*BELOW}
 BELOW["widgets"] = {*BELOW} - {"cli"}
 
