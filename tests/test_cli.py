@@ -12,8 +12,16 @@ from imageio import v3 as imageio
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
+from napari_guideme.networks.catalogue import catalogue
 
 AT = (60, 70)
+
+
+@pytest.fixture
+def click_network() -> str:
+    if "click" not in catalogue():
+        pytest.skip("no network that takes clicks ships with the package")
+    return "click"
 
 
 @pytest.fixture
@@ -114,6 +122,10 @@ def bad_inputs(tmp_path, tissue):
     unknown.write_text('{"clicks": [{"at": [1, 1], "class": "dog"}]}', encoding="utf-8")
     outside = tmp_path / "outside.json"
     outside.write_text('{"clicks": [{"at": [500, 1], "class": "nucleus"}]}', encoding="utf-8")
+    folder = tmp_path / "data"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+        imageio.imwrite(folder / name / "a.png", np.full((8, 8), 255, np.uint8))
     return {
         "no image": (["predict", tmp_path / "no.png", "-o", out], "there is no image"),
         "nan": (["predict", nan, "-o", out], "NaN"),
@@ -128,13 +140,17 @@ def bad_inputs(tmp_path, tissue):
         "class": (["refine", tissue, "--hints", unknown, "-o", out], "background, nucleus, border"),
         "outside": (["refine", tissue, "--hints", outside, "-o", out], "outside the image"),
         "folder": (["evaluate", tmp_path / "no", "--json", tmp_path / "o.json"], "no"),
+        "clicks": (
+            ["evaluate", folder, "--protocol", "noc", "--json", tmp_path / "o.json"],
+            "nuclei takes no clicks",
+        ),
         "demo": (["demo", "--out", file / "demo"], "cannot write"),
     }
 
 
 CASES = [
     *("no image", "nan", "not an image", "format", "network", "device", "suffix", "unwritable"),
-    *("no hints", "json", "class", "outside", "folder", "demo"),
+    *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
 ]
 
 
@@ -180,3 +196,20 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
     listed.write_text("stem\n1\n")
     assert main([*map(str, words), "--only", str(listed)]) == 0
     assert json.loads(out.read_text(encoding="utf-8"))["n_images"] == 1
+
+
+@pytest.mark.parametrize("method", [None, "none"])
+def test_clicks_until_objects_are_outlined_are_counted(shared, tmp_path, click_network, method):
+    out = tmp_path / "out.json"
+    words = ["evaluate", shared / "data/grabcut", "--protocol", "noc", "--network", click_network]
+    words += ["--limit", "2", "--json", out] + (["--method", method] if method else [])
+    done = shell(*words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert (told["n_images"], told["n_objects"], told["hints"]) == (2, 2, 20)
+    assert told["method"] == (method or "f-brs-b")
+    assert 1 <= told["noc85"] <= told["noc90"] <= 20
+    assert list(told["mean_iou_by_click"]) == [str(n) for n in range(1, 21)]
+    assert f"NoC@90 {told['noc90']:.2f}" in done.stdout
+    if method is None:
+        assert told["unmet"] <= 0.005
