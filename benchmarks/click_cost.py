@@ -124,8 +124,12 @@ def courses(
     told = {"device": str(network.device), "method": method, **figures(costs)}
     if mixed:
         pairs = zip(costs, mixed, strict=True)
-        changed = sum(bool((a.labels != b.labels).any()) for a, b in pairs)
-        told["mixed_precision"] = {**figures(mixed), "clicks_with_changed_labels": changed}
+        changed = [float((full.labels != half.labels).mean()) for full, half in pairs]
+        told["mixed_precision"] = {
+            **figures(mixed),
+            "clicks_with_changed_labels": sum(share > 0 for share in changed),
+            "changed_pixels": statistics.fmean(changed),
+        }
     return told
 
 
@@ -196,7 +200,7 @@ def row(told: dict[str, Any]) -> str:
         line += (
             f"; in mixed precision {mixed['forward_passes']:.1f} "
             f"(forward {mixed['seconds_per_forward']:.3f} s), labels changed by "
-            f"{mixed['clicks_with_changed_labels']} clicks"
+            f"{mixed['clicks_with_changed_labels']} clicks ({mixed['changed_pixels']:.2%} of pixels)"
         )
     return line
 
