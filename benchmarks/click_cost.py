@@ -200,7 +200,8 @@ def row(told: dict[str, Any]) -> str:
         line += (
             f"; in mixed precision {mixed['forward_passes']:.1f} "
             f"(forward {mixed['seconds_per_forward']:.3f} s), labels changed by "
-            f"{mixed['clicks_with_changed_labels']} clicks ({mixed['changed_pixels']:.2%} of pixels)"
+            f"{mixed['clicks_with_changed_labels']} clicks "
+            f"({mixed['changed_pixels']:.2%} of pixels)"
         )
     return line
 

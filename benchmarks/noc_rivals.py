@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = ("instances", "split", "only", "limit", "seed")
     items = open_objects(options.folder, **{name: getattr(options, name) for name in names})
     about = {"network": "none", "hints": options.hints}
-    about |= {"least_pixels": options.least_pixels, "seed": options.seed}
+    about |= {"least_pixels": options.least_pixels, "objects_per_image": options.objects}
+    about |= {"seed": options.seed}
     courses: dict[str, list[Clicked]] = {name: [] for name in options.tools}
     for item in tqdm(items, desc="images", disable=None):
         for truth in objects_of(item, options.least_pixels, options.objects, options.seed):

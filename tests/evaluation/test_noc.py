@@ -13,7 +13,8 @@ from napari_guideme.evaluation.protocol import evaluate
 
 from .toys import clicked_network, network_of
 
-ABOUT = {"network": "n", "method": "m", "hints": 5, "least_pixels": 1, "seed": 0}
+ABOUT = {"network": "n", "method": "m", "hints": 5, "least_pixels": 1}
+ABOUT |= {"objects_per_image": None, "seed": 0}
 
 
 def item_of(ids, image=None, name="a", kind=None):
@@ -226,7 +227,7 @@ def test_the_result_is_plain_json_and_prints():
     assert set(told) == {
         "protocol", "network", "method", "hints", "least_pixels", "seed", "n_images", "n_objects",
         "noc85", "noc90", "failures85", "failures90", "mean_iou_by_click", "seconds_per_click",
-        "unmet", "by_kind",
+        "unmet", "by_kind", "objects_per_image",
     }  # fmt: skip
     assert told["protocol"] == "noc"
     assert set(told["seconds_per_click"]) == {"median", "percentile95"}

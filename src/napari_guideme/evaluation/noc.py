@@ -88,6 +88,7 @@ def evaluate_objects(
         "method": method,
         "hints": n_clicks,
         "least_pixels": least_pixels,
+        "objects_per_image": per_image,
         "seed": seed,
     }
     return summed(courses, about)

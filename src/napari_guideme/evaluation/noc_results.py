@@ -88,9 +88,10 @@ class NocResult:
 
     Attributes
     ----------
-    network, method, hints, least_pixels, seed
+    network, method, hints, least_pixels, objects_per_image, seed
         What was evaluated; `hints` is the number of clicks per object at most,
-        `least_pixels` the size of the smallest objects that count.
+        `least_pixels` the size of the smallest objects that count,
+        `objects_per_image` how many were drawn of each image, ``None`` for all.
     overall
         n_images, n_objects
             How many objects, in how many images.
@@ -114,6 +115,7 @@ class NocResult:
     method: str
     hints: int
     least_pixels: int
+    objects_per_image: int | None
     seed: int
     overall: Clicks
     by_kind: dict[str, Clicks]
