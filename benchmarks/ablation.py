@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"| variant | {' | '.join(f'{n} hints' for n in options.counts)} | harm | unmet |")
     print("|---" * (len(options.counts) + 3) + "|")
     for name in options.variants:
-        METHODS[name] = Method(name, None, VARIANTS[name])
+        METHODS[name] = Method(name, None, kernel=VARIANTS[name])
         items = open_dataset(
             options.folder,
             network,

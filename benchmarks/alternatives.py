@@ -64,6 +64,12 @@ class Given:
         confident = merged(probabilities, item.merged).amax(0).numpy() > CONFIDENT
         return cls(_picture(item), features, said, np.where(confident, said, -1))
 
+    @classmethod
+    def picture_only(cls, item: Item, shape: tuple[int, int]) -> Given:
+        """Shrink the image to (rows, columns), for tools that need no network."""
+        picture = cv2.resize(_picture(item), shape[::-1], interpolation=cv2.INTER_AREA)
+        return cls(picture, np.empty((*shape, 0), np.float32), None, np.full(shape, -1))
+
     def without_prediction(self) -> Given:
         """Return what is left if only clicks count."""
         return replace(self, said=None, sure=np.full_like(self.sure, -1))

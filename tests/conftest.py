@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 
+from napari_guideme.networks.click_net import ClickNet
 from napari_guideme.networks.frozen import FrozenNetwork
 from tests import toys
 
@@ -52,6 +54,22 @@ def picture() -> NDArray[np.float32]:
 def network() -> FrozenNetwork:
     """Calls a pixel cell if it is brighter than 0.5; guided at its two features."""
     return toys.frozen(toys.DarkAndBright(), guide_point="relu", name="toy")
+
+
+@pytest.fixture
+def untrained_click_network(tmp_path: Path) -> Path:
+    """A file of a network that takes clicks and has learnt nothing yet."""
+    path = tmp_path / "untrained.safetensors"
+    save_file(ClickNet().state_dict(), path)
+    path.with_name("untrained.guideme.toml").write_text(
+        """
+        classes = ["background", "object"]
+        architecture = {name = "click"}
+        preparation = {ndim = 2, channels = 3, value_range = "dtype", multiple = 32}
+        interaction = {side = 64}
+        """
+    )
+    return path
 
 
 @pytest.fixture

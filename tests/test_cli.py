@@ -12,8 +12,16 @@ from imageio import v3 as imageio
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
+from napari_guideme.networks.catalogue import catalogue
 
 AT = (60, 70)
+
+
+@pytest.fixture
+def click_network() -> str:
+    if "click" not in catalogue():
+        pytest.skip("no network that takes clicks ships with the package")
+    return "click"
 
 
 @pytest.fixture
@@ -114,6 +122,10 @@ def bad_inputs(tmp_path, tissue):
     unknown.write_text('{"clicks": [{"at": [1, 1], "class": "dog"}]}', encoding="utf-8")
     outside = tmp_path / "outside.json"
     outside.write_text('{"clicks": [{"at": [500, 1], "class": "nucleus"}]}', encoding="utf-8")
+    folder = tmp_path / "data"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+        imageio.imwrite(folder / name / "a.png", np.full((8, 8), 255, np.uint8))
     return {
         "no image": (["predict", tmp_path / "no.png", "-o", out], "there is no image"),
         "nan": (["predict", nan, "-o", out], "NaN"),
@@ -128,13 +140,17 @@ def bad_inputs(tmp_path, tissue):
         "class": (["refine", tissue, "--hints", unknown, "-o", out], "background, nucleus, border"),
         "outside": (["refine", tissue, "--hints", outside, "-o", out], "outside the image"),
         "folder": (["evaluate", tmp_path / "no", "--json", tmp_path / "o.json"], "no"),
+        "clicks": (
+            ["evaluate", folder, "--protocol", "noc", "--json", tmp_path / "o.json"],
+            "nuclei takes no clicks",
+        ),
         "demo": (["demo", "--out", file / "demo"], "cannot write"),
     }
 
 
 CASES = [
     *("no image", "nan", "not an image", "format", "network", "device", "suffix", "unwritable"),
-    *("no hints", "json", "class", "outside", "folder", "demo"),
+    *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
 ]
 
 
@@ -180,3 +196,37 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
     listed.write_text("stem\n1\n")
     assert main([*map(str, words), "--only", str(listed)]) == 0
     assert json.loads(out.read_text(encoding="utf-8"))["n_images"] == 1
+
+
+def test_clicks_until_objects_are_outlined_are_counted(tmp_path, untrained_click_network):
+    data, out = tmp_path / "data", tmp_path / "out.json"
+    for folder in ("images", "labels"):
+        (data / folder).mkdir(parents=True)
+    ids = np.zeros((64, 80), np.uint8)
+    ids[10:40, 10:40], ids[45:60, 50:75], ids[1:4, 70:78] = 1, 2, 3
+    imageio.imwrite(data / "images/a.png", np.stack([ids * 80] * 3, -1))
+    imageio.imwrite(data / "labels/a.png", ids)
+    words = ["evaluate", data, "--protocol", "noc", "--network", untrained_click_network]
+    words += ["--json", out, "--instances", "--hints", "3", "--method", "f-brs-c"]
+    done = shell(*words, "--least-pixels", "24")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert (told["n_images"], told["n_objects"], told["hints"]) == (1, 3, 3)
+    assert (told["protocol"], told["method"]) == ("noc", "f-brs-c")
+    assert 1 <= told["noc85"] <= told["noc90"] <= 3
+    assert f"NoC@90 {told['noc90']:.2f}" in done.stdout
+    assert main([*map(str, words)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["n_objects"] == 2
+    assert main([*map(str, words), "--objects", "1"]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["n_objects"] == 1
+
+
+def test_the_bundled_click_network_outlines_real_objects(shared, tmp_path, click_network):
+    out = tmp_path / "out.json"
+    words = ["evaluate", shared / "data/grabcut", "--protocol", "noc", "--network", click_network]
+    done = shell(*words, "--limit", "2", "--json", out)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert (told["n_objects"], told["hints"], told["method"]) == (2, 20, "f-brs-b")
+    assert told["failures85"] < 2
+    assert told["unmet"] <= 0.005

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from napari_guideme.files import (
 )
 from napari_guideme.guidance import (
     DEFAULT_METHOD,
+    DEFAULT_OBJECT_METHOD,
     DEFAULT_QUESTION,
     METHOD_NAMES,
     QUESTION_NAMES,
@@ -32,6 +33,8 @@ from napari_guideme.networks.card import read_card
 from napari_guideme.networks.catalogue import catalogue, open_network
 
 if TYPE_CHECKING:
+    from napari_guideme.evaluation.noc_results import NocResult
+    from napari_guideme.evaluation.results import Result
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
 
@@ -109,33 +112,52 @@ def refine(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Let a simulated user correct a folder of images with truth."""
-    from napari_guideme.evaluation.datasets import open_dataset
-    from napari_guideme.evaluation.protocol import evaluate as run_protocol
-
     check_writable(options.json, (".json",))
-    network = _network(options)
-    items = open_dataset(
-        options.folder,
-        network,
-        instances=options.instances,
-        class_map=options.class_map,
-        split=options.split,
-        only=options.only,
-        limit=options.limit,
-        seed=options.seed,
-    )
-    result = run_protocol(
-        tqdm(items, desc="images", disable=None),
-        network,
-        options.method,
-        options.protocol,
-        options.hints,
-        ask=options.ask,
-        seed=options.seed,
-    )
+    result = (_count_clicks if options.protocol == "noc" else _correct)(options, _network(options))
     write_json(options.json, result.to_json())
     print(result)
     return 0
+
+
+def _correct(options: argparse.Namespace, network: FrozenNetwork) -> Result:
+    """Let the user correct the labels of whole images."""
+    from napari_guideme.evaluation.datasets import open_dataset
+    from napari_guideme.evaluation.protocol import evaluate as run_protocol
+
+    items = open_dataset(
+        options.folder, network, class_map=options.class_map, **_choice_of_images(options)
+    )
+    return run_protocol(
+        tqdm(items, desc="images", disable=None),
+        network,
+        options.method or DEFAULT_METHOD,
+        options.protocol,
+        5 if options.hints is None else options.hints,
+        ask=options.ask,
+        seed=options.seed,
+    )
+
+
+def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocResult:
+    """Let the user outline one object after the other."""
+    from napari_guideme.evaluation.datasets import open_objects
+    from napari_guideme.evaluation.noc import evaluate_objects
+
+    items = open_objects(options.folder, **_choice_of_images(options))
+    return evaluate_objects(
+        tqdm(items, desc="images", disable=None),
+        network,
+        options.method or DEFAULT_OBJECT_METHOD,
+        20 if options.hints is None else options.hints,
+        least_pixels=options.least_pixels,
+        per_image=options.objects,
+        seed=options.seed,
+    )
+
+
+def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("instances", "split", "only", "limit", "seed")
+    return {name: getattr(options, name) for name in names}
 
 
 def _session(options: argparse.Namespace) -> GuideSession:
@@ -240,12 +262,18 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
         '"scribbles": [{"path": [[row, column], ...], "width": 3, "class": NAME}]}',
     )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
-    _add_method(parser)
+    parser.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
-    parser.add_argument("--protocol", choices=("errors", "questions"), default="errors")
+    parser.add_argument(
+        "--protocol",
+        choices=("errors", "questions", "noc"),
+        default="errors",
+        help="errors: the largest mistake of an image is clicked; questions: what is asked is "
+        "answered; noc: objects are outlined one at a time by a network that takes clicks",
+    )
     parser.add_argument(
         "--ask",
         choices=QUESTION_NAMES,
@@ -253,7 +281,19 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="which pixel is asked for, with --protocol questions: "
         + "; ".join(f"{name}: {told}" for name, told in QUESTION_NAMES.items()),
     )
-    parser.add_argument("--hints", type=_count, default=5, metavar="N", help="hints per image")
+    parser.add_argument(
+        "--hints", type=_count, metavar="N", help="hints per image (5), or clicks per object (20)"
+    )
+    parser.add_argument(
+        "--objects", type=_count, metavar="N", help="with noc: N objects per image, by the seed"
+    )
+    parser.add_argument(
+        "--least-pixels",
+        type=_count,
+        default=100,
+        metavar="N",
+        help="with noc: leave out smaller objects",
+    )
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
     parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
@@ -261,7 +301,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
     parser.add_argument("--limit", type=_count, metavar="N", help="use N images")
     parser.add_argument("--seed", type=int, default=0)
-    _add_method(parser)
+    parser.add_argument(
+        "--method",
+        choices=METHOD_NAMES,
+        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}",
+    )
     _add_network(parser)
 
 
@@ -284,10 +328,6 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-
-
-def _add_method(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
 
 
 if __name__ == "__main__":

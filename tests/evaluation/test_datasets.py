@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.datasets import open_dataset
+from napari_guideme.evaluation.datasets import open_dataset, open_objects
 
 from .toys import network_of
 
@@ -264,3 +264,42 @@ def test_two_images_of_one_name(write):
     folder = write(images__a_png=GREY, images__a_jpg=GREY, masks__a_png=GREY)
     with pytest.raises(InputError, match="have one name"):
         open_dataset(folder, NETWORK)
+
+
+def test_a_mask_is_one_object(write):
+    folder = write(images__a_png=GREY, masks__a_png=as_png([0, 128, 255], [255, 1, 0]))
+    item = only(open_objects(folder))
+    assert item.truth.tolist() == [[0, -1, 1], [1, 1, 0]]
+    assert item.merged.tolist() == [0, 1]
+    other = write(images__a_png=GREY, masks__a_png=as_png([0, 1, 2], [0, 0, 0]))
+    with pytest.raises(InputError, match=r"mask of a holds 2.*--instances"):
+        only(open_objects(other))
+
+
+def test_ids_are_objects_if_they_are_said_to_be(write):
+    ids = np.array([[0, 1, 2], [300, 128, 7]], dtype=np.uint16)
+    folder = write(images__a_png=GREY, labels__a_png=ids)
+    assert (only(open_objects(folder, instances=True)).truth == ids).all()
+    with pytest.raises(InputError, match=r"name classes, not objects.*--instances"):
+        open_objects(folder)
+
+
+def test_numbers_beside_instances_are_objects_of_any_class(write):
+    ids = as_png([0, 1, 2], [128, 3, 1])
+    folder = write(images__a_png=GREY, masks__a_png=ids)
+    (folder / "instances").mkdir()
+    assert (only(open_objects(folder)).truth == ids).all()
+
+
+def test_images_with_objects_are_chosen_like_others(write, tmp_path):
+    stems = "abcdef"
+    images = {f"{folder}__{stem}_png": GREY for folder in ("images", "masks") for stem in stems}
+    folder = write(**images)
+    rows = "".join(f"{stem},{'test' if stem < 'e' else 'train'}\n" for stem in stems)
+    (folder / "images.csv").write_text(f"stem,split\n{rows}")
+    chosen = {"split": "test", "limit": 2, "seed": 3}
+    expected = [item.name for item in open_dataset(folder, NETWORK, **chosen)]
+    assert [item.name for item in open_objects(folder, **chosen)] == expected
+    listed = tmp_path / "listed.csv"
+    listed.write_text("stem\nc\n")
+    assert [item.name for item in open_objects(folder, only=listed)] == ["c"]

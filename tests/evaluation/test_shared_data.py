@@ -10,7 +10,8 @@ import pytest
 from imageio import v3 as imageio
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.datasets import open_dataset
+from napari_guideme.evaluation.datasets import open_dataset, open_objects
+from napari_guideme.evaluation.noc import objects_of
 
 from .toys import network_of
 
@@ -108,3 +109,24 @@ def test_stardist_plane_is_read_and_volume_refused(shared_data):
 def test_volumes_in_medical_formats_are_refused(shared_data, name):
     with pytest.raises(InputError, match=r"read are .*not \.n(ii\.gz|rrd)"):
         open_dataset(shared_data(name), NUCLEI)
+
+
+def test_objects_of_every_layout(shared_data):
+    for name, options in (
+        ("grabcut", {}),
+        ("davis_frames", {}),
+        ("scribbles_medical", {}),
+        ("objects_coco128", {}),
+        ("nuclei_dsb2018", {"instances": True}),
+    ):
+        folder = shared_data(name)
+        for item in open_objects(folder, limit=2, **options):
+            truth = folder / ("labels" if options else "masks")
+            values = file_of(truth, item.name)
+            found = [mask == 1 for mask in objects_of(item)]
+            if options or (folder / "instances").is_dir():
+                ids = np.unique(values[values > 0])
+                assert all((a == (values == i)).all() for a, i in zip(found, ids, strict=True))
+            else:
+                assert (found[0] == (values == 255)).all()
+                assert len(found) == 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_guideme.evaluation.user import largest_error_click
+from napari_guideme.evaluation.user import largest_error_click, object_click
 
 
 def test_a_click_is_at_the_centre_of_the_largest_error():
@@ -61,3 +61,45 @@ def test_the_user_changes_nothing():
     largest_error_click(labels, truth, {(0, 0)})
     assert (truth == np.eye(3)).all()
     assert not labels.any()
+
+
+def test_the_first_click_on_an_object_is_its_centre():
+    truth = np.zeros((9, 12), dtype=int)
+    truth[2:7, 5:10] = 1
+    assert object_click(np.zeros_like(truth), truth) == ((4, 7), 1)
+
+
+def test_a_miss_and_a_surplus_that_touch_are_two_errors():
+    """A miss of 7 x 5 and a surplus of 7 x 2; together they are 7 x 7."""
+    truth, labels = np.zeros((11, 12), dtype=int), np.zeros((11, 12), dtype=int)
+    truth[2:9, 2:7] = labels[2:9, 7:9] = 1
+    assert object_click(labels, truth) == ((4, 4), 1)
+    assert largest_error_click(labels, truth) == ((5, 5), 1)
+
+
+def test_a_surplus_is_clicked_where_it_is_deeper_or_as_deep():
+    truth, labels = np.zeros((7, 14), dtype=int), np.zeros((7, 14), dtype=int)
+    truth[2:5, 1:4] = labels[2:5, 9:12] = 1
+    assert object_click(labels, truth) == ((3, 10), 0)
+    labels[1:6, 8:13] = 1
+    assert object_click(labels, truth) == ((3, 10), 0)
+
+
+def test_the_outside_of_the_image_bounds_an_object():
+    truth = np.zeros((9, 9), dtype=int)
+    truth[0:5, 0:5] = 1
+    assert object_click(np.zeros_like(truth), truth) == ((2, 2), 1)
+
+
+def test_what_is_ignored_is_neither_missed_nor_surplus():
+    truth, labels = np.full((9, 9), -1), np.ones((9, 9), dtype=int)
+    assert object_click(labels, truth) is None
+    truth[:3, :3], labels[:3, :3] = 1, 0
+    assert object_click(labels, truth) == ((1, 1), 1)
+
+
+def test_a_pixel_of_an_object_is_not_clicked_again():
+    truth = np.zeros((3, 5), dtype=int)
+    truth[1, 1] = truth[1, 3] = 1
+    assert object_click(np.zeros_like(truth), truth, {(1, 1)}) == ((1, 3), 1)
+    assert object_click(np.zeros_like(truth), truth, {(1, 1), (1, 3)}) is None

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 
 
@@ -21,4 +22,24 @@ def network_of(
     preparation = Preparation(ndim=2, channels=1, value_range="none")
     return FrozenNetwork(
         convolution, classes, preparation, separator=separator, device="cpu", name="toy"
+    )
+
+
+def clicked_network(side: int = 16) -> FrozenNetwork:
+    """Takes clicks on a grey image and finds what is brighter than 0.5, whatever is clicked."""
+    features = nn.Conv2d(1 + InteractionMaps().count, 2, 1)
+    answer = nn.Conv2d(2, 1, 1)
+    with torch.no_grad():
+        features.weight.zero_()
+        features.weight[:, 0, 0, 0] = torch.tensor([1.0, -1.0])
+        features.bias.copy_(torch.tensor([0.0, 1.0]))
+        answer.weight.view(-1).copy_(torch.tensor([5.0, -5.0]))
+        answer.bias.zero_()
+    return FrozenNetwork(
+        nn.Sequential(features, nn.ReLU(), answer),
+        ("background", "object"),
+        Preparation(ndim=2, channels=1, value_range="none"),
+        interaction=InteractionMaps(side=side),
+        device="cpu",
+        name="toy",
     )

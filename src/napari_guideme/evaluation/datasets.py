@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import ClassNames, read_class_list, read_rows
 from napari_guideme.evaluation.truth import (
+    ObjectTruth,
     Truth,
     binary_masks,
     class_values,
@@ -48,7 +49,8 @@ class Item:
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
     truth
-        (rows, columns), index of the network's class, -1 where nothing counts.
+        (rows, columns), index of the network's class, -1 where nothing counts;
+        of :func:`open_objects` the id of an object.
     merged
         As what each class of the network counts, (K,): ``merged[labels]`` is
         compared with `truth`.
@@ -79,7 +81,7 @@ class Dataset:
     """Images with truth, read one after the other when iterated over."""
 
     entries: tuple[Entry, ...]
-    truth: Truth
+    truth: Truth | ObjectTruth
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -152,14 +154,48 @@ def open_dataset(
         two-dimensional, or image and truth differ in size.
     """
     folder = Path(folder)
-    classes = ClassNames.of(network, class_map)
+    truth = _truth(_truth_folder(folder), ClassNames.of(network, class_map), instances)
+    dataset = Dataset(_chosen(folder, split, only), truth)
+    return dataset if limit is None else dataset.sampled(limit, seed)
+
+
+def open_objects(
+    folder: Path | str,
+    *,
+    instances: bool = False,
+    split: str | None = None,
+    only: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Open a folder of images with objects to be outlined one at a time, whatever they are.
+
+    A mask is one object; with a folder ``instances``, or told to be `instances`,
+    every number but 0 is one. For all else see :func:`open_dataset`.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_dataset`, and if the numbers are classes, not objects.
+    """
+    folder = Path(folder)
     truth_folder = _truth_folder(folder)
-    entries = _entries(_by_stem(folder / "images"), _by_stem(truth_folder))
+    if truth_folder.name == "labels" and not instances:
+        raise InputError(
+            f"the numbers in {truth_folder} name classes, not objects; "
+            "if they are ids of objects, say so (--instances)"
+        )
+    ids = instances or (folder / "instances").is_dir()
+    dataset = Dataset(_chosen(folder, split, only), ObjectTruth(binary=not ids))
+    return dataset if limit is None else dataset.sampled(limit, seed)
+
+
+def _chosen(folder: Path, split: str | None, only: Path | None) -> tuple[Entry, ...]:
+    """Images with truth of a folder, of a split, named in a list."""
+    entries = _entries(_by_stem(folder / "images"), _by_stem(_truth_folder(folder)))
     if only is not None:
         entries = _listed(entries, only)
-    entries = _with_rows(entries, folder / "images.csv", split)
-    dataset = Dataset(entries, _truth(truth_folder, classes, instances))
-    return dataset if limit is None else dataset.sampled(limit, seed)
+    return _with_rows(entries, folder / "images.csv", split)
 
 
 def _truth_folder(folder: Path) -> Path:

@@ -61,13 +61,18 @@ def evaluate(
     ------
     InputError
         If there are no items, the protocol, the method or the rule of
-        asking is unknown, or the network cannot take an image.
+        asking is unknown, the network cannot take an image, or takes clicks.
     """
     users = simulated_users(ask)
     if protocol not in users:
         raise InputError(f"unknown protocol {protocol!r}; choose {', '.join(users)}")
     if n_hints < 0:
         raise InputError(f"{n_hints} hints cannot be given; choose 0 or more")
+    if network.interaction is not None:
+        raise InputError(
+            f"{network.name} outlines one object by clicks, so the protocol {protocol} cannot "
+            "evaluate it; choose noc"
+        )
     method_named(method)
     question_named(ask)
     tally = Tally(n_hints, len(network.classes))

@@ -6,7 +6,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +55,52 @@ class Truth:
         InputError
             If the array has another form or a number no meaning.
         """
-        if values.ndim != 2:
-            raise InputError(
-                f"the truth of {stem} has shape {values.shape}; only 2-D is evaluated now: "
-                "one channel of rows and columns, no volumes and no colours"
-            )
-        if not (np.issubdtype(values.dtype, np.integer) or values.dtype == bool):
-            raise InputError(f"the truth of {stem} holds {values.dtype}; use whole numbers")
-        found, inverse = np.unique(values, return_inverse=True)
         meaning = self.meaning(stem)
-        classes = np.array([meaning(int(value)) for value in found], dtype=np.intp)
-        counted = np.where(classes == IGNORED, IGNORED, self.merged[classes])
-        return counted[inverse].reshape(values.shape)
+
+        def counted(value: int) -> int:
+            index = meaning(value)
+            return IGNORED if index == IGNORED else int(self.merged[index])
+
+        return _translated(values, stem, counted)
+
+
+@dataclass(frozen=True)
+class ObjectTruth:
+    """The numbers in the truth files of one folder are objects, found one at a time.
+
+    Attributes
+    ----------
+    binary
+        Whether a file is the mask of one object; else each number is one.
+    merged
+        As what background and object count, (2,): as themselves.
+    """
+
+    binary: bool
+    merged: NDArray[np.intp] = field(default_factory=lambda: np.arange(2))
+
+    def read(self, values: NDArray[Any], stem: str) -> NDArray[np.intp]:
+        """Turn the numbers of a file into ids, 0 for no object, see :meth:`Truth.read`."""
+        meaning = functools.partial(_in_mask, stem, 1) if self.binary else _as_id
+        return _translated(values, stem, meaning)
+
+
+def _translated(values: NDArray[Any], stem: str, meaning: Meaning) -> NDArray[np.intp]:
+    """Replace each number of a file by what it means."""
+    if values.ndim != 2:
+        raise InputError(
+            f"the truth of {stem} has shape {values.shape}; only 2-D is evaluated now: "
+            "one channel of rows and columns, no volumes and no colours"
+        )
+    if not (np.issubdtype(values.dtype, np.integer) or values.dtype == bool):
+        raise InputError(f"the truth of {stem} holds {values.dtype}; use whole numbers")
+    found, inverse = np.unique(values, return_inverse=True)
+    meant = np.array([meaning(int(value)) for value in found], dtype=np.intp)
+    return meant[inverse].reshape(values.shape)
+
+
+def _as_id(value: int) -> int:
+    return max(value, 0)
 
 
 def object_ids(classes: ClassNames) -> Truth:
@@ -79,17 +113,20 @@ def object_ids(classes: ClassNames) -> Truth:
 
 def binary_masks(classes: ClassNames) -> Truth:
     """0 is background, 255 (or 1) foreground, 128 is ignored."""
+    return Truth(
+        lambda stem: functools.partial(_in_mask, stem, classes.foreground),
+        classes.all_objects_merged(),
+    )
 
-    def meaning(stem: str, value: int) -> int:
-        if value not in _MASK_VALUES:
-            raise InputError(
-                f"the mask of {stem} holds {value}; a mask holds 0 and 255 (128 is ignored). "
-                "If these are ids of objects, say so (--instances), or name them in instances/"
-            )
-        inside = _MASK_VALUES[value]
-        return IGNORED if inside is None else classes.foreground * inside
 
-    return Truth(lambda stem: functools.partial(meaning, stem), classes.all_objects_merged())
+def _in_mask(stem: str, foreground: int, value: int) -> int:
+    if value not in _MASK_VALUES:
+        raise InputError(
+            f"the mask of {stem} holds {value}; a mask holds 0 and 255 (128 is ignored). "
+            "If these are ids of objects, say so (--instances), or name them in instances/"
+        )
+    inside = _MASK_VALUES[value]
+    return IGNORED if inside is None else foreground * inside
 
 
 def class_values(classes: ClassNames, names: Mapping[int, str] | None) -> Truth:
