@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from napari_guideme.networks.card import NetworkCard
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 
 PAGE = Path(__file__).parents[1] / "docs" / "networks.md"
@@ -21,6 +22,9 @@ def test_cards_that_are_shown_are_read(text):
 
 
 def test_all_entries_of_a_card_are_shown():
-    shown = tomllib.loads(CARDS[0])
-    assert set(shown) == set(NetworkCard.__dataclass_fields__)
-    assert set(shown["preparation"]) == set(Preparation.__dataclass_fields__)
+    cards = [tomllib.loads(text) for text in CARDS]
+    assert {key for card in cards for key in card} == set(NetworkCard.__dataclass_fields__)
+    prepared = {key for card in cards for key in card.get("preparation", {})}
+    assert prepared == set(Preparation.__dataclass_fields__)
+    clicked = {key for card in cards for key in card.get("interaction", {})}
+    assert clicked == set(InteractionMaps.__dataclass_fields__)

@@ -17,7 +17,7 @@ from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.refining import Step, refine_by
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.guidance.zoom import Window, around, still_fits, whole
 from napari_guideme.hints import Hint, HintPixels, Hints
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -50,6 +50,33 @@ class _Patch:
         mask = np.zeros(shape, dtype=bool)
         self.window.paint(self.logits, mask)
         return mask
+
+    def corners(self) -> NDArray[np.intp]:
+        """First and last pixel of a box around the object, (2, ndim); none without one."""
+        window = self.window
+        cells = _corners((self.logits > 0).cpu().numpy())
+        if not len(cells):
+            return cells
+        scale = np.array(window.shape) / window.grid
+        first = np.floor(cells[0] * scale).astype(int)
+        last = np.ceil((cells[1] + 1) * scale).astype(int) - 1
+        corners: NDArray[np.intp] = np.stack([first, last]) + np.array(window.start)
+        return corners
+
+    def seen(self, window: Window) -> Tensor:
+        """Probability of the object on the grid of another window."""
+        if window == self.window:
+            return self.logits.sigmoid()
+        centres = [
+            a + (torch.arange(cells) + 0.5) * ((b - a) / cells) - 0.5
+            for a, b, cells in zip(window.start, window.stop, window.grid, strict=True)
+        ]
+        pixels = torch.cartesian_prod(*centres)
+        held = torch.tensor(self.window.start) <= pixels + 0.5
+        held &= pixels + 0.5 < torch.tensor(self.window.stop)
+        places = self.window.places(pixels).to(self.logits)
+        known = at_pixels(self.logits[None], places)[:, 0].sigmoid().cpu()
+        return known.where(held.all(1), 0).view(window.grid)
 
 
 @dataclass(frozen=True)
@@ -306,7 +333,10 @@ class ObjectSession:
 
     def changed(self) -> NDArray[np.bool_]:
         """Pixels that hints added to the object or took away from it."""
-        changed: NDArray[np.bool_] = self.labels() != self.predict()
+        labels = self.labels()
+        if self._state.start is None:
+            return labels.view(bool)
+        changed: NDArray[np.bool_] = labels != self.predict()
         return changed
 
     def report(self) -> Report:
@@ -337,26 +367,23 @@ class ObjectSession:
 
     def _previous(self, window: Window, state: _State, found: _Patch | None) -> Tensor | None:
         """Probability of the object so far on the grid of a window."""
-        if found is not None and found.window == window:
-            return found.logits.sigmoid()
         if found is not None:
-            mask = found.mask(self.shape)
-        elif state.start is not None:
-            mask = self._start_mask(state)
-        else:
+            return found.seen(window)
+        if state.start is None:
             return None
+        mask = self._start_mask(state)
         return torch.from_numpy(window.seen(mask, range(mask.ndim)))
 
     def _window(self, found: _Patch | None, state: _State) -> Window:
         """Choose where to look: at object and hints, or everywhere if there is no object."""
         hinted = self._pixels(state).positions
         if found is not None:
-            mask = found.mask(self.shape)
+            grown = found.corners()
         elif state.start is not None:
-            mask = self._start_mask(state)
+            last = np.add(state.start.corner, state.start.mask.shape) - 1
+            grown = np.stack([state.start.corner, last])
         else:
             return self._whole
-        grown = _corners(mask)
         if not len(grown):
             return self._nearer(found, hinted)
         wanted = np.concatenate([grown, hinted])
