@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks.catalogue import CatalogueEntry, catalogue, open_network
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.unet import UNet
 
@@ -77,9 +78,24 @@ def test_nuclei_are_bundled():
     assert network.default_point == entry.card.guide_point
 
 
-def test_bundled_weights_are_small():
+def test_a_click_network_is_bundled():
+    entry = catalogue()["click"]
+    assert entry.classes == ("background", "object")
+    network = open_network("click", device="cpu")
+    assert network.interaction == InteractionMaps()
+    assert network.default_point == entry.card.guide_point
+    assert not network.is_opaque
+
+
+@pytest.mark.parametrize(("name", "megabytes"), [("nuclei", 4), ("click", 12)])
+def test_bundled_weights_are_small(name, megabytes):
+    assert catalogue()[name].path.stat().st_size < megabytes * 1e6
+
+
+def test_what_is_bundled_has_a_model_card():
     for name, entry in catalogue().items():
-        assert entry.path.stat().st_size < 4e6, name
+        assert entry.model_card.startswith(f"# {name}\n")
+        assert "Held out" in entry.model_card
 
 
 def test_an_unknown_network_is_told_which_there_are():
