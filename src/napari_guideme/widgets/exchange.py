@@ -17,8 +17,11 @@ from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
+    from napari_guideme.object_session import ObjectSession
     from napari_guideme.report import Report
     from napari_guideme.session import GuideSession
+
+    AnySession = GuideSession | ObjectSession
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Outcome:
     """What a finished refinement shows; `shares` is how much of the slice each class has."""
 
     part: Slice
-    session: GuideSession
+    session: AnySession
     labels: NDArray[np.integer]
     changed: NDArray[np.bool_]
     shares: NDArray[np.floating]
@@ -66,7 +69,7 @@ def kept_with(
     return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 
-def tell(session: GuideSession, hints: list[Hint], method: str) -> None:
+def tell(session: AnySession, hints: list[Hint], method: str) -> None:
     """Let the session have these hints, those it knows in the order it knows them."""
     known = [hint for hint in session.hints if hint in hints]
     session.method = method
