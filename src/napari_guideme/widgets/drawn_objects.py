@@ -67,4 +67,5 @@ class DrawnObjects:
         numbers = np.zeros(max(found, default=0) + 1, dtype=np.int32)
         for own in found:
             numbers[own] = self._ids[own]
-        return numbers[objects]
+        wanted: NDArray[np.int32] = numbers[objects]
+        return wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def kept_with(
     """Add the labels of an outcome to all labels that are kept."""
     before = np.asarray(kept[outcome.part.slices])
     if as_objects:
-        ids = outcome.session.labels(instances=True)
+        ids = cast("GuideSession", outcome.session).labels(instances=True)
         return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
     free = (outcome.labels > 0) & (overwrite | (before == 0))
     labels = np.where(free, outcome.labels, before)

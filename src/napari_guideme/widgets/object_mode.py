@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -112,16 +112,20 @@ class ObjectMode(QObject):
             self._controller.release_hints()
 
     def _keep(self, part: Slice) -> None:
-        layers, session = self._controller.layers, self._controller.session_of(part)
-        assert layers is not None and session is not None
+        layers, session = self._controller.layers, self._session_of(part)
+        assert layers is not None
         later = [hint for hint in layers.hints(part) if hint not in session.hints]
-        self._controller.travel(lambda session: session.next_object(), part)
+        self._controller.travel(lambda _: session.next_object(), part)
         layers.write_hints(part, Hints().added(later))
         self._controller.choose_class(self._controller.classes[-1])
 
     def _start_from(self, part: Slice, layer: Labels, number: int) -> None:
-        mask = _labels_of(layer, part) == number
-        self._controller.travel(lambda session: session.start_from(mask), part)
+        mask, session = _labels_of(layer, part) == number, self._session_of(part)
+        self._controller.travel(lambda _: session.start_from(mask), part)
+
+    def _session_of(self, part: Slice) -> ObjectSession:
+        session = self._controller.session_of(part)
+        return cast("ObjectSession", session)
 
     # -- from sessions to the layer -----------------------------------------
 

@@ -44,7 +44,7 @@ class ObjectPanel(QWidget):
         self.source = QComboBox()
         self.source.setToolTip("Labels of Cellpose, StarDist, any plugin, or drawn by hand")
         self.pick = QPushButton("Pick an object to improve", checkable=True)
-        self.pick.setToolTip("Click on it: its outline is where you begin. Its layer stays as it is")
+        self.pick.setToolTip("Click on it to begin with its outline; its own layer stays as it is")
         self._improve = QGroupBox("Begin with labels that are there")
         self._sources: list[Labels] = []
         self._lay_out()
