@@ -26,8 +26,8 @@ BELOW = {
     "report": {"errors", "hints"},
     "session": {"errors", "hints", "files", "networks", "guidance", "report"},
     "object_session": {"errors", "hints", "files", "networks", "guidance", "report"},
-    "demo": {"errors", "hints", "files", "networks", "guidance", "session"},
-    "evaluation": {"errors", "hints", "files", "networks", "guidance", "session"},
+    "demo": {"errors", "hints", "files", "networks", "guidance", "report", "session"},
+    "evaluation": {"errors", "hints", "files", "networks", "guidance", "report", "session"},
 }
 BELOW["cli"] = {*BELOW}
 BELOW["widgets"] = {*BELOW} - {"cli"}

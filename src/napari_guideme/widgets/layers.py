@@ -20,6 +20,9 @@ from napari_guideme.widgets.slices import Slice, spatial_shape
 
 CLASS = "class"
 
+#: Layers that the user works in, and what rings them.
+TOOLS = ("scribbles", "clicks", "unmet hints")
+
 L = TypeVar("L", bound=Layer)
 
 
@@ -212,9 +215,15 @@ class GuideLayers:
         if layer is None:
             with self._active_kept():
                 layer = self._layers[role] = make()
-                self.viewer.add_layer(layer)
+                self.viewer.layers.insert(self._place(role), layer)
         found: L = layer
         return found
+
+    def _place(self, role: str) -> int:
+        """Clicks and scribbles are seen above all labels."""
+        layers = self.viewer.layers
+        tools = [layers.index(tool) for tool in map(self.existing, TOOLS) if tool is not None]
+        return len(layers) if role in TOOLS else min(tools, default=len(layers))
 
     @contextmanager
     def _active_kept(self) -> Iterator[None]:
