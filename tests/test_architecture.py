@@ -26,9 +26,9 @@ BELOW = {
     "report": {"errors", "hints"},
     "session": {"errors", "hints", "files", "networks", "guidance", "report"},
     "object_session": {"errors", "hints", "files", "networks", "guidance", "report"},
-    "demo": {"errors", "hints", "files", "networks", "guidance", "report", "session"},
-    "evaluation": {"errors", "hints", "files", "networks", "guidance", "report", "session"},
 }
+BELOW["demo"] = {*BELOW}
+BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli"] = {*BELOW}
 BELOW["widgets"] = {*BELOW} - {"cli"}
 
