@@ -32,7 +32,7 @@ WINDOW = (1400, 900)
 #: Where the canvas is centred, in rows and columns of the picture, and how close.
 CENTRE, ZOOM = (365, 235), 3.0
 #: Rows and columns of three coins.
-COINS = ((127, 185), (125, 245), (200, 235))
+COINS = ((125, 206), (119, 271), (193, 213))
 
 
 def wait(widget: GuideWidget) -> None:
