@@ -4,13 +4,15 @@
 
 Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
 after the demo's clicks), ``correction.png`` (a part of both canvases),
-``widget-asking.png`` (the second question of *Ask me*) and ``widget-opening.png``
-(a network whose file says little).
+``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
+(a network whose file says little) and ``widget-objects.png`` (two coins kept, a third one
+clicked; only where the network ``click`` is bundled, or its file is given as an argument).
 """
 
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +20,7 @@ import napari
 import numpy as np
 from imageio import v3 as imageio
 from qtpy.QtTest import QTest
-from skimage.data import cell
+from skimage.data import cell, coins
 
 from napari_guideme.demo import demo_hints, demo_image
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
@@ -29,6 +31,8 @@ HERE = Path(__file__).parent
 WINDOW = (1400, 900)
 #: Where the canvas is centred, in rows and columns of the picture, and how close.
 CENTRE, ZOOM = (365, 235), 3.0
+#: Rows and columns of three coins.
+COINS = ((125, 206), (119, 271), (193, 213))
 
 
 def wait(widget: GuideWidget) -> None:
@@ -95,6 +99,21 @@ def take_opening(folder: Path) -> None:
     viewer.close()
 
 
+def take_objects(network: Path) -> None:
+    """Outline three coins, one after the other."""
+    viewer, widget = opened(coins(), "coins")
+    widget.opener.open(network)
+    wait(widget)
+    for number, coin in enumerate(COINS):
+        if number:
+            widget.objects.next.click()
+            wait(widget)
+        widget.controller.layers.clicks.add(coin)
+        wait(widget)
+    shot(viewer, "widget-objects.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -106,3 +125,5 @@ if __name__ == "__main__":
     take_questions()
     with TemporaryDirectory() as folder:
         take_opening(Path(folder))
+    if files := sys.argv[1:] or [n.path for name, n in catalogue().items() if name == "click"]:
+        take_objects(Path(files[0]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,7 +13,8 @@ import pytest
 import tifffile
 import torch
 
-from napari_guideme.networks.card import NetworkCard, write_card
+from napari_guideme.cli import main
+from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from tests import toys
 from tests.networks.files import dark_and_bright
 
@@ -146,3 +149,75 @@ def test_evaluate_by_a_file(network, tmp_path, picture):
     done = shell("evaluate", tmp_path / "data", *words)
     assert done.returncode == 0, done.stderr
     assert "toy, residual, errors, 1 images" in done.stdout
+
+
+@pytest.fixture
+def clicked(tmp_path) -> Path:
+    """A network file that takes clicks, with its card beside it."""
+    path = tmp_path / "blobs.pt2"
+    pixels = torch.rand(1, 4, 64, 64)
+    sides = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    program = torch.export.export(toys.ClickedBlob().eval(), (pixels,), dynamic_shapes=(sides,))
+    torch.export.save(program, path)
+    grey = {"channels": 1, "value_range": "none"}
+    maps = {"reach": 12.0, "side": 64}
+    card = NetworkCard(classes=("background", "object"), preparation=grey, interaction=maps)
+    write_card(sidecar(path), card)
+    return path
+
+
+@pytest.fixture
+def squares(tmp_path) -> Path:
+    """Two bright squares on dark ground."""
+    pixels = np.zeros((64, 64), np.float32)
+    pixels[8:20, 8:20] = pixels[40:52, 20:36] = 1.0
+    path = tmp_path / "squares.tif"
+    tifffile.imwrite(path, pixels)
+    return path
+
+
+def test_an_object_is_outlined_by_clicks(clicked, squares, tmp_path):
+    hints = hints_file(tmp_path, clicks=[{"at": [13, 13], "class": "object"}])
+    out, report = tmp_path / "out.tif", tmp_path / "report.json"
+    done = shell(
+        "refine", squares, "--network", clicked, "--hints", hints, "-o", out, "--json", report
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.argwhere(tifffile.imread(out))[[0, -1]], [[8, 8], [19, 19]])
+    assert json.loads(report.read_text(encoding="utf-8"))["method"] == "f-brs-b"
+
+
+def test_an_object_of_a_file_is_improved(clicked, squares, tmp_path):
+    hints = hints_file(tmp_path, clicks=[{"at": [45, 33], "class": "object"}])
+    mask, out = tmp_path / "mask.tif", tmp_path / "out.tif"
+    labels = np.zeros((64, 64), np.uint16)
+    labels[8:20, 8:20], labels[40:52, 20:30] = 3, 5
+    tifffile.imwrite(mask, labels)
+    words = ["refine", squares, "--network", clicked, "--hints", hints, "--mask", mask, "-o", out]
+    assert main([*map(str, words), "--label", "5"]) == 0
+    found = tifffile.imread(out)
+    assert found[45, 22] == found[45, 33] == 1
+    assert not found[:30].any()
+
+
+def test_masks_that_say_too_little_are_refused(clicked, squares, tmp_path, capsys):
+    hints = hints_file(tmp_path, clicks=[{"at": [13, 13], "class": "object"}])
+    mask, out = tmp_path / "mask.tif", tmp_path / "out.tif"
+    tifffile.imwrite(mask, np.eye(64, dtype=np.uint8) + np.eye(64, k=3, dtype=np.uint8) * 2)
+    words = [*map(str, ["refine", squares, "--hints", hints, "--mask", mask, "-o", out])]
+    for more, told in (
+        (["--network", str(clicked)], "has 2 labels; choose one with --label"),
+        (["--network", str(clicked), "--label", "7"], "has no label 7"),
+        (["--network", "nuclei"], "--mask is for networks that take clicks"),
+    ):
+        assert main([*words, *more]) == 2
+        assert told in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_without_clicks_there_is_nothing_to_predict(clicked, squares, tmp_path, capsys):
+    out = tmp_path / "out.tif"
+    assert main(["predict", str(squares), "--network", str(clicked), "-o", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "finds nothing without clicks" in told
+    assert told.count("\n") == 1

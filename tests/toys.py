@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.unet import UNet
 
@@ -161,6 +162,33 @@ class WritesToItsInput(Chain):
     def forward(self, x: Tensor) -> Tensor:
         x.sub_(0.5)
         return super().forward(x)
+
+
+class ClickedBlob(nn.Module):
+    """Takes a grey image, maps of clicks and a mask; the object is bright and near a click.
+
+    Its logit is 8 x - 6 d⁺ + 4 d⁻ - 7 + 6 m, with the maps d of clicks on it and off it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv2d(4, 2, 1)
+        self.classifier = nn.Conv2d(2, 2, 1, bias=False)
+        with torch.no_grad():
+            self.features.weight.copy_(
+                torch.tensor([[-8.0, 6.0, -4.0, -6.0], [8.0, -6.0, 4.0, 6.0]]).view(2, 4, 1, 1)
+            )
+            self.features.bias.copy_(torch.tensor([7.0, -7.0]))
+            self.classifier.weight.copy_(torch.eye(2).view(2, 2, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(F.relu(self.features(x)))
+
+
+def click_network() -> FrozenNetwork:
+    """A network that outlines bright things that are clicked."""
+    maps = InteractionMaps(reach=12.0, side=64)
+    return frozen(ClickedBlob(), ("background", "object"), interaction=maps, name="blobs")
 
 
 def unet() -> UNet:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_guideme.networks.catalogue import catalogue, open_network
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.networks.preparation import Preparation
+    from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOMES = {
     "Hints": "hints",
     "InputError": "errors",
     "NetworkCard": "networks.card",
+    "ObjectSession": "object_session",
     "Preparation": "networks.preparation",
     "Scribble": "hints",
     "catalogue": "networks.catalogue",
@@ -40,6 +42,7 @@ __all__ = [
     "Hints",
     "InputError",
     "NetworkCard",
+    "ObjectSession",
     "Preparation",
     "Scribble",
     "catalogue",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.results import Result
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
 
 Command = Callable[[argparse.Namespace], int]
@@ -81,7 +82,12 @@ def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
     check_writable(options.output, LABEL_FILES)
     session = _session(options)
-    write_labels(options.output, session.labels(instances=options.instances))
+    if session.network.interaction is not None:
+        raise InputError(
+            f"{session.network.name} finds nothing without clicks: "
+            "give some with napari-guideme refine --hints HINTS.json"
+        )
+    write_labels(options.output, _labels(session, options.instances))
     print(_shares(session.labels(), session.network.classes))
     return 0
 
@@ -93,15 +99,17 @@ def refine(options: argparse.Namespace) -> int:
         check_writable(options.json, (".json",))
     hints = read_hints(options.hints)
     session = _session(options)
+    if options.mask:
+        _begin_with(session, options.mask, options.label)
     session.add(*hints)
-    with tqdm(desc=options.method, unit="step", disable=None) as bar:
+    with tqdm(desc=session.method, unit="step", disable=None) as bar:
         for step in session.refine():
             bar.total = step.total
             bar.update(step.index - bar.n)
     report = session.report()
-    write_labels(options.output, session.labels(instances=options.instances))
+    write_labels(options.output, _labels(session, options.instances))
     if options.json:
-        told = {"network": options.network, "image": str(options.image), "method": options.method}
+        told = {"network": options.network, "image": str(options.image), "method": session.method}
         write_json(options.json, {**told, **report.to_json()})
     print(
         f"{report.satisfied} of {report.hints} hints satisfied, {report.changed_pixels} pixels "
@@ -160,20 +168,52 @@ def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
-def _session(options: argparse.Namespace) -> GuideSession:
+def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
     """Open image and network; torch is only loaded here, after cheap checks."""
     pixels, channel_axis = read_image(options.image)
     if options.channel_axis is not None:
         channel_axis = options.channel_axis
+    from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
 
-    return GuideSession(
+    network = _network(options)
+    session = GuideSession if network.interaction is None else ObjectSession
+    return session(
         pixels,
-        _network(options),
-        method=getattr(options, "method", DEFAULT_METHOD),
+        network,
+        method=getattr(options, "method", None) or _default_method(network),
         channel_axis=channel_axis,
         channels=options.channels,
     )
+
+
+def _begin_with(session: GuideSession | ObjectSession, path: Path, label: int | None) -> None:
+    """Let the hints improve an object of a file of labels."""
+    from napari_guideme.session import GuideSession
+
+    if isinstance(session, GuideSession):
+        name = session.network.name
+        raise InputError(f"--mask is for networks that take clicks; {name} does not")
+    labels, _ = read_image(path)
+    found = np.unique(labels[labels != 0])
+    if label is None and len(found) > 1:
+        raise InputError(f"{path.name} has {len(found)} labels; choose one with --label")
+    if label is not None and label not in found:
+        raise InputError(f"{path.name} has no label {label}")
+    session.start_from(labels != 0 if label is None else labels == label)
+
+
+def _labels(session: GuideSession | ObjectSession, instances: bool) -> NDArray[np.integer]:
+    """Labels to write; an object that was clicked is one instance."""
+    from napari_guideme.session import GuideSession
+
+    if isinstance(session, GuideSession):
+        return session.labels(instances=instances)
+    return session.labels()
+
+
+def _default_method(network: FrozenNetwork) -> str:
+    return DEFAULT_METHOD if network.interaction is None else DEFAULT_OBJECT_METHOD
 
 
 def _network(options: argparse.Namespace) -> FrozenNetwork:
@@ -261,8 +301,15 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
         help='{"clicks": [{"at": [row, column], "class": NAME}], '
         '"scribbles": [{"path": [[row, column], ...], "width": 3, "class": NAME}]}',
     )
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        metavar="LABELS",
+        help="labels of an object to begin with, for a network that takes clicks",
+    )
+    parser.add_argument("--label", type=int, metavar="N", help="which label of --mask to take")
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
-    parser.add_argument("--method", choices=METHOD_NAMES, default=DEFAULT_METHOD)
+    _add_method(parser)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -328,6 +375,14 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+
+
+def _add_method(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--method",
+        choices=METHOD_NAMES,
+        help=f"default: {DEFAULT_METHOD}, for a network that takes clicks {DEFAULT_OBJECT_METHOD}",
+    )
 
 
 if __name__ == "__main__":

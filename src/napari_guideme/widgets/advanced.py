@@ -31,7 +31,7 @@ class Advanced(QCollapsible):
         self.device.addItem("cpu")
         self.forget_guide_points()
         choices = QWidget()
-        form = QFormLayout(choices)
+        self._form = form = QFormLayout(choices)
         form.addRow("Method", self.method)
         form.addRow("Device", self.device)
         form.addRow("Guide at", self.guide_at)
@@ -59,6 +59,11 @@ class Advanced(QCollapsible):
         self._shown = ()
         self.guide_at.clear()
         _add(self.guide_at, AUTOMATIC, "Where the network itself says, or where it works best")
+
+    def show_guide_points(self, shown: bool) -> None:
+        """Show or hide where to guide."""
+        for part in (self.guide_at, self._form.labelForField(self.guide_at)):
+            part.setVisible(shown)
 
     def _on_devices(self, names: list[str]) -> None:
         self.device.addItems([name for name in names if name != "cpu"])

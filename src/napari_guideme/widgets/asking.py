@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QObject, Signal
 
@@ -84,7 +84,7 @@ class Asker(QObject):
         if self._controller.job.is_busy:
             return
         if outcome is not None and session is not None and outcome.session is session:
-            self._look(outcome.part, session)
+            self._look(outcome.part, cast("GuideSession", session))
         else:
             self._controller.run()
             self._stop_if_idle()
@@ -134,7 +134,7 @@ class Asker(QObject):
         here = self.question is None or self.question.part.key == outcome.part.key
         if self.is_asking and here:
             self._seek()
-            self._look(outcome.part, outcome.session)
+            self._look(outcome.part, cast("GuideSession", outcome.session))
 
     def _look(self, part: Slice, session: GuideSession) -> None:
         """Look for a question in the background."""

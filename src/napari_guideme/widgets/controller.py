@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari import Viewer
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import DEFAULT_METHOD
+from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, Scribble
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
 from napari_guideme.widgets.jobs import LatestJob
@@ -24,7 +24,7 @@ from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
-    from napari_guideme.session import GuideSession
+    from napari_guideme.widgets.exchange import AnySession
 
 
 class Controller(QObject):
@@ -34,6 +34,10 @@ class Controller(QObject):
     -------
     refined
         The `Outcome` of a refinement, after its layers were written.
+    travelled
+        Slice and session, after its history changed otherwise than by hints.
+    tool_made
+        Layers and the one of them, of clicks or of scribbles, that was just made.
     problem
         A message for the user.
     busy
@@ -49,6 +53,8 @@ class Controller(QObject):
     """
 
     refined = Signal(object)
+    travelled = Signal(object, object)
+    tool_made = Signal(object, object)
     problem = Signal(str)
     busy = Signal(bool)
     kept = Signal(int)
@@ -66,6 +72,8 @@ class Controller(QObject):
         self.show_changes = False
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
+        self._refining: Slice | None = None
+        self._held: bool | None = None
         self._sets = LayerSets(viewer, self._make_layers)
         self._sessions = Sessions(self.networks)
         self.job = LatestJob(self)
@@ -96,16 +104,27 @@ class Controller(QObject):
         return self.choice.network
 
     @property
-    def session(self) -> GuideSession | None:
+    def outlines_objects(self) -> bool:
+        """Whether the chosen network outlines what is clicked, one object after the other."""
+        return bool(self.network.card.interaction)
+
+    @property
+    def refining_slice(self) -> Slice | None:
+        """The slice that is being refined."""
+        return self._refining if self.job.is_busy else None
+
+    @property
+    def session(self) -> AnySession | None:
         """The session of the slice that is shown, if it was opened."""
         if self.image is None or self.image not in self.viewer.layers:
             return None
         try:
-            return self._session_of(shown_slice(self.viewer, self.image))
+            return self.session_of(shown_slice(self.viewer, self.image))
         except InputError:
             return None
 
-    def _session_of(self, part: Slice) -> GuideSession | None:
+    def session_of(self, part: Slice) -> AnySession | None:
+        """Return the session of a slice, if it was opened."""
         return self._sessions.find(self.choice, part)
 
     # -- what the user asks for ---------------------------------------------
@@ -124,21 +143,21 @@ class Controller(QObject):
 
     def choose_class(self, name: str) -> None:
         """Click and paint with this class from now on."""
-        self._reported(lambda: self._guide_layers().choose_class(name))
+        self.reported(lambda: self._guide_layers().choose_class(name))
 
     def run(self) -> None:
         """Label the slice that is shown; hints that are there already count."""
-        self._reported(self._refine_shown)
+        self.reported(self._refine_shown)
 
     def show_hints(self, hints: Hints) -> None:
         """Place hints in the slice that is shown, and refine by them."""
-        image = self._checked_image()
+        image = self.checked_image()
         self._guide_layers().write_hints(shown_slice(self.viewer, image), hints)
         self.run()
 
     def add_click(self, part: Slice, click: Click) -> None:
         """Place a click in a slice, as the user would, and refine by it."""
-        self._reported(lambda: self._guide_layers().add_click(part, click))
+        self.reported(lambda: self._guide_layers().add_click(part, click))
 
     def choose_method(self, name: str) -> None:
         """Refine by another method from now on."""
@@ -149,7 +168,11 @@ class Controller(QObject):
     def choose_network(self, known: Known) -> None:
         """Use this network, or the same one with another card; layers and classes follow."""
         self.job.cancel()
+        outlined = self.outlines_objects
         self.choice = Choice(known, self.choice.device)
+        if self.outlines_objects is not outlined:
+            self.method = DEFAULT_METHOD if outlined else DEFAULT_OBJECT_METHOD
+            self.method_changed.emit(self.method)
         self.layers = self._sets.find(self.image, known)
         self._sets.show(self.image, known)
         self.set_show_changes(self.show_changes)
@@ -176,15 +199,15 @@ class Controller(QObject):
 
     def undo(self) -> None:
         """Take the last change of the hints back."""
-        self._travel(lambda session: session.undo())
+        self.reported(lambda: self.travel(lambda session: session.undo()))
 
     def redo(self) -> None:
         """Make the last undone change again."""
-        self._travel(lambda session: session.redo())
+        self.reported(lambda: self.travel(lambda session: session.redo()))
 
     def clear(self) -> None:
         """Take all hints of the slice back."""
-        self._travel(lambda session: session.clear())
+        self.reported(lambda: self.travel(lambda session: session.clear()))
 
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
@@ -223,24 +246,30 @@ class Controller(QObject):
     # -- from layers to sessions --------------------------------------------
 
     def _guide_layers(self) -> GuideLayers:
-        self.layers = self._sets.of(self._checked_image(), self.network)
+        self.layers = self._sets.of(self.checked_image(), self.network)
         return self.layers
 
     def _make_layers(self, image: Image, classes: tuple[str, ...], title: str) -> GuideLayers:
         layers = GuideLayers(
-            self.viewer, image, classes, self._on_hints, self.class_changed.emit, title
+            self.viewer,
+            image,
+            classes,
+            on_hints=self._on_hints,
+            on_class=self.class_changed.emit,
+            on_tool=self._on_tool,
+            title=title,
+            kept_as="objects" if self.outlines_objects else "kept labels",
         )
         if self.layers is not None and self.layers.current_class in classes:
             layers.current_class = self.layers.current_class
-        self._bind_keys(layers)
         return layers
 
-    def _bind_keys(self, layers: GuideLayers) -> None:
+    def _on_tool(self, layers: GuideLayers, layer: Layer) -> None:
         """Own undo and the class switch on our layers; napari's keys stay elsewhere."""
-        for layer in (layers.scribbles, layers.clicks):
-            layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
-            layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
-            layer.bind_key("T", lambda _: self.next_class(), overwrite=True)
+        layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
+        layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
+        layer.bind_key("T", lambda _: self.next_class(), overwrite=True)
+        self.tool_made.emit(layers, layer)
 
     def next_class(self) -> None:
         """Click with the class after the present one."""
@@ -248,7 +277,14 @@ class Controller(QObject):
         index = self.classes.index(layers.current_class) + 1
         self.choose_class(self.classes[index % len(self.classes)])
 
-    def _checked_image(self) -> Image:
+    def checked_image(self) -> Image:
+        """Return the chosen image.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
         image = self.image
         if image is None or image not in self.viewer.layers:
             raise InputError("there is no image: open one, or choose File > Open Sample > Guide Me")
@@ -257,7 +293,10 @@ class Controller(QObject):
         return image
 
     def _on_hints(self) -> None:
-        self._reported(self._refine_shown)
+        if self._held is None:
+            self.run()
+        else:
+            self._held = True
 
     def _refine_shown(self) -> None:
         layers = self._guide_layers()
@@ -269,24 +308,42 @@ class Controller(QObject):
                 f"{len(hints) - len(inside)} click(s) outside the image do not count; "
                 f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
             )
-        session = self._session_of(part)
+        session = self.session_of(part)
         if session is not None:
             tell(session, inside, self.method)
         self._request(part, inside)
 
-    def _travel(self, change: Callable[[GuideSession], None]) -> None:
-        session = self.session
-        if session is None or self.layers is None or self.image is None:
-            self.problem.emit("There is nothing to undo yet: press Run first.")
-            return
+    def travel(self, change: Callable[[AnySession], object], part: Slice | None = None) -> None:
+        """Change the session of a slice, by default the shown one; its layers follow.
+
+        Raises
+        ------
+        InputError
+            If there is no session, or it refuses the change.
+        """
+        part = part or shown_slice(self.viewer, self.checked_image())
+        session = self.session_of(part)
+        if session is None or self.layers is None:
+            raise InputError("there is nothing to undo yet")
         change(session)
-        part = shown_slice(self.viewer, self.image)
         self.layers.write_hints(part, session.hints)
         self.method = session.method
         self.method_changed.emit(self.method)
+        self.travelled.emit(part, session)
         self._request(part, list(session.hints))
 
+    def hold_hints(self) -> None:
+        """Leave it at the hints so far, until :meth:`release_hints`."""
+        self._held = False
+
+    def release_hints(self) -> None:
+        """Let hints count again, those too that came meanwhile."""
+        held, self._held = self._held, None
+        if held:
+            self.run()
+
     def _request(self, part: Slice, hints: list[Hint]) -> None:
+        self._refining = part
         refined = partial(self._sessions.refined, self.choice, part, hints, self.method)
         self.job.request(refined, f"Refining {part.layer.name}")
 
@@ -319,7 +376,8 @@ class Controller(QObject):
             raise error
         self.problem.emit(str(error))
 
-    def _reported(self, action: Callable[[], None]) -> None:
+    def reported(self, action: Callable[[], object]) -> None:
+        """Do something, and tell the user if it cannot be done."""
         try:
             action()
         except InputError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
+    from napari_guideme.object_session import ObjectSession
     from napari_guideme.report import Report
     from napari_guideme.session import GuideSession
+
+    AnySession = GuideSession | ObjectSession
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Outcome:
     """What a finished refinement shows; `shares` is how much of the slice each class has."""
 
     part: Slice
-    session: GuideSession
+    session: AnySession
     labels: NDArray[np.integer]
     changed: NDArray[np.bool_]
     shares: NDArray[np.floating]
@@ -59,14 +62,14 @@ def kept_with(
     """Add the labels of an outcome to all labels that are kept."""
     before = np.asarray(kept[outcome.part.slices])
     if as_objects:
-        ids = outcome.session.labels(instances=True)
+        ids = cast("GuideSession", outcome.session).labels(instances=True)
         return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
     free = (outcome.labels > 0) & (overwrite | (before == 0))
     labels = np.where(free, outcome.labels, before)
     return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 
-def tell(session: GuideSession, hints: list[Hint], method: str) -> None:
+def tell(session: AnySession, hints: list[Hint], method: str) -> None:
     """Let the session have these hints, those it knows in the order it knows them."""
     known = [hint for hint in session.hints if hint in hints]
     session.method = method

@@ -12,12 +12,10 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QCheckBox,
     QFormLayout,
     QFrame,
     QGridLayout,
-    QGroupBox,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -28,18 +26,20 @@ from qtpy.QtWidgets import (
 
 from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.ask_panel import AskPanel
-from napari_guideme.widgets.colours import class_colours
+from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.network_choice import NetworkChoice
 from napari_guideme.widgets.network_panel import NetworkPanel
+from napari_guideme.widgets.object_panel import BEGIN, ObjectPanel
 from napari_guideme.widgets.opener import Opener
 
 START = "Choose an image and press Run."
 OPENING = "Opening the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
 OWN = "These are the network's own labels."
+UNLABELLED = "This slice is not labelled yet: press Run, or click."
 CLICK = "Now choose a class below and click where the labels are wrong."
 
 
@@ -67,13 +67,14 @@ class GuideWidget(QWidget):
         self.keep = _button("Keep labels", "Add them to a layer of their own", self._keep)
         self.as_objects = QCheckBox("number the objects", checked=True)
         self.overwrite = QCheckBox("overwrite what was kept before")
-        self.classes = QButtonGroup(self, exclusive=True)
-        self._class_box = QGroupBox("Click with")
+        self._class_box = ClassButtons()
+        self.classes = self._class_box.group
         self._tools = QWidget()
         self.asking = AskPanel(self.controller, self)
+        self.objects = ObjectPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
-        self._fill_classes()
+        self._fill_tools()
         self._on_busy(False)
         self.controller.warm_up()
 
@@ -114,25 +115,22 @@ class GuideWidget(QWidget):
         tools.addWidget(self._class_box)
         tools.addLayout(_row(self.point, self.paint))
         tools.addWidget(self.asking)
+        tools.addWidget(self.objects)
         tools.addLayout(_row(self.undo, self.redo, self.clear))
         for widget in (self.changes, self.keep, self.as_objects, self.overwrite, self.advanced):
             tools.addWidget(widget)
         self.setMinimumWidth(320)
 
-    def _fill_classes(self) -> None:
-        for button in self.classes.buttons():
-            self.classes.removeButton(button)
-            button.deleteLater()
-        grid = self._class_box.layout() or QGridLayout(self._class_box)
-        names = self.controller.classes
-        for index, (name, colour) in enumerate(zip(names, class_colours(len(names)), strict=True)):
-            button = QPushButton(name, checkable=True)
-            button.setToolTip(f"Click on what is {name} (T for the next class)")
-            button.setStyleSheet(_class_style(colour))
-            button.clicked.connect(lambda _, name=name: self._choose_class(name))
-            self.classes.addButton(button, index)
-            grid.addWidget(button, index // 3, index % 3)
-        self.classes.button(min(1, len(names) - 1)).setChecked(True)
+    def _fill_tools(self) -> None:
+        """Show the classes of the network, and only the tools that mean something to it."""
+        objects = self.controller.outlines_objects
+        self._class_box.offer(self.controller.classes)
+        self.objects.setVisible(objects)
+        for tool in (self.run, self.asking, self.changes, self.keep):
+            tool.setVisible(not objects)
+        for choice in (self.as_objects, self.overwrite):
+            choice.setVisible(not objects)
+        self.advanced.show_guide_points(not objects)
 
     # -- events -------------------------------------------------------------
 
@@ -141,7 +139,7 @@ class GuideWidget(QWidget):
         self.network.chosen.connect(self._on_network)
         self.network.edit.clicked.connect(lambda: self._edit())
         self.opener.opened.connect(self._on_opened)
-        self.opener.tried.connect(lambda _: self._fill_classes())
+        self.opener.tried.connect(lambda _: self._fill_tools())
         self.opener.problem.connect(show_error)
         self.opener.busy.connect(self._on_busy)
         self.card.closed.connect(self._on_card)
@@ -154,7 +152,10 @@ class GuideWidget(QWidget):
         self.controller.busy.connect(self._on_busy)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
+        self._class_box.chosen.connect(self._choose_class)
         self.asking.asker.asking.connect(self._on_asking)
+        self.objects.told.connect(self.status.setText)
+        self.objects.ready.connect(self._use_clicks)
         self._on_image()
 
     def _on_image(self, *_: object) -> None:
@@ -162,8 +163,9 @@ class GuideWidget(QWidget):
         if image is not self.controller.image:
             self.asking.asker.stop()
             self.controller.image = image
-            self.status.setText(START)
+            self.status.setText(self._start)
             self.card.look()
+            self._begin_objects()
         self._enable()
 
     def _on_network(self, label: str) -> None:
@@ -172,13 +174,25 @@ class GuideWidget(QWidget):
         self._show_network()
         if self.controller.session is not None:
             self.controller.run()
+        self._begin_objects()
+
+    @property
+    def _start(self) -> str:
+        return BEGIN if self.controller.outlines_objects else START
+
+    def _begin_objects(self) -> None:
+        """Have network and tool at hand for the first click on an object."""
+        if self.controller.outlines_objects and self.controller.image is not None:
+            self.controller.run()
+            self._use_clicks()
 
     def _show_network(self) -> None:
         """Show what is chosen: its name, its classes, and nothing of the one before."""
         self.network.refresh()
-        self._fill_classes()
+        self._fill_tools()
         self.advanced.forget_guide_points()
-        self.status.setText(START)
+        self.objects.offer_sources()
+        self.status.setText(self._start)
         self._enable()
 
     def _on_opened(self, known: Known) -> None:
@@ -186,6 +200,8 @@ class GuideWidget(QWidget):
         self._show_network()
         if known.assumed:
             self._edit()
+        else:
+            self._begin_objects()
 
     def _edit(self) -> None:
         """Show the card in place of the tools; the picture stays to be seen."""
@@ -197,18 +213,19 @@ class GuideWidget(QWidget):
         editing = not self.card.isHidden()
         self._tools.setVisible(not editing)
         self._enable()
-        self._fill_classes()
+        self._fill_tools()
         if not editing and self.controller.layers is not None:
             self.status.setText(CLICK)
             self._use_clicks()
 
     def _on_class(self, name: str) -> None:
-        self.classes.button(self.controller.classes.index(name)).setChecked(True)
+        self._class_box.check(self.controller.classes.index(name))
 
     def _on_slice(self, *_: object) -> None:
         session = self.controller.session
         if session is None and self.controller.image is not None:
-            self.status.setText("This slice is not labelled yet: press Run, or click.")
+            objects = self.controller.outlines_objects
+            self.status.setText(BEGIN if objects else UNLABELLED)
         self._enable()
 
     def _on_asking(self, asking: bool) -> None:
@@ -223,7 +240,7 @@ class GuideWidget(QWidget):
         if self.opener.is_opening:
             self.status.setText(OPENING)
         elif self.status.text() == OPENING:
-            self.status.setText(START)
+            self.status.setText(self._start)
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
@@ -231,7 +248,10 @@ class GuideWidget(QWidget):
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
         without = without if self.card.isHidden() else OWN
-        self.status.setText(_told(outcome) if outcome.report.hints else without)
+        if self.controller.outlines_objects:
+            self.status.setText(self.objects.describe(outcome))
+        else:
+            self.status.setText(_told(outcome) if outcome.report.hints else without)
         self.advanced.offer_guide_points(outcome.session.network)
         self._enable()
 
@@ -243,6 +263,7 @@ class GuideWidget(QWidget):
         self.redo.setEnabled(session is not None and session.can_redo)
         self.clear.setEnabled(session is not None and len(session.hints) > 0)
         self.keep.setEnabled(session is not None)
+        self.objects.next.setEnabled(session is not None)
 
     # -- what buttons do ----------------------------------------------------
 
@@ -270,7 +291,7 @@ class GuideWidget(QWidget):
         self._use("scribbles", "paint")
 
     def _use(self, role: str, mode: str) -> None:
-        self.controller.choose_class(self.classes.checkedButton().text())
+        self.controller.choose_class(self._class_box.current)
         layers = self.controller.layers
         if layers is not None:
             layer = layers.clicks if role == "clicks" else layers.scribbles
@@ -302,11 +323,3 @@ def _row(*widgets: QWidget) -> QGridLayout:
     for column, widget in enumerate(widgets):
         row.addWidget(widget, 0, column)
     return row
-
-
-def _class_style(colour: str) -> str:
-    return (
-        f"QPushButton {{ background: {colour}; color: black; border: 3px solid transparent; "
-        "border-radius: 4px; padding: 5px; }"
-        "QPushButton:checked { border: 3px solid white; font-weight: bold; }"
-    )

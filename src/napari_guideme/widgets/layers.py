@@ -20,6 +20,9 @@ from napari_guideme.widgets.slices import Slice, spatial_shape
 
 CLASS = "class"
 
+#: Layers that the user works in, and what rings them.
+TOOLS = ("scribbles", "clicks", "unmet hints")
+
 L = TypeVar("L", bound=Layer)
 
 
@@ -55,8 +58,12 @@ class GuideLayers:
         Called after the user changed a click or a scribble.
     on_class
         Called with the name of the class that new clicks get.
+    on_tool
+        Called with the layers of clicks and of scribbles when they are made.
     title
         What the names of the layers tell apart; the image's name by default.
+    kept_as
+        How the layer of what is kept is called.
     """
 
     def __init__(
@@ -66,7 +73,9 @@ class GuideLayers:
         classes: Sequence[str],
         on_hints: Callable[[], None],
         on_class: Callable[[str], None],
+        on_tool: Callable[[GuideLayers, Layer], None],
         title: str = "",
+        kept_as: str = "kept labels",
     ) -> None:
         self.viewer = viewer
         self.image = image
@@ -75,6 +84,8 @@ class GuideLayers:
         self.current_class = self.classes[min(1, len(self.classes) - 1)]
         self._on_hints = on_hints
         self._on_class_changed = on_class
+        self._on_tool = on_tool
+        self._kept_as = kept_as
         self._title = title or image.name
         self._silent = False
         self._layers: dict[str, Layer] = {}
@@ -99,7 +110,7 @@ class GuideLayers:
     @property
     def kept(self) -> Labels:
         """The labels that the user decided to keep."""
-        return self._layer("kept labels", lambda: self._make_labels("kept labels", None, np.int32))
+        return self._layer("kept", lambda: self._make_labels(self._kept_as, None, np.int32))
 
     @property
     def changes(self) -> Labels:
@@ -116,6 +127,10 @@ class GuideLayers:
         """Return a layer if the user has not deleted it."""
         layer = self._layers.get(role)
         return layer if layer is not None and layer in self.viewer.layers else None
+
+    def holds(self, layer: Layer) -> bool:
+        """Whether a layer is one of these."""
+        return layer in self._layers.values()
 
     def rename(self, classes: Sequence[str]) -> None:
         """Call the classes otherwise; hints keep the place of their class in the list."""
@@ -134,11 +149,11 @@ class GuideLayers:
         """Click and paint with this class from now on."""
         self.current_class = name
         index = self.classes.index(name)
+        self.scribbles.selected_label = index + 1
         # Selected points would take the new colour, and give their class to new ones.
         self.clicks.selected_data = set()
         self.clicks.feature_defaults = {CLASS: name}
         self.clicks.current_face_color = self.colours[index]
-        self.scribbles.selected_label = index + 1
 
     def hints(self, part: Slice) -> list[Hint]:
         """Read the hints that lie in a slice, clicks first."""
@@ -200,9 +215,15 @@ class GuideLayers:
         if layer is None:
             with self._active_kept():
                 layer = self._layers[role] = make()
-                self.viewer.add_layer(layer)
+                self.viewer.layers.insert(self._place(role), layer)
         found: L = layer
         return found
+
+    def _place(self, role: str) -> int:
+        """Clicks and scribbles are seen above all labels."""
+        layers = self.viewer.layers
+        tools = [layers.index(tool) for tool in map(self.existing, TOOLS) if tool is not None]
+        return len(layers) if role in TOOLS else min(tools, default=len(layers))
 
     @contextmanager
     def _active_kept(self) -> Iterator[None]:
@@ -232,6 +253,7 @@ class GuideLayers:
         layer.current_face_color = self.colours[index]
         layer.events.data.connect(self._on_clicks)
         layer.events.feature_defaults.connect(self._on_class)
+        self._on_tool(self, layer)
         return layer
 
     def _on_class(self, _: Any) -> None:
@@ -251,6 +273,7 @@ class GuideLayers:
         layer.brush_size = 5
         # napari announces the paint before it is in the data.
         layer.events.paint.connect(lambda _: QTimer.singleShot(0, self._changed))
+        self._on_tool(self, layer)
         return layer
 
     def _make_labels(

@@ -16,7 +16,7 @@ from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
-    from napari_guideme.session import GuideSession
+    from napari_guideme.widgets.exchange import AnySession
 
 #: Slices whose session, with its history, is kept.
 LIMIT = 8
@@ -27,9 +27,9 @@ class Sessions:
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self._kept: OrderedDict[Any, tuple[Slice, GuideSession]] = OrderedDict()
+        self._kept: OrderedDict[Any, tuple[Slice, AnySession]] = OrderedDict()
 
-    def find(self, choice: Choice, part: Slice) -> GuideSession | None:
+    def find(self, choice: Choice, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
         _, session = self._kept.get(_key(choice, part), (part, None))
         return session
@@ -64,19 +64,24 @@ class Sessions:
         """Drop all sessions."""
         self._kept.clear()
 
-    def _open(self, choice: Choice, part: Slice) -> GuideSession:
+    def _open(self, choice: Choice, part: Slice) -> AnySession:
+        network = self._networks.load(choice.network, choice.device)
+        channel_axis = -1 if part.layer.rgb else None
+        if network.interaction is not None:
+            from napari_guideme.object_session import ObjectSession
+
+            return ObjectSession(
+                part.pixels(), network, channel_axis=channel_axis, spacing=part.spacing
+            )
         from napari_guideme.session import GuideSession
 
         session = GuideSession(
-            part.pixels(),
-            self._networks.load(choice.network, choice.device),
-            channel_axis=-1 if part.layer.rgb else None,
-            guide_point=choice.guide_point,
+            part.pixels(), network, channel_axis=channel_axis, guide_point=choice.guide_point
         )
         session.predict()
         return session
 
-    def _remember(self, choice: Choice, part: Slice, session: GuideSession) -> None:
+    def _remember(self, choice: Choice, part: Slice, session: AnySession) -> None:
         """Keep a session; the oldest one goes when there are too many."""
         self._kept[_key(choice, part)] = part, session
         while len(self._kept) > LIMIT:

@@ -48,6 +48,11 @@ class Slice:
         shape = spatial_shape(self.layer)
         return tuple(shape[axis] for axis in self.axes)
 
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Height and width of a pixel."""
+        return tuple(abs(float(self.layer.scale[axis])) for axis in self.axes)
+
     def pixels(self) -> NDArray[Any]:
         """Read the slice; for lazy data this computes."""
         return np.asarray(full_resolution(self.layer)[self.slices])
