@@ -30,7 +30,7 @@ from napari_guideme.guidance import (
     QUESTION_NAMES,
 )
 from napari_guideme.networks.card import read_card
-from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.networks.catalogue import DEFAULT_NETWORK, catalogue, open_network
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.noc_results import NocResult
@@ -359,7 +359,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--network",
-        default="nuclei",
+        default=DEFAULT_NETWORK,
         metavar="NAME|PATH",
         help="a name (see `napari-guideme models`), torchvision:NAME, or a path: ONNX, "
         "torch.export, TorchScript, weights with a card, bioimage.io package, MONAI bundle",

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
 
 
+#: The network where none is chosen.
+DEFAULT_NETWORK = "nuclei"
+
+
 @dataclass(frozen=True)
 class CatalogueEntry:
     """What is known about a bundled network without loading it."""
@@ -62,10 +66,11 @@ class CatalogueEntry:
 
 
 def catalogue() -> dict[str, CatalogueEntry]:
-    """All bundled networks, by name."""
+    """All bundled networks, by name, the default one first."""
     folder = Path(str(resources.files("napari_guideme.networks") / "bundled"))
-    names = sorted(file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
-    return {name: CatalogueEntry(name, folder) for name in names}
+    names = (file.name.removesuffix(SUFFIX) for file in folder.glob(f"*{SUFFIX}"))
+    ordered = sorted(names, key=lambda name: (name != DEFAULT_NETWORK, name))
+    return {name: CatalogueEntry(name, folder) for name in ordered}
 
 
 def open_network(

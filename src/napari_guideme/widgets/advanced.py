@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 from superqt import QCollapsible
+from superqt.utils import signals_blocked
 
-from napari_guideme.guidance import METHOD_NAMES
+from napari_guideme.guidance import GUIDE_METHODS, METHOD_NAMES
 from napari_guideme.widgets.controller import Controller
 
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ class Advanced(QCollapsible):
         super().__init__("Advanced")
         self._shown: tuple[GuidePoint, ...] = ()
         self.method, self.device, self.guide_at = QComboBox(), QComboBox(), QComboBox()
-        for name, hint in METHOD_NAMES.items():
-            _add(self.method, name, hint)
+        self.offer_methods(GUIDE_METHODS, controller.method)
         _add(self.device, "auto", "The fastest device of this machine")
         self.device.addItem("cpu")
         self.forget_guide_points()
@@ -43,6 +44,14 @@ class Advanced(QCollapsible):
         )
         controller.method_changed.connect(self.method.setCurrentText)
         controller.devices_found.connect(self._on_devices)
+
+    def offer_methods(self, names: Sequence[str], chosen: str) -> None:
+        """Offer the methods that mean something to a network."""
+        with signals_blocked(self.method):
+            self.method.clear()
+            for name in names:
+                _add(self.method, name, METHOD_NAMES[name])
+            self.method.setCurrentText(chosen)
 
     def offer_guide_points(self, network: FrozenNetwork) -> None:
         """Offer the guide points of a network that is loaded, the chosen one stays."""

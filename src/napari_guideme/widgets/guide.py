@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_guideme.guidance import CLICK_METHODS, GUIDE_METHODS
 from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.ask_panel import AskPanel
 from napari_guideme.widgets.class_buttons import ClassButtons
@@ -131,6 +132,8 @@ class GuideWidget(QWidget):
         for choice in (self.as_objects, self.overwrite):
             choice.setVisible(not objects)
         self.advanced.show_guide_points(not objects)
+        methods = CLICK_METHODS if objects else GUIDE_METHODS
+        self.advanced.offer_methods(methods, self.controller.method)
 
     # -- events -------------------------------------------------------------
 
