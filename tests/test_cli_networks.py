@@ -221,3 +221,34 @@ def test_without_clicks_there_is_nothing_to_predict(clicked, squares, tmp_path, 
     told = capsys.readouterr().err
     assert "finds nothing without clicks" in told
     assert told.count("\n") == 1
+
+
+def test_options_that_a_network_has_no_use_for_are_refused(clicked, squares, tmp_path, capsys):
+    hints = hints_file(tmp_path, clicks=[{"at": [13, 13], "class": "object"}])
+    out = tmp_path / "out.tif"
+    words = [*map(str, ["refine", squares, "--hints", hints, "-o", out])]
+    for more, told in (
+        (["--network", str(clicked), "--zoom", "32"], "zooms in by itself"),
+        (["--network", str(clicked), "--spacing", "1"], "2 positive numbers"),
+        (["--network", "nuclei", "--spacing", "2,1"], "--spacing is for networks that take clicks"),
+    ):
+        assert main([*words, *more]) == 2
+        assert told in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*words, "--network", str(clicked), "--spacing", "2,1"]) == 0
+
+
+def test_hints_are_refined_in_a_window(squares, tmp_path):
+    large = np.zeros((300, 300), np.uint8)
+    large[:64, :64] = tifffile.imread(squares)
+    image = tmp_path / "large.tif"
+    tifffile.imwrite(image, large)
+    clicks = [{"at": [30, 30], "class": "nucleus"}, {"at": [40, 10], "class": "border"}]
+    hints = hints_file(tmp_path, clicks=clicks)
+    before, out = tmp_path / "before.tif", tmp_path / "out.tif"
+    assert main([*map(str, ["predict", image, "-o", before])]) == 0
+    assert main([*map(str, ["refine", image, "--hints", hints, "-o", out, "--zoom", "100"])]) == 0
+    found, known = tifffile.imread(out), tifffile.imread(before)
+    assert (found[30, 30], found[40, 10]) == (1, 2)
+    np.testing.assert_array_equal(found[:, 100:], known[:, 100:])
+    np.testing.assert_array_equal(found[100:], known[100:])

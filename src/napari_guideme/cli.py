@@ -177,14 +177,19 @@ def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
     from napari_guideme.session import GuideSession
 
     network = _network(options)
-    session = GuideSession if network.interaction is None else ObjectSession
-    return session(
-        pixels,
-        network,
-        method=getattr(options, "method", None) or _default_method(network),
-        channel_axis=channel_axis,
-        channels=options.channels,
-    )
+    told = {
+        "method": getattr(options, "method", None) or _default_method(network),
+        "channel_axis": channel_axis,
+        "channels": options.channels,
+    }
+    zoom, spacing = getattr(options, "zoom", None), getattr(options, "spacing", None)
+    if network.interaction is None:
+        if spacing is not None:
+            raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
+        return GuideSession(pixels, network, zoom=zoom, **told)
+    if zoom is not None:
+        raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
+    return ObjectSession(pixels, network, spacing=spacing, **told)
 
 
 def _begin_with(session: GuideSession | ObjectSession, path: Path, label: int | None) -> None:
@@ -235,6 +240,10 @@ class _Parser(argparse.ArgumentParser):
 
 def _channels(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
 
 
 def _count(text: str) -> int:
@@ -308,6 +317,18 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
         help="labels of an object to begin with, for a network that takes clicks",
     )
     parser.add_argument("--label", type=int, metavar="N", help="which label of --mask to take")
+    parser.add_argument(
+        "--spacing",
+        type=_numbers,
+        metavar="ROW,COLUMN",
+        help="size of a pixel along each axis, for a network that takes clicks",
+    )
+    parser.add_argument(
+        "--zoom",
+        type=_count,
+        metavar="PIXELS",
+        help="refine in a window of this size around the hints; what is beyond it stays",
+    )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
     _add_method(parser)
 
