@@ -22,7 +22,7 @@ Outlines any object that is clicked; nothing to choose.
 
 - **Classes**: background, object.
 - **Input**: grey or RGB; the 1st and 99.8th percentile of the image go to 0 and 1. A window
-  around object and clicks is shrunk or stretched until its longest side has {side} px. Behind
+  around object and clicks is shrunk or stretched until its longest side has 320 px. Behind
   the image come two maps, tanh(d / {reach:g}) of the distance d to the nearest click on the
   object and off it, and the probability of the object so far.
 - **Architecture**: EfficientNet-Lite0 without its classifier, a coarse decoder of stride 8 and

@@ -82,7 +82,7 @@ def test_a_click_network_is_bundled():
     entry = catalogue()["click"]
     assert entry.classes == ("background", "object")
     network = open_network("click", device="cpu")
-    assert network.interaction == InteractionMaps()
+    assert network.interaction == InteractionMaps(side=320)
     assert network.default_point == entry.card.guide_point
     assert not network.is_opaque
 

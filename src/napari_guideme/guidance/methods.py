@@ -141,9 +141,9 @@ def distance_offset(scene: Scene) -> Placed:
 _LOCAL = Kernel(nearest=0.02, growth=0.0, curvature=0.0, lead=0.5, lead_growth=0.0, confirmed=0.5)
 
 
-def _brs(place: Callable[[Scene], Placed], steps: int, inertia: float = 1e-3) -> Guiding:
+def _brs(place: Callable[[Scene], Placed], margin: float = 0.5) -> Guiding:
     """Energies and minimiser of BRS (equations 2-4)."""
-    return Guiding(place, squared_errors, lbfgs, steps, inertia)
+    return Guiding(place, squared_errors, lbfgs, steps=6, inertia=1e-3, margin=margin)
 
 
 METHODS = {
@@ -168,12 +168,12 @@ METHODS = {
             needs_place=True,
         ),
         Method("none", None, completes=None),
-        Method("brs", _brs(maps_offset, steps=6), "unmet", _LOCAL),
-        Method("rgb-brs", _brs(image_offset, steps=6), "unmet", _LOCAL),
-        Method("distmap-brs", _brs(distance_offset, steps=6), "unmet", _LOCAL),
-        Method("f-brs-a", _brs(scale_and_bias("a"), steps=6), "unmet", _LOCAL),
-        Method("f-brs-b", _brs(scale_and_bias("b"), steps=6), "unmet", _LOCAL),
-        Method("f-brs-c", _brs(scale_and_bias("c"), steps=6), "unmet", _LOCAL),
+        Method("brs", _brs(maps_offset), "unmet", _LOCAL),
+        Method("rgb-brs", _brs(image_offset), "unmet", _LOCAL),
+        Method("distmap-brs", _brs(distance_offset), "unmet", _LOCAL),
+        Method("f-brs-a", _brs(scale_and_bias("a"), margin=1.0), "unmet", _LOCAL),
+        Method("f-brs-b", _brs(scale_and_bias("b"), margin=1.0), "unmet", _LOCAL),
+        Method("f-brs-c", _brs(scale_and_bias("c"), margin=1.0), "unmet", _LOCAL),
     )
 }
 
