@@ -6,13 +6,12 @@ Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before 
 after the demo's clicks), ``correction.png`` (a part of both canvases),
 ``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
 (a network whose file says little) and ``widget-objects.png`` (two coins kept, a third one
-clicked; only where the network ``click`` is bundled, or its file is given as an argument).
+clicked).
 """
 
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -99,10 +98,11 @@ def take_opening(folder: Path) -> None:
     viewer.close()
 
 
-def take_objects(network: Path) -> None:
+def take_objects() -> None:
     """Outline three coins, one after the other."""
     viewer, widget = opened(coins(), "coins")
-    widget.opener.open(network)
+    widget.network.combo.setCurrentText("click")
+    widget.network.chosen.emit("click")
     wait(widget)
     for number, coin in enumerate(COINS):
         if number:
@@ -125,5 +125,4 @@ if __name__ == "__main__":
     take_questions()
     with TemporaryDirectory() as folder:
         take_opening(Path(folder))
-    if files := sys.argv[1:] or [n.path for name, n in catalogue().items() if name == "click"]:
-        take_objects(Path(files[0]))
+    take_objects()
