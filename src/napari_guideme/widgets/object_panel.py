@@ -77,7 +77,7 @@ class ObjectPanel(QWidget):
         told = f"{name}: {report.satisfied} of {report.hints} {kind} satisfied."
         if report.unmet:
             return f"{told} Unmet {kind} are ringed in red."
-        return f"{told} Click on what is wrong, or press N for the next object."
+        return f"{told} Click on what is missing, right-click on what is too much; N for the next."
 
     @property
     def _source(self) -> Labels | None:
