@@ -140,6 +140,16 @@ def test_what_was_refined_is_not_computed_again(session):
     np.testing.assert_array_equal(session.labels(), before)
 
 
+def test_clicks_beside_an_object_make_none(image):
+    session = ObjectSession(image, clicked(look=30.0), method="f-brs-b")
+    give(session, Click((16, 14), "background"))
+    assert not session.labels().any()
+    assert session.satisfied() == [True]
+    give(session, ON_RIGHT)
+    assert session.labels()[RIGHT].any()
+    assert session.satisfied() == [True, True]
+
+
 def test_a_dropped_refinement_leaves_the_object(session):
     give(session, ON_LEFT)
     before = session.labels()

@@ -283,7 +283,9 @@ class ObjectSession:
         pixels = self._pixels(state)
         found = state.found
         window = self._window(found, state)
-        for _ in range(_LOOKS):
+        # Nobody said yet where the object is: clicks beside it make none.
+        nowhere = state.start is None and not (pixels.classes == OBJECT).any()
+        for _ in range(0 if nowhere else _LOOKS):
             for step in self._look(window, pixels, state, found):
                 if step.logits is not None:
                     found = _Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
@@ -296,6 +298,8 @@ class ObjectSession:
             if known is state:
                 self._history[index] = replace(state, found=found, refined=True)
         self._seconds = time.perf_counter() - started
+        if nowhere:
+            yield Step(1, 1, 0.0)
 
     def labels(self) -> NDArray[np.uint8]:
         """The present object, 1, and all else, 0."""

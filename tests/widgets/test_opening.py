@@ -340,7 +340,7 @@ def test_two_files_of_one_name_are_told_apart(widget, qtbot, toy, tmp_path):
         open_file(qtbot, widget, file)
     combo = widget.network.combo
     labels = [combo.itemText(index) for index in range(combo.count())]
-    assert labels == ["nuclei", "toy", "toy (other/toy.onnx)"]
+    assert labels == ["nuclei", "click", "toy", "toy (other/toy.onnx)"]
     assert widget.controller.network.source == toy
 
 
