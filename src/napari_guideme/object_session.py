@@ -17,10 +17,11 @@ from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.refining import Step, refine_by
-from napari_guideme.guidance.scene import Scene, at_pixels
+from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import Window, around, still_fits, whole
 from napari_guideme.hints import Hint, HintPixels, Hints
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.outlines import Kept, Patch, cut_out
 from napari_guideme.report import Report, agreeing, reported
 
 BACKGROUND, OBJECT = 0, 1
@@ -39,64 +40,14 @@ _INTO_NOTHING = 3
 
 
 @dataclass(frozen=True)
-class _Patch:
-    """The logit of the object on the grid of a window."""
-
-    window: Window
-    logits: Tensor
-
-    def mask(self, shape: Sequence[int]) -> NDArray[np.bool_]:
-        """Draw the object into an image of this shape."""
-        mask = np.zeros(shape, dtype=bool)
-        self.window.paint(self.logits, mask)
-        return mask
-
-    def corners(self) -> NDArray[np.intp]:
-        """First and last pixel of a box around the object, (2, ndim); none without one."""
-        window = self.window
-        cells = _corners((self.logits > 0).cpu().numpy())
-        if not len(cells):
-            return cells
-        scale = np.array(window.shape) / window.grid
-        first = np.floor(cells[0] * scale).astype(int)
-        last = np.ceil((cells[1] + 1) * scale).astype(int) - 1
-        corners: NDArray[np.intp] = np.stack([first, last]) + np.array(window.start)
-        return corners
-
-    def seen(self, window: Window) -> Tensor:
-        """Probability of the object on the grid of another window."""
-        if window == self.window:
-            return self.logits.sigmoid()
-        centres = [
-            a + (torch.arange(cells) + 0.5) * ((b - a) / cells) - 0.5
-            for a, b, cells in zip(window.start, window.stop, window.grid, strict=True)
-        ]
-        pixels = torch.cartesian_prod(*centres)
-        held = torch.tensor(self.window.start) <= pixels + 0.5
-        held &= pixels + 0.5 < torch.tensor(self.window.stop)
-        places = self.window.places(pixels).to(self.logits)
-        known = at_pixels(self.logits[None], places)[:, 0].sigmoid().cpu()
-        return known.where(held.all(1), 0).view(window.grid)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A committed object."""
-
-    id: int
-    corner: tuple[int, ...]
-    mask: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
 class _State:
     """One entry of the history: all that is needed to be there again."""
 
     hints: Hints
     method: Method
-    start: _Kept | None = None
-    kept: tuple[_Kept, ...] = ()
-    found: _Patch | None = None
+    start: Kept | None = None
+    kept: tuple[Kept, ...] = ()
+    found: Patch | None = None
     refined: bool = True
 
 
@@ -240,7 +191,7 @@ class ObjectSession:
             raise InputError(f"the mask has shape {mask.shape}, the image has {self.shape}")
         if not mask.any():
             raise InputError("the mask to start from is empty")
-        self._push(start=_cut_out(mask, 0), hints=Hints(), found=None, refined=True)
+        self._push(start=cut_out(mask, 0), hints=Hints(), found=None, refined=True)
 
     def next_object(self) -> int:
         """Commit the present object under the next free id and begin another one.
@@ -258,7 +209,7 @@ class ObjectSession:
         if not mask.any():
             raise InputError("there is no object to keep yet: click on one")
         new = max((kept.id for kept in self._state.kept), default=0) + 1
-        kept = (*self._state.kept, _cut_out(mask, new))
+        kept = (*self._state.kept, cut_out(mask, new))
         self._push(hints=Hints(), start=None, found=None, kept=kept, refined=True)
         return new
 
@@ -288,7 +239,7 @@ class ObjectSession:
         for _ in range(0 if nowhere else _LOOKS):
             for step in self._look(window, pixels, state, found):
                 if step.logits is not None:
-                    found = _Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
+                    found = Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
                 yield replace(step, logits=None)
             closer = self._window(found, state)
             if max(closer.shape) > _CLOSER * max(window.shape):
@@ -307,14 +258,14 @@ class ObjectSession:
         mask = self._start_mask(state) if state.found is None else state.found.mask(self.shape)
         if self.locked:
             for kept in state.kept:
-                mask[_box(kept)][kept.mask] = False
+                mask[kept.box][kept.mask] = False
         return mask.view(np.uint8)
 
     def objects(self) -> NDArray[np.int32]:
         """Ids of the committed objects; where they overlap the newest one is on top."""
         ids = np.zeros(self.shape, dtype=np.int32)
         for kept in self._state.kept:
-            ids[_box(kept)][kept.mask] = kept.id
+            ids[kept.box][kept.mask] = kept.id
         return ids
 
     def predict(self) -> NDArray[np.uint8]:
@@ -357,7 +308,7 @@ class ObjectSession:
     # -- looking ------------------------------------------------------------
 
     def _look(
-        self, window: Window, pixels: HintPixels, state: _State, found: _Patch | None
+        self, window: Window, pixels: HintPixels, state: _State, found: Patch | None
     ) -> Iterator[Step]:
         """Let the network see a window with hints and what was found, and refine that."""
         classes = torch.from_numpy(pixels.classes)
@@ -369,7 +320,7 @@ class ObjectSession:
         hints = replace(hints, positions=window.places(hints.positions)).to(self.network.device)
         yield from refine_by(scene, hints, state.method)
 
-    def _previous(self, window: Window, state: _State, found: _Patch | None) -> Tensor | None:
+    def _previous(self, window: Window, state: _State, found: Patch | None) -> Tensor | None:
         """Probability of the object so far on the grid of a window."""
         if found is not None:
             return found.seen(window)
@@ -378,7 +329,7 @@ class ObjectSession:
         mask = self._start_mask(state)
         return torch.from_numpy(window.seen(mask, range(mask.ndim)))
 
-    def _window(self, found: _Patch | None, state: _State) -> Window:
+    def _window(self, found: Patch | None, state: _State) -> Window:
         """Choose where to look: at object and hints, or everywhere if there is no object."""
         hinted = self._pixels(state).positions
         if found is not None:
@@ -396,7 +347,7 @@ class ObjectSession:
             return found.window
         return fresh
 
-    def _nearer(self, found: _Patch | None, hinted: NDArray[np.intp]) -> Window:
+    def _nearer(self, found: Patch | None, hinted: NDArray[np.intp]) -> Window:
         """Look closer at the hints where no object was found."""
         least = max((found.window if found else self._whole).shape) // _INTO_NOTHING
         return self._around(hinted, least)
@@ -448,7 +399,7 @@ class ObjectSession:
     def _start_mask(self, state: _State) -> NDArray[np.bool_]:
         mask = np.zeros(self.shape, dtype=bool)
         if state.start is not None:
-            mask[_box(state.start)] = state.start.mask
+            mask[state.start.box] = state.start.mask
         return mask
 
 
@@ -470,24 +421,3 @@ def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float,
     if len(sizes) != ndim or not all(0 < size < np.inf for size in sizes):
         raise InputError(f"the spacing {spacing} is not {ndim} positive numbers")
     return sizes
-
-
-def _corners(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """First and last pixel of the box of a mask, (2, ndim); none of an empty one."""
-    along = [
-        np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        for axis in range(mask.ndim)
-    ]
-    if not len(along[0]):
-        return np.empty((0, mask.ndim), dtype=np.intp)
-    return np.array([[a[0] for a in along], [a[-1] for a in along]])
-
-
-def _cut_out(mask: NDArray[np.bool_], number: int) -> _Kept:
-    first, last = _corners(mask)
-    box = tuple(map(slice, first, last + 1))
-    return _Kept(number, tuple(first.tolist()), mask[box].copy())
-
-
-def _box(kept: _Kept) -> tuple[slice, ...]:
-    return tuple(slice(c, c + n) for c, n in zip(kept.corner, kept.mask.shape, strict=True))
