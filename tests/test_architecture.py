@@ -25,8 +25,8 @@ BELOW = {
     "guidance": {"errors", "hints", "files", "networks"},
     "report": {"errors", "hints"},
     "session": {"errors", "hints", "files", "networks", "guidance", "report"},
-    "outlines": {"guidance"},
-    "object_session": {"errors", "hints", "networks", "guidance", "report", "outlines"},
+    "outlines": {"errors", "hints", "files", "networks", "guidance"},
+    "object_session": {"errors", "hints", "files", "networks", "guidance", "report", "outlines"},
 }
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
