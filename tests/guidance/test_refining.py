@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from napari_guideme.guidance.refining import Guidance, apply, refine
 from napari_guideme.guidance.residual import Kernel, extended
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click, HintPixels, Hints, Scribble
+from napari_guideme.networks.interaction import InteractionMaps
+from tests import toys
 from tests.conftest import DIM
 from tests.toys import CLASSES
 
@@ -225,3 +228,47 @@ def test_long_scribbles_are_thinned_evenly():
     assert hints.positions[-1].tolist() == [15, 15]
     assert float(hints.weights.sum()) == pytest.approx(1)
     assert len({tuple(position) for position in hints.positions.tolist()}) == len(hints.positions)
+
+
+def test_the_energy_of_brs_and_its_gradient_are_those_of_the_paper():
+    """One dark pixel clicked as object: logit -15 - 20 + 24 - 12 z⁺, all by hand."""
+    network = toys.frozen(toys.Clicked(30.0), interaction=InteractionMaps(reach=1))
+    place = torch.tensor([[0, 0]])
+    scene = Scene(network, np.zeros((1, 2), np.float32)).clicked(place, torch.tensor([1]))
+    seen = []
+
+    def minimiser(objective, start, steps) -> Iterator[Iterate]:
+        values = start.clone()
+        values[0, 0, 0, 0] = -0.9  # The object's map at the clicked pixel; it was 0.
+        values[0, 1, 0, 1] = 0.5  # The background's at the other one, which was not clicked.
+        values.requires_grad_()
+        energy = objective(values)
+        (gradient,) = torch.autograd.grad(energy, values)
+        seen.append((float(energy), gradient))
+        yield Iterate(0, start, float(energy))
+
+    brs = SHIPPED["brs"]
+    told = replace(brs, guiding=replace(brs.guiding, minimiser=minimiser))
+    hints = HintPixels(np.array([[0, 0]]), np.array([1]), np.array([0]))
+    for _ in refine(scene, hints, told):
+        pass
+    ((energy, gradient),) = seen
+    logit = -15 - 20 + 24 + 12 * 0.9
+    p = 1 / (1 + math.exp(-logit))
+    assert energy == pytest.approx((1 - p) ** 2 + 1e-3 * (0.9**2 + 0.5**2), rel=1e-4)
+    corrective = -2 * (1 - p) * p * (1 - p)
+    assert float(gradient[0, 0, 0, 0]) == pytest.approx(-12 * corrective - 2e-3 * 0.9, rel=1e-4)
+    assert float(gradient[0, 1, 0, 0]) == pytest.approx(24 * corrective, rel=1e-4)
+    assert float(gradient[0, 0, 0, 1]) == 0
+    assert float(gradient[0, 1, 0, 1]) == pytest.approx(2e-3 * 0.5, rel=1e-4)
+
+
+def test_nothing_is_minimised_when_every_click_is_met(monkeypatch):
+    network = toys.frozen(toys.Clicked(12.0), interaction=InteractionMaps(reach=1))
+    image = np.ones((4, 4), np.float32)
+    scene = Scene(network, image).clicked(torch.tensor([[1, 1]]), torch.tensor([1]))
+    monkeypatch.setattr(network, "tail", lambda *_: pytest.fail("the tail was run"))
+    hints = HintPixels(np.array([[1, 1]]), np.array([1]), np.array([0]))
+    step = last(refine(scene, hints, SHIPPED["f-brs-c"]))
+    assert step.guidance.values is None or not step.guidance.values.any()
+    assert step.logits.argmax(0)[1, 1] == 1
