@@ -9,6 +9,7 @@ import torch
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import CLICK_METHODS
 from napari_guideme.hints import Click, Scribble
+from napari_guideme.networks.catalogue import open_network
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.object_session import ObjectSession
 from tests import toys
@@ -138,6 +139,14 @@ def test_what_was_refined_is_not_computed_again(session):
     (step,) = session.refine()
     assert step.energy == 0
     np.testing.assert_array_equal(session.labels(), before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 50)])
+def test_clicks_on_an_image_of_one_value_are_obeyed(shape):
+    network = open_network("click", "cpu")
+    session = ObjectSession(np.zeros(shape, np.uint8), network)
+    give(session, Click((0, 0), "object"))
+    assert session.satisfied() == [True]
 
 
 def test_clicks_beside_an_object_make_none(image):

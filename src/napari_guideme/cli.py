@@ -243,7 +243,10 @@ def _channels(text: str) -> list[int]:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 2,1") from None
 
 
 def _count(text: str) -> int:

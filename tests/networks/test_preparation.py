@@ -351,3 +351,10 @@ def test_a_part_counts_as_in_the_whole_whatever_its_type(value_range, dtype):
     whole, _ = preparation.prepare(image)
     part, _ = preparation.measured(image).prepare(image[4:9].astype(np.float32))
     torch.testing.assert_close(part, whole[:, :, 4:9], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", [0, 7, -3])
+def test_an_image_of_one_value_is_0_everywhere(value):
+    image = np.full((4, 5), value, np.int16)
+    x, _ = Preparation(channels=1).measured(image).prepare(image)
+    assert not x.any()

@@ -187,8 +187,9 @@ class Preparation:
             mean = tuple(m + scale * float(pixels.mean()) for m in self.mean)
             return replace(self, value_range="none", scale=scale, mean=mean)
         low, high = np.percentile(pixels, self.percentiles)
-        limits = float(low), float(max(high, np.nextafter(low, np.inf)))
-        return replace(self, value_range="limits", limits=limits)
+        # An image of one value has no range; any will do.
+        high = high if high > low else low + max(abs(low), 1.0)
+        return replace(self, value_range="limits", limits=(float(low), float(high)))
 
     def prepare(
         self,
