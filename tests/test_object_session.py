@@ -149,6 +149,30 @@ def test_clicks_on_an_image_of_one_value_are_obeyed(shape):
     assert session.satisfied() == [True]
 
 
+def test_hints_that_do_not_count_yet_are_reported_as_unmet():
+    large = np.zeros((640, 640), np.float32)
+    large[300:310, 400:412] = 1
+    session = ObjectSession(large, clicked(), method="none")
+    give(session, Click((305, 406), "object"))
+    for at in ((639, 639), (0, 0)):
+        session.add(Click(at, "object"))
+        report = session.report()
+        assert (report.hints, report.satisfied) == (2, 1)
+        assert report.changed_pixels == session.labels().sum()
+        session.undo()
+
+
+def test_all_that_changed_of_a_mask_is_reported(image):
+    session = ObjectSession(image, clicked(), method="none")
+    mask = np.zeros((64, 64), bool)
+    mask[LEFT] = True
+    mask[50:, 50:] = True
+    session.start_from(mask)
+    for at in ((16, 14), (12, 10), (18, 18)):
+        give(session, Click(at, "object"))
+        assert session.report().changed_pixels == (session.labels() != mask).sum() > 0
+
+
 def test_clicks_beside_an_object_make_none(image):
     session = ObjectSession(image, clicked(look=30.0), method="f-brs-b")
     give(session, Click((16, 14), "background"))

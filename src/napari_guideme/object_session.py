@@ -32,8 +32,8 @@ _LOOKS = 3
 #: A closer look pays if the window shrinks to this share of its side at least.
 _CLOSER = 0.67
 
-#: Windows have at least so many of the network's pixels per pixel of the image, inverted.
-_LEAST_SHARE = 6
+#: Pixels of the image are enlarged this much at most: more would show nothing new.
+_LARGEST = 6
 
 #: Of the last window, where nothing was found in it that could be zoomed in on.
 _INTO_NOTHING = 3
@@ -298,7 +298,7 @@ class ObjectSession:
         """Say what became of the hints."""
         changed, pixels = self.changed(), self._pixels(self._state)
         found = self._state.found
-        if found is not None:
+        if found is not None and self._state.refined and self._state.start is None:
             # All hints and all that changed lie in the window: no map as large as the image.
             start = np.array(found.window.start)
             pixels = replace(pixels, positions=pixels.positions - start)
@@ -354,7 +354,7 @@ class ObjectSession:
 
     def _around(self, positions: NDArray[np.intp], least: int = 0) -> Window:
         side, multiple = self._grid
-        least = max(least, side // _LEAST_SHARE)
+        least = max(least, side // _LARGEST)
         return around(positions, self.shape, self._spacing, side, multiple, least)
 
     @property

@@ -100,8 +100,8 @@ class GuideSession:
         self._scene = Scene(
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
         )
-        # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
         self._zoom = zoom
+        # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
         self._point_is_chosen = bool(guide_point or network.card.guide_point)
         self._history = [_State(Hints(), method_named(method), refined=True)]
         self._cursor = 0
