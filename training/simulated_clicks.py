@@ -18,8 +18,7 @@ from napari_guideme.networks.interaction import InteractionMaps, distances
 #: Background clicks are so many pixels away from the object (BRS, section 3.1).
 BACKGROUND_BAND = (5, 40)
 #: Objects that are being clicked at a time.
-POOL = 64
-MOST_ROUNDS = 6
+POOL = 96
 
 
 @dataclass
@@ -72,10 +71,12 @@ class Pool:
         What the network takes.
     batch
         Objects per batch.
+    rounds
+        An object is answered so often, at most.
     """
 
-    def __init__(self, scenes: Scenes, maps: InteractionMaps, batch: int) -> None:
-        self._scenes, self._maps, self._batch = scenes, maps, batch
+    def __init__(self, scenes: Scenes, maps: InteractionMaps, batch: int, rounds: int) -> None:
+        self._scenes, self._maps, self._batch, self._rounds = scenes, maps, batch, rounds
         self._objects: list[Clicked] = []
         self._drawn: list[int] = []
 
@@ -102,13 +103,14 @@ class Pool:
                 clicked.click(own, self._random)
 
     def _new(self) -> Clicked:
-        return first_clicked(self._scenes.draw(self._random), self._random)
+        left = int(self._random.integers(1, self._rounds + 1))
+        return first_clicked(self._scenes.draw(self._random), left, self._random)
 
 
-def first_clicked(scene: Scene, random: Random) -> Clicked:
+def first_clicked(scene: Scene, left: int, random: Random) -> Clicked:
     """Click an object for the first time: once, or in all places at once as in BRS."""
     image, mask = scene[0], scene[1].numpy()
-    clicked = Clicked(image, mask, int(random.integers(1, MOST_ROUNDS + 1)))
+    clicked = Clicked(image, mask, left)
     kind = random.random()
     if kind < 0.5:
         clicked.click(torch.zeros(mask.shape), random)
