@@ -1,4 +1,4 @@
-"""What the user said: clicks and scribbles, each with a class.
+"""What the user said: clicks, scribbles and words, each about a class.
 
 Positions are array axes, ``(row, column)`` or ``(plane, row, column)``, with
 pixel centres at whole numbers.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 
 Position = tuple[float, ...]
+Operation = Literal["find", "remove", "replace"]
+
+#: Places are cells of a grid of so many parts along each axis.
+GRID = 3
+#: Part of the grid along each axis of the image, from 0 on.
+Cell = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,57 @@ class Scribble:
         if not covered:
             raise _outside(f"the scribble for {self.class_name!r}", shape)
         return np.unique(np.concatenate(covered), axis=0)
+
+
+@dataclass(frozen=True)
+class TextHint:
+    """What a sentence says about one class.
+
+    Parameters
+    ----------
+    operation
+        ``"find"``: some of the class is missing. ``"remove"``: the class is found
+        where it is not. ``"replace"``: it should be found instead of another class.
+    class_name
+        The class that is missing, or too much.
+    place
+        Cells of the grid where that holds, sorted; empty for everywhere.
+    instead_of
+        With ``"replace"``, the class that was found by mistake.
+
+    Raises
+    ------
+    InputError
+        If the operation is unknown or does not go with `instead_of`.
+    """
+
+    operation: Operation
+    class_name: str
+    place: tuple[Cell, ...] = ()
+    instead_of: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.operation not in get_args(Operation):
+            allowed = ", ".join(get_args(Operation))
+            raise InputError(f"unknown operation {self.operation!r}; choose {allowed}")
+        if (self.operation == "replace") != (self.instead_of is not None):
+            raise InputError("replace needs the class that was found by mistake, others have none")
+        if self.instead_of == self.class_name:
+            raise InputError(f"{self.class_name} cannot be found instead of itself")
+        object.__setattr__(self, "place", tuple(sorted(set(self.place))))
+
+    def mask(self, shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Pixels of the place in an image of this shape."""
+        if not self.place:
+            return np.ones(shape, dtype=bool)
+        chosen = np.zeros((GRID,) * len(shape), dtype=bool)
+        for cell in self.place:
+            if len(cell) != len(shape) or not all(0 <= part < GRID for part in cell):
+                raise InputError(f"{cell} is no cell of a grid of {' x '.join('3' for _ in shape)}")
+            chosen[cell] = True
+        parts = [(np.arange(n) * GRID) // n for n in shape]
+        mask: NDArray[np.bool_] = chosen[np.ix_(*parts)]
+        return mask
 
 
 Hint = Click | Scribble
