@@ -1,0 +1,1 @@
+"""Sentences: understanding what they say about classes and places, and acting on it."""

@@ -1,0 +1,175 @@
+"""From a sentence to text hints, or to a clear word on what was not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from napari_guideme.errors import InputError
+from napari_guideme.hints import GRID, TextHint
+from napari_guideme.language.grammar import Statement, Unit, Unreadable, read, units, unknown
+from napari_guideme.language.places import CELL_NAMES, View, named
+from napari_guideme.language.vocabulary import Vocabulary, WordVectors
+from napari_guideme.language.wordnet import HOW_TO_GET, find_wordnet
+
+
+class NotUnderstood(InputError):
+    """A sentence that is not acted on.
+
+    Attributes
+    ----------
+    understood
+        What was understood of it, in words.
+    suggestions
+        Sentences, or words, that are near and would be.
+    """
+
+    def __init__(self, why: str, understood: Sequence[str], suggestions: Sequence[str]) -> None:
+        self.why = why
+        self.understood = tuple(understood)
+        self.suggestions = tuple(suggestions)
+        message = f"not understood: {why}"
+        if understood:
+            message += f"; understood: {', '.join(understood)}"
+        if suggestions:
+            message += f"; try {' or '.join(map(repr, suggestions))}"
+        super().__init__(message)
+
+
+def understand(
+    sentence: str,
+    classes: Sequence[str],
+    view: View | None = None,
+    vectors: WordVectors | None = None,
+) -> tuple[TextHint, ...]:
+    """Understand a sentence.
+
+    Parameters
+    ----------
+    sentence
+        English, about some classes and places, such as "find the nucleus on the
+        top left" or "there is no sky".
+    classes
+        Names of the classes.
+    view
+        How the image's axes are seen; by default two, the rows from the top.
+    vectors
+        Word vectors to tell classes by, besides spelling and WordNet.
+
+    Raises
+    ------
+    NotUnderstood
+        With what was understood, what was not, and what would be.
+    """
+    view = view or View.upright(2)
+    vocabulary = _vocabulary(tuple(classes), vectors)
+    found = units(sentence, vocabulary)
+    understood = [shown for unit in found if (shown := _shown(unit))]
+    if strange := list(unknown(found)):
+        why = f"{strange[0]!r} is none of the classes {', '.join(classes)}"
+        if vocabulary.wordnet is None:
+            why += f" ({HOW_TO_GET})"
+        raise NotUnderstood(why, understood, _suggested(strange[0], found, classes))
+    try:
+        statements = read(found)
+    except Unreadable as error:
+        raise NotUnderstood(str(error), understood, _examples(found, classes)) from None
+    return _hints(statements, view, understood)
+
+
+def described(hint: TextHint, view: View | None = None) -> str:
+    """Say in short what was understood, as "find · nucleus · top left"."""
+    view = view or View.upright(2)
+    about = hint.class_name
+    if hint.instead_of:
+        about += f" instead of {hint.instead_of}"
+    return f"{hint.operation} · {about} · {named(view.spots(hint.place))}"
+
+
+def cell_names(hint: TextHint, view: View | None = None) -> list[str]:
+    """Name the cells of a hint's place as they are seen, row by row."""
+    if not hint.place:
+        return list(CELL_NAMES)
+    spots = (view or View.upright(2)).spots(hint.place)
+    return [CELL_NAMES[GRID * row + column] for row, column in spots]
+
+
+def to_json(hint: TextHint, view: View | None = None) -> dict[str, Any]:
+    """Return a hint as plain values."""
+    return {
+        "operation": hint.operation,
+        "class": hint.class_name,
+        "place": cell_names(hint, view),
+        "instead_of": hint.instead_of,
+    }
+
+
+@cache
+def _cached_vocabulary(classes: tuple[str, ...]) -> Vocabulary:
+    return Vocabulary(classes, find_wordnet())
+
+
+def _vocabulary(classes: tuple[str, ...], vectors: WordVectors | None) -> Vocabulary:
+    return Vocabulary(classes, find_wordnet(), vectors) if vectors else _cached_vocabulary(classes)
+
+
+def _hints(
+    statements: Sequence[Statement], view: View, understood: Sequence[str]
+) -> tuple[TextHint, ...]:
+    """Place statements on the grid of the array."""
+    hints: dict[TextHint, None] = {}
+    for statement in statements:
+        if strange := sorted(statement.region.axes - view.axes):
+            side = {"patient": "left and right of the patient"}.get(strange[0], strange[0])
+            raise NotUnderstood(
+                f"how the patient lies is not known here ({side})",
+                understood,
+                ["on the left", "at the top"],
+            )
+        place = view.cells(statement.region)
+        if not place:
+            raise NotUnderstood("that place is nowhere in the image", understood, [])
+        if len(place) == GRID ** len(view.down_world):
+            place = ()
+        hint = TextHint(statement.operation, statement.class_name, place, statement.instead_of)
+        if rival := next((h for h in hints if _contradict(h, hint)), None):
+            raise NotUnderstood(
+                f"{described(rival, view)} and {described(hint, view)} contradict each other",
+                understood,
+                [],
+            )
+        hints[hint] = None
+    return tuple(hints)
+
+
+def _contradict(a: TextHint, b: TextHint) -> bool:
+    overlap = not a.place or not b.place or bool(set(a.place) & set(b.place))
+    return (
+        overlap
+        and a.class_name == b.class_name
+        and {a.operation, b.operation} in ({"find", "remove"}, {"replace", "remove"})
+    )
+
+
+def _shown(unit: Unit) -> str | None:
+    """Say what was understood of one unit."""
+    if unit.kind == "C":
+        meant = " or ".join(unit.classes)
+        return meant if meant == unit.words else f"{unit.words} = {meant}"
+    if unit.kind in "PMFRIKWG":
+        return unit.words
+    return None
+
+
+def _suggested(word: str, found: Sequence[Unit], classes: Sequence[str]) -> list[str]:
+    near = get_close_matches(word, classes, n=2, cutoff=0.5)
+    return near or _examples(found, classes)
+
+
+def _examples(found: Sequence[Unit], classes: Sequence[str]) -> list[str]:
+    """Sentences about what was named that would be understood."""
+    about = next((c for unit in found for c in unit.classes), classes[-1])
+    place = next((f" {unit.words}" for unit in found if unit.kind == "P"), "")
+    return [f"find the {about}{place}", f"remove the {about}{place}"]

@@ -1,0 +1,263 @@
+"""Which class a word means: by its spelling, common synonyms, WordNet, word vectors."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from nltk.metrics.distance import edit_distance
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+#: A class has to be nearer than this to be meant, and nearer than others by `_LEAD`.
+_FURTHEST = 2.0
+_LEAD = 0.45
+#: What one step between two senses costs, and every sense that is commoner than it.
+_STEP, _RARER = 0.2, 0.25
+_MOST_STEPS = 7
+_LEAST_COSINE, _COSINE_LEAD = 0.55, 0.05
+
+_LATIN = (("i", "us"), ("a", "um"), ("a", "on"), ("ae", "a"), ("es", "is"), ("ices", "ex"))
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """A table of words and their vectors (n, d), of length 1."""
+
+    words: Mapping[str, int]
+    vectors: NDArray[np.floating[Any]]
+
+    def of(self, phrase: str) -> NDArray[np.floating[Any]] | None:
+        """Direction of a phrase, ``None`` if a word is not in the table."""
+        rows = [self.words.get(word) for word in phrase.split()]
+        if not rows or None in rows:
+            return None
+        total = self.vectors[rows].astype(np.float32).sum(0)  # type: ignore[index]
+        return np.asarray(total / np.linalg.norm(total))
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the words for some classes are.
+
+    Parameters
+    ----------
+    classes
+        Names of the classes.
+    wordnet
+        From :func:`~napari_guideme.language.wordnet.find_wordnet`; may be missing.
+    vectors
+        A table of word vectors; may be missing.
+    """
+
+    classes: tuple[str, ...]
+    wordnet: WordNetCorpusReader | None = None
+    vectors: WordVectors | None = None
+
+    def meant(self, phrase: str, *, exact: bool = False) -> tuple[str, ...]:
+        """Classes that a phrase can mean: none, one, or several equally well.
+
+        Parameters
+        ----------
+        phrase
+            Lower case, words parted by spaces.
+        exact
+            Only the names themselves, their plurals and common synonyms count.
+        """
+        forms = singulars(phrase)
+        for known in (self._named, self._synonyms):
+            if found := {known[form] for form in forms if form in known}:
+                return tuple(sorted(set().union(*found), key=self.classes.index))
+        if exact:
+            return ()
+        if parts := self._part_of_names(phrase):
+            return parts
+        return self._by_wordnet(phrase) or self._by_vectors(phrase)
+
+    def misspelt(self, word: str) -> str | None:
+        """Name or synonym that a phrase is a slip of, if it is only one."""
+        if min(map(len, word.split())) < 4:
+            return None
+        allowed = 1 if len(word) < 7 else 2
+        candidates: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+        for known in {**self._synonyms, **self._named}:
+            for form in (known, _plural(known)):
+                if form.count(" ") == word.count(" ") and abs(len(form) - len(word)) <= allowed:
+                    away = edit_distance(word, form, transpositions=True)
+                    if away <= allowed:
+                        named = self.meant(known, exact=True)
+                        candidates.setdefault(named, []).append((away, form))
+        nearest = sorted((min(found), named) for named, found in candidates.items())
+        if not nearest or (len(nearest) > 1 and nearest[0][0][0] == nearest[1][0][0]):
+            return None
+        return nearest[0][0][1]
+
+    @cached_property
+    def longest(self) -> int:
+        """Words in the longest name or synonym."""
+        return max(len(known.split()) for known in {**self._named, **self._synonyms})
+
+    @cached_property
+    def _named(self) -> dict[str, tuple[str, ...]]:
+        """Spellings of the classes' own names."""
+        named: dict[str, tuple[str, ...]] = {}
+        for name in self.classes:
+            for form in {plain(name), *singulars(plain(name)), _british(plain(name))}:
+                named[form] = tuple(dict.fromkeys((*named.get(form, ()), name)))
+        return named
+
+    @cached_property
+    def _synonyms(self) -> dict[str, tuple[str, ...]]:
+        meant: dict[str, tuple[str, ...]] = {}
+        for word, synonyms in _synonyms().items():
+            for name in self._named.get(plain(word), self._named.get(_british(plain(word)), ())):
+                for synonym in map(plain, synonyms):
+                    meant[synonym] = tuple(dict.fromkeys((*meant.get(synonym, ()), name)))
+        return meant
+
+    def _part_of_names(self, phrase: str) -> tuple[str, ...]:
+        """Classes that have the phrase as words of their names, such as "kidney"."""
+        forms = [form.split() for form in singulars(phrase)]
+        return tuple(
+            name
+            for name in self.classes
+            for words in [plain(name).split()]
+            if any(len(form) < len(words) and set(form) <= set(words) for form in forms)
+        )
+
+    def _by_wordnet(self, phrase: str) -> tuple[str, ...]:
+        if self.wordnet is None:
+            return ()
+        senses = self._senses(phrase)
+        ranked = sorted(
+            (min(far), name)
+            for name in self.classes
+            if (far := self._distances(senses, self._senses(plain(name))))
+        )
+        ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
+        return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
+
+    def _senses(self, phrase: str) -> list[Any]:
+        """Senses of a noun, the commonest first; of several words, at least of the last."""
+        wordnet = self.wordnet
+        if wordnet is None:
+            return []
+        for form in (phrase, *singulars(phrase)):
+            if senses := wordnet.synsets(form.replace(" ", "_"), "n"):
+                return list(senses)
+        if " " in phrase:
+            return self._senses(phrase.rpartition(" ")[2])
+        for cut in range(3, len(phrase) - 2):
+            if wordnet.synsets(phrase[:cut]) and wordnet.synsets(phrase[cut:], "n"):
+                together = wordnet.synsets(f"{phrase[:cut]}_{phrase[cut:]}", "n")
+                return list(together or wordnet.synsets(phrase[cut:], "n"))
+        return []
+
+    def _distances(self, said: list[Any], wanted: list[Any]) -> list[float]:
+        """How far some senses of a word are from those of a class: kinds and parts of it."""
+        found = []
+        for rank, sense in enumerate(said[:4]):
+            kinds = _ancestors(sense)
+            for other, target in enumerate(wanted[:3]):
+                cost = _RARER * (rank + other)
+                if target in kinds:
+                    found.append(cost + _STEP * kinds[target])
+                elif sense in (general := _ancestors(target)) and general[sense] <= 3:
+                    found.append(cost + 0.5 + _STEP * general[sense])
+                elif target in sense.part_holonyms():
+                    found.append(cost + 0.8)
+        return found
+
+    def _by_vectors(self, phrase: str) -> tuple[str, ...]:
+        own = self.vectors.of(phrase) if self.vectors else None
+        if self.vectors is None or own is None:
+            return ()
+        directions = {name: self.vectors.of(plain(name)) for name in self.classes}
+        alike = {name: float(own @ d) for name, d in directions.items() if d is not None}
+        best = max(alike.values(), default=0.0)
+        if best < _LEAST_COSINE:
+            return ()
+        return tuple(name for name, cosine in alike.items() if cosine > best - _COSINE_LEAD)
+
+
+def plain(name: str) -> str:
+    """Return a name as it is said: lower case, words parted by single spaces."""
+    return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
+
+
+def singulars(phrase: str) -> list[str]:
+    """Return a phrase and what it may be the plural of, by its last word."""
+    before, space, last = phrase.rpartition(" ")
+    forms = [last]
+    if last.endswith("ies"):
+        forms.append(last[:-3] + "y")
+    if last.endswith("ves"):
+        forms += [last[:-3] + "f", last[:-3] + "fe"]
+    if last.endswith("es"):
+        forms.append(last[:-2])
+    if last.endswith("s") and not last.endswith("ss"):
+        forms.append(last[:-1])
+    if last.endswith("men"):
+        forms.append(last[:-2] + "an")
+    forms += [last[: -len(p)] + s for p, s in _LATIN if last.endswith(p) and len(last) > 4]
+    # A class may itself be named by its plural.
+    forms += [last[: -len(s)] + p for p, s in _LATIN if last.endswith(s) and len(last) > 4]
+    return [
+        before + space + _british(form) if n else before + space + form
+        for form in forms
+        for n in (0, 1)
+    ]
+
+
+def _plural(word: str) -> str:
+    for plural, singular in _LATIN[:3]:
+        if word.endswith(singular) and len(word) > 4:
+            return word[: -len(singular)] + plural
+    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+_SPELLINGS = (
+    (r"tumor", "tumour"),
+    (r"\bedema", "oedema"),
+    (r"gray", "grey"),
+    (r"center", "centre"),
+    (r"\bairplane", "aeroplane"),
+    (r"color", "colour"),
+    (r"fiber", "fibre"),
+    (r"hemo", "haemo"),
+    (r"esophag", "oesophag"),
+)
+
+
+def _british(phrase: str) -> str:
+    for american, british in _SPELLINGS:
+        phrase = re.sub(american, british, phrase)
+    return phrase
+
+
+def _ancestors(sense: Any) -> dict[Any, int]:
+    """Return what a sense is a kind of, with the steps to it."""
+    found, edge = {sense: 0}, [sense]
+    for steps in range(1, _MOST_STEPS + 1):
+        edge = [
+            above
+            for own in edge
+            for above in (*own.hypernyms(), *own.instance_hypernyms())
+            if above not in found
+        ]
+        found.update((above, steps) for above in edge)
+    return found
+
+
+@cache
+def _synonyms() -> dict[str, list[str]]:
+    text = (files(__package__) / "synonyms.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
