@@ -62,7 +62,7 @@ _SEPARATORS = {",": ",", ":": ",", "-": ",", ";": ";", ".": ";", "!": ";", "?": 
 def _compiled(phrases: Sequence[str], parts: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
     """Alternatives of whole words, the longest first where one begins another."""
     pattern = "|".join(sorted(phrases, key=len, reverse=True))
-    for _ in range(2):
+    for _ in range(3):
         for name, words in parts.items():
             pattern = pattern.replace(f"<{name}>", "|".join(sorted(words, key=len, reverse=True)))
     return re.compile(f"(?:{pattern})(?![a-z0-9])")
@@ -73,6 +73,10 @@ _CUES = {letter: _compiled(said, _TABLE["parts"]) for letter, said in _TABLE["cu
 _FILLERS = _compiled(_TABLE["filler"]["words"], _TABLE["parts"])
 _BETWEEN = re.compile(
     r"between (?:the |these |those |two |both |touching |neighbouring |adjacent )*"
+)
+#: Describes what follows, and does not deny it.
+_ADJECTIVE = re.compile(
+    r"(?!non|un|in|mis|pseudo|dis|anti|extra|para)[a-z]{3,}(?:al|ic|ar|ous|oid|ary|ive)"
 )
 #: A relation to something else in the image is no place of the grid.
 _RELATION = re.compile(
@@ -100,6 +104,8 @@ def normalised(sentence: str) -> str:
         text,
     )
     text = re.sub(r"\bpatient s\b", "patient", text)
+    text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
+    text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
     # At the beginning "no" only objects to what was there before.
     text = re.sub(r"^no ,(?= .*\b(?:not|no|is|are|remove)\b)", "", text).strip()
     return rewritten(text)
@@ -131,13 +137,18 @@ def _next_unit(
         inner = _class_at(text[between.end() :], vocabulary)
         if inner and before and before[-1].kind == "C":
             return None, between.end() + inner[1]
+    if slip := _slip_at(text, vocabulary):
+        return slip
     candidates: list[tuple[int, Unit | None]] = []
-    if named := _class_at(text, vocabulary):
+    named = _class_at(text, vocabulary)
+    if named and not _is_order(text, named[1]):
         candidates.append((named[1], named[0]))
     if (place := read_place(text)) and not _in_name(text, place[1], vocabulary):
         candidates.append((place[1], Unit("P", text[: place[1]], region=place[0])))
     for kind, pattern in _CUES.items():
-        if match := pattern.match(text):
+        match = pattern.match(text)
+        # "The oedema label" is oedema.
+        if match and not (match.group() == "label" and before and before[-1].kind == "C"):
             candidates.append((match.end(), Unit(kind, match.group())))
     if match := re.match(
         r"there(?! (?:is|are|was|s)\b)(?![a-z])|in the same place|same place", text
@@ -162,6 +173,13 @@ def _class_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
     return None
 
 
+def _is_order(text: str, end: int) -> bool:
+    """Whether the word is a verb, as in "outline the nuclei"."""
+    return bool(
+        _CUES["F"].fullmatch(text[:end]) and re.match(r" (?:the|an?|all|th\w+) ", text[end:])
+    )
+
+
 def _in_name(text: str, end: int, vocabulary: Vocabulary) -> bool:
     """Whether the last words of a place are the first ones of a class, as in "left kidney"."""
     starts = [match.start() for match in re.finditer(r"[a-z0-9]+", text[:end])]
@@ -171,10 +189,23 @@ def _in_name(text: str, end: int, vocabulary: Vocabulary) -> bool:
     )
 
 
-def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit, int]:
+def _slip_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
+    """Read a name of several words that begins like a place and has a slip in it."""
+    listed = text.split()[: vocabulary.longest]
+    if len(listed) < 2 or listed[0] not in vocabulary.first_words or read_place(listed[0]) is None:
+        return None
+    phrase = " ".join(listed)
+    if vocabulary.meant(phrase, exact=True) or not (right := vocabulary.misspelt(phrase)):
+        return None
+    return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+
+
+def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit | None, int]:
     """Read words that are no name: other words for a class, or slips of the hand."""
     words = re.match(r"[a-z0-9]+(?: [a-z0-9]+)*", text)
     listed = words.group().split() if words else [text.split()[0]]
+    if vocabulary.is_action(listed[0]):
+        return Unit("?", listed[0]), len(listed[0])
     for count in range(min(3, len(listed)), 0, -1):
         phrase = " ".join(listed[:count])
         known_alone = count > 1 and any(_is_known(word) for word in listed[:count])
@@ -182,6 +213,9 @@ def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit, int]:
             return Unit("C", phrase, meant), len(phrase)
         if right := vocabulary.misspelt(phrase):
             return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+    describes = len(listed) > 1 and _ADJECTIVE.fullmatch(listed[0])
+    if describes and _class_at(text[len(listed[0]) + 1 :], vocabulary):
+        return None, len(listed[0])
     return Unit("?", listed[0]), len(listed[0])
 
 
@@ -202,7 +236,11 @@ _REPLACING = [
         (r"[FHDB]*C,?IC", True),
         (r"I(C),?[FHDSB]*C", False),
         (r"[FHDBS]*C,?E?NB?C", True),
-        (r"[DB]*NC[,;]?[XE]?,?[DSBF]*C", False),
+        (r"[DHB]*NC[,;]?[XE]?,?[DSBF]+C", False),
+        (r"[DB]*NC,?X?C", False),
+        (r"[DL]*C[,;]DC", False),
+        (r"C[B]*SA?T?C", False),
+        (r"[LGF]CC", False),
         (r"[FHD]*CWC", True),
         (r"WC,?[FHDSBM]*C", False),
         (r"CB*KC", True),
@@ -327,10 +365,17 @@ def _told_once(found: Sequence[Unit]) -> list[Unit]:
         for unit, after in zip(found, [*found[1:], None], strict=False)
         if not (unit.words == "to" and after is not None and after.kind in "FRH")
     ]
+    kept = [
+        unit
+        for before, unit in zip([None, *kept], kept, strict=False)
+        if not (before and before.kind == unit.kind == "C" and before.classes == unit.classes)
+    ]
     letters = "".join(unit.kind for unit in kept)
-    doubled = re.match("CB+(?=C)", letters)
-    if doubled and kept[0].classes == kept[doubled.end()].classes:
-        return kept[doubled.end() :]
+    named = [unit.classes for unit in kept if unit.kind == "C"]
+    # "The lady is not a bicyclist but a pedestrian", "this child is a person, not background".
+    subject = re.match("CB+(?=N?C)", letters)
+    if subject and len(named) > 1 and named[0] in named[1:]:
+        return kept[subject.end() :]
     return kept
 
 
@@ -340,7 +385,7 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
         return None
     cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
     negations = sum(letter in "Nn" for letter in letters)
-    if cues & set("IKQWGTX;") or negations > 1:
+    if cues & set("IKQWGTX") or negations > 1 or (";" in cues and letters.count("C") > 1):
         return None
     if "A" in cues and not cues & set("RM"):
         return None

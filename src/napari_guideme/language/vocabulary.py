@@ -100,10 +100,21 @@ class Vocabulary:
             return None
         return nearest[0][0][1]
 
+    def is_action(self, word: str) -> bool:
+        """Whether a word says what somebody is doing, such as "crossing"."""
+        if not word.endswith("ing") or self.wordnet is None:
+            return False
+        return self.wordnet.morphy(word, "v") not in (None, word)
+
     @cached_property
     def longest(self) -> int:
         """Words in the longest name or synonym."""
         return max(len(known.split()) for known in {**self._named, **self._synonyms})
+
+    @cached_property
+    def first_words(self) -> frozenset[str]:
+        """With which names of several words begin."""
+        return frozenset(name.split()[0] for name in self._named if " " in name)
 
     @cached_property
     def _named(self) -> dict[str, tuple[str, ...]]:
@@ -136,25 +147,35 @@ class Vocabulary:
     def _by_wordnet(self, phrase: str) -> tuple[str, ...]:
         if self.wordnet is None:
             return ()
-        senses = self._senses(phrase)
+        senses = self._senses(phrase) or self._nouns_behind(phrase)
         ranked = sorted(
             (min(far), name)
             for name in self.classes
-            if (far := self._distances(senses, self._senses(plain(name))))
+            if (far := self._distances(senses, self._senses(plain(name), of_class=True)))
         )
         ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
         return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
 
-    def _senses(self, phrase: str) -> list[Any]:
-        """Senses of a noun, the commonest first; of several words, at least of the last."""
+    def _nouns_behind(self, phrase: str) -> list[Any]:
+        """Senses of the noun that an adjective is about, as "cortical" is about the cortex."""
+        if self.wordnet is None:
+            return []
+        lemmas = [lemma for sense in self.wordnet.synsets(phrase, "a") for lemma in sense.lemmas()]
+        return [noun.synset() for lemma in lemmas for noun in lemma.pertainyms()]
+
+    def _senses(self, phrase: str, *, of_class: bool = False) -> list[Any]:
+        """Senses of a noun, the commonest first; of a class, at least of its last word."""
         wordnet = self.wordnet
         if wordnet is None:
             return []
         for form in (phrase, *singulars(phrase)):
-            if senses := wordnet.synsets(form.replace(" ", "_"), "n"):
-                return list(senses)
+            for joined in ("_", "-"):
+                if senses := wordnet.synsets(form.replace(" ", joined), "n"):
+                    return list(senses)
+        if not of_class:
+            return []
         if " " in phrase:
-            return self._senses(phrase.rpartition(" ")[2])
+            return self._senses(phrase.rpartition(" ")[2], of_class=True)
         for cut in range(3, len(phrase) - 2):
             if wordnet.synsets(phrase[:cut]) and wordnet.synsets(phrase[cut:], "n"):
                 together = wordnet.synsets(f"{phrase[:cut]}_{phrase[cut:]}", "n")
@@ -247,12 +268,7 @@ def _ancestors(sense: Any) -> dict[Any, int]:
     """Return what a sense is a kind of, with the steps to it."""
     found, edge = {sense: 0}, [sense]
     for steps in range(1, _MOST_STEPS + 1):
-        edge = [
-            above
-            for own in edge
-            for above in (*own.hypernyms(), *own.instance_hypernyms())
-            if above not in found
-        ]
+        edge = [above for own in edge for above in own.hypernyms() if above not in found]
         found.update((above, steps) for above in edge)
     return found
 
