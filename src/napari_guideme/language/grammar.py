@@ -204,10 +204,10 @@ def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit | None, int]:
     """Read words that are no name: other words for a class, or slips of the hand."""
     words = re.match(r"[a-z0-9]+(?: [a-z0-9]+)*", text)
     listed = words.group().split() if words else [text.split()[0]]
-    if vocabulary.is_action(listed[0]):
-        return Unit("?", listed[0]), len(listed[0])
     for count in range(min(3, len(listed)), 0, -1):
         phrase = " ".join(listed[:count])
+        if vocabulary.is_action(phrase):
+            return Unit("?", phrase), len(phrase)
         known_alone = count > 1 and any(_is_known(word) for word in listed[:count])
         if not known_alone and (meant := vocabulary.meant(phrase)):
             return Unit("C", phrase, meant), len(phrase)
@@ -385,7 +385,7 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
         return None
     cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
     negations = sum(letter in "Nn" for letter in letters)
-    if cues & set("IKQWGTX") or negations > 1 or (";" in cues and letters.count("C") > 1):
+    if cues & set("IKQWGX") or negations > 1 or (";" in cues and letters.count("C") > 1):
         return None
     if "A" in cues and not cues & set("RM"):
         return None
