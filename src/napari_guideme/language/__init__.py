@@ -1,0 +1,1 @@
+"""Words: what a sentence asks for, and how a network follows it."""
