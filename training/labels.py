@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from crops import random_crop, relit, tinted
-from loop import Batches, train, write_stems
+from loop import Batches, of_output, train, write_stems
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -155,7 +155,9 @@ def main(options: argparse.Namespace) -> None:
     train(
         lambda: UNet(3, len(classes), options.widths),
         lambda seed: batches(shown, options.crop, options.batch, options.upright, seed),
-        lambda logits, truth: F.cross_entropy(logits, truth, counting, ignore_index=IGNORED),
+        of_output(
+            lambda logits, truth: F.cross_entropy(logits, truth, counting, ignore_index=IGNORED)
+        ),
         weights,
         options.steps,
         options.seed,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-#: Inputs (N, C, H, W) and their truths, without end.
-Batches = Iterator[tuple[Tensor, Tensor]]
+#: What is learned from in a step, such as inputs (N, C, H, W) and their truths, without end.
+Batches = Iterator[tuple[Any, ...]]
 
 #: The moving average reaches over one part in so many of the steps.
 AVERAGED = 8
@@ -25,10 +25,17 @@ SECONDS_BETWEEN_CHECKPOINTS = 120
 STEPS_BETWEEN_JUDGEMENTS = 1000
 
 
+def of_output(loss: Callable[[Any, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """Turn a loss of output and truth into one of network, images and truth."""
+    return lambda network, images, truth: loss(
+        network(images.to(memory_format=torch.channels_last)), truth
+    )
+
+
 def train(
     build: Callable[[], nn.Module],
     batches: Callable[[int], Batches],
-    loss: Callable[[Any, Tensor], Tensor],
+    loss: Callable[..., Tensor],
     weights: Path,
     steps: int,
     seed: int,
@@ -36,6 +43,8 @@ def train(
     *,
     rate: float = 3e-3,
     slower: Mapping[str, float] = MappingProxyType({}),
+    save: Callable[[Any, Path], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> None:
     """Train a network and write the moving average of its weights.
 
@@ -47,20 +56,25 @@ def train(
     build
         Makes the network; called when the random numbers are seeded.
     batches
-        From a seed to inputs and truths to learn from.
+        From a seed to what to learn from.
     loss
-        Of what the network returns and the truth.
+        Of the network and what a batch holds, see :func:`of_output`.
     weights
-        File to write with every checkpoint, which lies beside it.
+        File to write with every checkpoint, which by default lies beside it.
     judge
         Says how good the network is, which is shown.
     rate
         Largest learning rate.
     slower
         By the beginning of their names, the share of it for some weights.
+    save
+        Writes the file; by default, weights alone in half precision.
+    checkpoint
+        Where the state of the training lies; by default in ``checkpoint.pt``.
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = weights.with_name("checkpoint.pt")
+    checkpoint = checkpoint or weights.with_name("checkpoint.pt")
+    save = save or _save
     torch.manual_seed(seed)
     network = build().to(memory_format=torch.channels_last)
     decay = get_ema_multi_avg_fn(1 - AVERAGED / max(steps, AVERAGED))
@@ -75,9 +89,8 @@ def train(
     start, saved = time.perf_counter() - spent, time.perf_counter()
     for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, mininterval=10):
         network.train()
-        images, classes = next(endless)
         optimiser.zero_grad()
-        loss(network(images.to(memory_format=torch.channels_last)), classes).backward()
+        loss(network, *next(endless)).backward()
         optimiser.step()
         schedule.step()
         average.update_parameters(network)
@@ -85,7 +98,7 @@ def train(
             told = {"step": step, "steps": steps, "seed": seed}
             told["seconds"] = (saved := time.perf_counter()) - start
             _write(checkpoint, {n: p.state_dict() for n, p in parts.items()} | told)
-            _save(average.module, weights)
+            save(average.module, weights)
         if step == steps or step % STEPS_BETWEEN_JUDGEMENTS == 0:
             tqdm.write(f"step {step}: {judge(average.module.eval())}")
 

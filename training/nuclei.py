@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from crops import random_crop, relit, tinted
-from loop import Batches, train, write_stems
+from loop import Batches, of_output, train, write_stems
 from skimage.io import imread
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -138,7 +138,7 @@ def main(data: Path, out: Path, steps: int, seed: int) -> None:
     train(
         lambda: UNet(3, len(CLASS_WEIGHTS), WIDTHS),
         lambda seed: batches(examples, seed),
-        loss,
+        of_output(loss),
         out / "nuclei.safetensors",
         steps,
         seed,

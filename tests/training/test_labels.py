@@ -46,7 +46,7 @@ def train(data, out, *more):
 
 def test_a_network_is_trained_and_evaluated_on_what_it_never_saw(data, tmp_path):
     done = train(data, tmp_path / "out", "--licence", "CC0-1.0")
-    assert "step 40: held out 2 images" in done.stdout, done.stderr
+    assert "step 40: of 2 held out" in done.stdout, done.stderr
     with (tmp_path / "out/held_out.csv").open() as file:
         assert [row["stem"] for row in csv.DictReader(file)] == ["b_1", "b_2"]
     network = open_network(tmp_path / "out/stripes.safetensors", "cpu")
