@@ -29,12 +29,15 @@ from napari_guideme.guidance import (
     METHOD_NAMES,
     QUESTION_NAMES,
 )
+from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.networks.card import read_card
 from napari_guideme.networks.catalogue import DEFAULT_NETWORK, catalogue, open_network
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.noc_results import NocResult
+    from napari_guideme.evaluation.protocol import Talk
     from napari_guideme.evaluation.results import Result
+    from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
@@ -135,15 +138,36 @@ def _correct(options: argparse.Namespace, network: FrozenNetwork) -> Result:
     items = open_dataset(
         options.folder, network, class_map=options.class_map, **_choice_of_images(options)
     )
+    talk = _talk(options, network) if options.protocol == "text" else None
     return run_protocol(
         tqdm(items, desc="images", disable=None),
         network,
-        options.method or DEFAULT_METHOD,
+        DEFAULT_METHOD if talk else options.method or DEFAULT_METHOD,
         options.protocol,
         5 if options.hints is None else options.hints,
         ask=options.ask,
+        talk=talk,
         seed=options.seed,
     )
+
+
+def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
+    """Return how a simulated user talks."""
+    from napari_guideme.evaluation.protocol import Talk
+
+    guide = _text_guide(options, network)
+    telling = options.method or ("text-guide" if guide else DEFAULT_TELLING)
+    if telling not in TELLING_NAMES:
+        raise InputError(f"{telling} follows clicks; with text choose {', '.join(TELLING_NAMES)}")
+    return Talk(options.operation, telling, guide)
+
+
+def _text_guide(options: argparse.Namespace, network: FrozenNetwork) -> TextGuide | None:
+    """Open the text guide of a network, if there is one."""
+    from napari_guideme.language.text_guide import find, load
+
+    path = options.text_guide or find(options.network)
+    return None if path is None else load(path, network)
 
 
 def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocResult:
@@ -340,10 +364,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
     parser.add_argument(
         "--protocol",
-        choices=("errors", "questions", "noc"),
+        choices=("errors", "questions", "text", "noc"),
         default="errors",
         help="errors: the largest mistake of an image is clicked; questions: what is asked is "
-        "answered; noc: objects are outlined one at a time by a network that takes clicks",
+        "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
+        "by a network that takes clicks",
     )
     parser.add_argument(
         "--ask",
@@ -352,6 +377,13 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="which pixel is asked for, with --protocol questions: "
         + "; ".join(f"{name}: {told}" for name, told in QUESTION_NAMES.items()),
     )
+    parser.add_argument(
+        "--operation",
+        choices=("find", "remove", "replace", "either"),
+        default="either",
+        help="what is told, with --protocol text; either: find or remove",
+    )
+    _add_text_guide(parser)
     parser.add_argument(
         "--hints", type=_count, metavar="N", help="hints per image (5), or clicks per object (20)"
     )
@@ -374,10 +406,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--method",
-        choices=METHOD_NAMES,
-        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}",
+        choices=(*METHOD_NAMES, *TELLING_NAMES),
+        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
+        f"{', '.join(TELLING_NAMES)}",
     )
     _add_network(parser)
+
+
+def _add_text_guide(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--text-guide",
+        type=Path,
+        metavar="FILE",
+        help="a text guide trained for the network; default: NAME.text-guide.safetensors beside it",
+    )
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:

@@ -157,7 +157,8 @@ class TextHint:
         return mask
 
 
-Hint = Click | Scribble
+Mark = Click | Scribble
+Hint = Mark | TextHint
 
 
 @dataclass(frozen=True)
@@ -205,19 +206,36 @@ class Hints:
             raise InputError(f"there is no such hint: {hint}")
         return Hints(tuple(item for item in self.items if item != hint))
 
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Clicks and scribbles."""
+        return tuple(hint for hint in self.items if not isinstance(hint, TextHint))
+
+    @property
+    def texts(self) -> tuple[TextHint, ...]:
+        """What was said in words."""
+        return tuple(hint for hint in self.items if isinstance(hint, TextHint))
+
     def check(self, shape: Sequence[int], classes: Sequence[str]) -> None:
         """Raise `InputError` if a hint is outside the image or of an unknown class."""
         for hint in self.items:
             class_index(hint.class_name, classes)
-            hint.pixels(shape)
+            if not isinstance(hint, TextHint):
+                hint.pixels(shape)
+                continue
+            hint.mask(shape)
+            if hint.instead_of is not None:
+                class_index(hint.instead_of, classes)
 
     def pixels(self, shape: Sequence[int], classes: Sequence[str]) -> HintPixels:
-        """Draw the hints on a grid of this shape.
+        """Draw clicks and scribbles on a grid of this shape.
 
-        Where hints contradict each other the newest wins, pixel by pixel.
+        Where they contradict each other the newest wins, pixel by pixel.
         """
         drawn: dict[tuple[int, ...], tuple[int, int]] = {}
         for owner, hint in enumerate(self.items):
+            if isinstance(hint, TextHint):
+                continue
             index = class_index(hint.class_name, classes)
             drawn.update((tuple(pixel), (index, owner)) for pixel in hint.pixels(shape).tolist())
         said = np.array(list(drawn.values()), dtype=np.intp).reshape(-1, 2)

@@ -167,6 +167,11 @@ class ObjectSession:
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
+        if hints.texts:
+            raise InputError(
+                f"{self.network.name} outlines what is clicked and knows no names of things; "
+                "words are for networks with classes, such as nuclei"
+            )
         hints.check(self.shape, self.network.classes)
         if hints != self.hints:
             grown = set(self.hints) <= set(hints)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,12 @@ from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.questions import Position, Question, ask
 from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
 from napari_guideme.guidance.scene import Scene
-from napari_guideme.hints import Hint, HintPixels, Hints
+from napari_guideme.hints import Hint, HintPixels, Hints, TextHint
+from napari_guideme.language import DEFAULT_TELLING
+from napari_guideme.language.places import View
+from napari_guideme.language.telling import Teller, Told
+from napari_guideme.language.text_guide import TextGuide
+from napari_guideme.language.understanding import understand
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
 from napari_guideme.report import Report, agreeing, reported
@@ -31,8 +36,9 @@ class _State:
 
     hints: Hints
     method: Method
-    warm: Guidance | None = None
+    warm: _State | None = None
     guidance: Guidance = field(default_factory=Guidance)
+    told: tuple[Told, ...] = ()
     refined: bool = False
 
 
@@ -55,6 +61,12 @@ class GuideSession:
     guide_point
         Where to guide; by default what the network's card says, else what a
         short calibration finds when a method first guides.
+    telling
+        How words are followed, see :data:`napari_guideme.language.TELLING_NAMES`.
+    text_guide
+        A guide that was trained for the network, which some of them need.
+    view
+        How the axes of the image are seen; by default the last two, rows from the top.
     zoom
         Refine in a window of so many pixels along each axis around the hints,
         so that a hint costs the same in any image; ``None`` for the whole image.
@@ -62,8 +74,8 @@ class GuideSession:
     Raises
     ------
     InputError
-        If the image, the method or the guide point cannot be used, or the
-        network takes clicks: that is for an
+        If the image, the method or the guide point cannot be used, if words
+        cannot be followed in that way, or the network takes clicks: that is for an
         :class:`~napari_guideme.object_session.ObjectSession`.
 
     Examples
@@ -88,6 +100,9 @@ class GuideSession:
         channel_axis: int | None = None,
         channels: Sequence[int] | None = None,
         guide_point: str | None = None,
+        telling: str = DEFAULT_TELLING,
+        text_guide: TextGuide | None = None,
+        view: View | None = None,
         zoom: int | None = None,
     ) -> None:
         if zoom is not None and zoom < 1:
@@ -101,6 +116,8 @@ class GuideSession:
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
         )
         self._zoom = zoom
+        self._teller = Teller(self._scene, telling, text_guide)
+        self.view = view or View.upright(len(self.shape))
         # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
         self._point_is_chosen = bool(guide_point or network.card.guide_point)
         self._history = [_State(Hints(), method_named(method), refined=True)]
@@ -157,6 +174,28 @@ class GuideSession:
         """
         self.replace(self.hints.added(hints))
 
+    def tell(self, sentence: str) -> tuple[TextHint, ...]:
+        """Add what a sentence says; :meth:`refine` makes it count.
+
+        Parameters
+        ----------
+        sentence
+            English, about classes of the network and places in the image, such as
+            "find the nucleus on the top left".
+
+        Returns
+        -------
+        What was understood.
+
+        Raises
+        ------
+        NotUnderstood
+            If it is not acted on; see `understand`.
+        """
+        said = understand(sentence, self.network.classes, self.view)
+        self.add(*said)
+        return said
+
     def remove(self, hint: Hint) -> None:
         """Take one hint back."""
         self.replace(self.hints.removed(hint))
@@ -170,7 +209,7 @@ class GuideSession:
         hints.check(self.shape, self.network.classes)
         if hints != self.hints:
             state = self._state
-            known = state.guidance if state.refined else state.warm
+            known = state if state.refined else state.warm
             # What was found with a hint that is gone would let it go on acting.
             grown = set(state.hints) <= set(hints)
             self._push(hints, state.method, known if grown else None)
@@ -191,22 +230,56 @@ class GuideSession:
         """
         state, start = self._state, time.perf_counter()
         if state.refined:
-            logits = apply(self._scene, state.method, state.guidance)
+            logits = self._applied(state)
             step = Step(1, 1, 0.0, state.guidance, logits)
             self._shown = state, logits
             yield step
             return
         yield from self._calibrate(state.method)
-        shown = self._shown[1] if self._shown and self._shown[0].guidance is state.warm else None
-        told = self._scene, self._pixels(state), state.method
-        known = state.warm, shown
+        told, scene = yield from self._told(state)
+        warm = state.warm
+        # On other logits the values that were found before mean nothing.
+        if warm is not None and warm.hints.texts != state.hints.texts:
+            warm = None
+        shown = self._shown[1] if self._shown and self._shown[0] is warm else None
+        given = scene, self._pixels(state), state.method
+        known = warm.guidance if warm else None, shown
         zoom = self._zoom
-        for step in refine_near(*told, zoom, *known) if zoom else refine(*told, *known):
+        for step in refine_near(*given, zoom, *known) if zoom else refine(*given, *known):
             if step.logits is not None:
-                state.guidance, state.refined = step.guidance, True
+                state.guidance, state.told, state.refined = step.guidance, told, True
                 self._shown = state, step.logits
                 self._seconds = time.perf_counter() - start
             yield step
+
+    def _told(self, state: _State) -> Generator[Step, None, tuple[tuple[Told, ...], Scene]]:
+        """Follow what was said in words; return what was found, and the scene that follows."""
+        texts = state.hints.texts
+        if not texts:
+            return (), self._scene
+        warm = state.warm
+        said = warm.hints.texts if warm else ()
+        known = warm.told if warm and texts[: len(said)] == said else ()
+        if len(known) == len(texts):
+            return known, self._following(texts, known)
+        logits = None
+        for step in self._teller.tell(texts, known):
+            if step.logits is None:
+                yield step
+            logits = step.logits
+        assert logits is not None
+        return self._teller.told, self._scene.shifted(logits - self._scene.logits)
+
+    def _following(self, texts: Sequence[TextHint], told: Sequence[Told]) -> Scene:
+        """Return the scene that follows what was said in words."""
+        if not texts:
+            return self._scene
+        logits = self._teller.apply(texts, told)
+        return self._scene.shifted(logits - self._scene.logits)
+
+    def _applied(self, state: _State) -> Tensor:
+        """Logits of a state that was refined."""
+        return apply(self._following(state.hints.texts, state.told), state.method, state.guidance)
 
     def labels(self, *, instances: bool = False) -> NDArray[np.integer]:
         """Class of every pixel after the last refinement, or one id per object."""
@@ -224,7 +297,21 @@ class GuideSession:
 
     def satisfied(self) -> list[bool]:
         """Whether the labels agree with each hint; a hint overruled by a newer one does not ask."""
-        return agreeing(self.labels(), self._pixels(self._state), len(self.hints))
+        labels, pixels = self.labels(), self._pixels(self._state)
+        marks = agreeing(labels, pixels, len(self.hints))
+        return [
+            self._followed(hint, labels) if isinstance(hint, TextHint) else agrees
+            for hint, agrees in zip(self.hints, marks, strict=True)
+        ]
+
+    def _followed(self, hint: TextHint, labels: NDArray[np.integer]) -> bool:
+        """Whether there is more of a class in a place than the network finds itself, or less."""
+        index = self.network.classes.index(hint.class_name)
+        place = hint.mask(self.shape)
+        now, own = ((found == index) & place for found in (labels, self.predict()))
+        if hint.operation == "remove":
+            return not now.any() or bool((own & ~now).any())
+        return bool((now & ~own).any()) or bool(now[place].all())
 
     def changed(self) -> NDArray[np.bool_]:
         """Pixels whose class is no longer the network's own."""
@@ -299,7 +386,7 @@ class GuideSession:
     def _state(self) -> _State:
         return self._history[self._cursor]
 
-    def _push(self, hints: Hints, method: Method, warm: Guidance | None) -> None:
+    def _push(self, hints: Hints, method: Method, warm: _State | None) -> None:
         del self._history[self._cursor + 1 :]
         self._history.append(_State(hints, method, warm))
         self._cursor += 1
@@ -312,8 +399,7 @@ class GuideSession:
         state = self._state
         if self._shown is None or (state.refined and self._shown[0] is not state):
             known = state if state.refined else self._history[0]
-            logits = apply(self._scene, known.method, known.guidance)
-            self._shown = known, logits
+            self._shown = known, self._applied(known)
         return self._shown[1]
 
     def _labels(self, logits: Tensor) -> NDArray[np.integer]:

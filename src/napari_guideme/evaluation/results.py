@@ -68,9 +68,10 @@ class Result:
 
     Attributes
     ----------
-    network, method, protocol, ask, hints, seed
-        What was evaluated; `ask` is the rule that chose the questions, ``None``
-        without any, `hints` the number given per image at most.
+    network, method, protocol, ask, operation, hints, seed
+        What was evaluated; `ask` is the rule that chose the questions and
+        `operation` what was spoken of, ``None`` without any, `hints` the number
+        given per image at most.
     n_images
         How many images.
     miou, pixel_accuracy
@@ -97,6 +98,7 @@ class Result:
     method: str
     protocol: str
     ask: str | None
+    operation: str | None
     hints: int
     seed: int
     n_images: int
@@ -120,7 +122,8 @@ class Result:
             for count in self.miou
         ]
         seconds = "" if self.seconds_per_hint is None else f"{self.seconds_per_hint:.2f} s a hint, "
-        asked = f" ({self.ask})" if self.ask else ""
+        about = self.ask or self.operation
+        asked = f" ({about})" if about else ""
         return "\n".join(
             [
                 f"{self.network}, {self.method}, {self.protocol}{asked}, {self.n_images} images",

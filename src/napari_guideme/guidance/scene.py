@@ -63,6 +63,7 @@ class Scene:
             image, channel_axis=channel_axis, channels=channels
         )
         self._x = x.to(network.device)
+        self._field: Tensor | None = None
         if network.interaction:
             self._x = self._with_maps([[], []], None, None)
 
@@ -73,6 +74,12 @@ class Scene:
         other = copy.copy(self)
         other.point = point
         other.__dict__.pop("head", None)
+        return other
+
+    def shifted(self, field: Tensor) -> Scene:
+        """The same image with a field (K, *spatial) added to all logits."""
+        other = copy.copy(self)
+        other._field = field if self._field is None else self._field + field
         return other
 
     def clicked(
@@ -138,7 +145,7 @@ class Scene:
             for axis in range(self._image.ndim)
             if self._channel_axis is None or axis != self._channel_axis % self._image.ndim
         ]
-        return Scene(
+        zoomed = Scene(
             self.network,
             window.seen(self._image, spatial),
             channel_axis=self._channel_axis,
@@ -146,6 +153,10 @@ class Scene:
             point=self.point,
             preparation=self.network.preparation.measured(self._image, self._channel_axis),
         )
+        if self._field is None:
+            return zoomed
+        field = self._field[(slice(None), *window.slices)]
+        return zoomed.shifted(F.interpolate(field[None], window.grid)[0])
 
     def clouded(self, strength: float) -> Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""
@@ -172,8 +183,8 @@ class Scene:
 
     @property
     def logits(self) -> Tensor:
-        """The network's own logits on the image's pixels, (K, *spatial)."""
-        return self._observed.logits
+        """The network's own logits on the image's pixels, (K, *spatial), and the field."""
+        return self._with_field(self._observed.logits)
 
     @property
     def features(self) -> Features:
@@ -193,7 +204,10 @@ class Scene:
 
     def guided(self, activation: Tensor) -> Tensor:
         """Logits (K, *spatial) on the image's pixels from a moved activation."""
-        return self._restored(self.network.tail(self.head, activation))
+        return self._with_field(self._restored(self.network.tail(self.head, activation)))
+
+    def _with_field(self, logits: Tensor) -> Tensor:
+        return logits if self._field is None else logits + self._field
 
     @cached_property
     def _observed(self) -> _Observed:

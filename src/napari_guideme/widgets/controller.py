@@ -309,9 +309,10 @@ class Controller(QObject):
                 f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
             )
         session = self.session_of(part)
+        known: list[Hint] = [*inside] if session is None else [*session.hints.texts, *inside]
         if session is not None:
-            tell(session, inside, self.method)
-        self._request(part, inside)
+            tell(session, known, self.method)
+        self._request(part, known)
 
     def travel(self, change: Callable[[AnySession], object], part: Slice | None = None) -> None:
         """Change the session of a slice, by default the shown one; its layers follow.

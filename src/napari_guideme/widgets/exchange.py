@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Click, Hint, Hints, Scribble
+from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble
 from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.slices import Slice
 
@@ -100,7 +100,7 @@ def is_inside(click: Click, part: Slice) -> bool:
     return all(-0.5 <= x < n - 0.5 for x, n in zip(click.at, part.shape, strict=True))
 
 
-def centre(hint: Hint) -> tuple[float, ...]:
+def centre(hint: Mark) -> tuple[float, ...]:
     """Where to ring a hint: the click, or the middle of the first line of a scribble."""
     if isinstance(hint, Click):
         return hint.at

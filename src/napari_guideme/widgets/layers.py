@@ -13,7 +13,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_guideme.hints import Click, Hint, Hints, Scribble
+from napari_guideme.hints import Click, Hints, Mark, Scribble
 from napari_guideme.widgets.colours import class_colours
 from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.slices import Slice, spatial_shape
@@ -155,9 +155,9 @@ class GuideLayers:
         self.clicks.feature_defaults = {CLASS: name}
         self.clicks.current_face_color = self.colours[index]
 
-    def hints(self, part: Slice) -> list[Hint]:
+    def hints(self, part: Slice) -> list[Mark]:
         """Read the hints that lie in a slice, clicks first."""
-        found: list[Hint] = []
+        found: list[Mark] = []
         clicks = self.existing("clicks")
         if clicks is not None:
             for position, name in zip(clicks.data, clicks.features[CLASS], strict=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Layer
 
-from napari_guideme.hints import Hint
+from napari_guideme.hints import Hint, TextHint
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice
@@ -45,7 +45,8 @@ class Sessions:
             self._remember(choice, part, session)
         yield from session.refine()
         report = session.report()
-        unmet = [centre(list(session.hints)[i]) for i in report.unmet]
+        listed = list(session.hints)
+        unmet = [centre(hint) for i in report.unmet if not isinstance(hint := listed[i], TextHint)]
         labels = session.labels()
         shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
         return Outcome(part, session, labels, session.changed(), shares, unmet, report)

@@ -1,0 +1,163 @@
+"""Telling a scene: text hints become a field on its logits, on which clicks then build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance.refining import Step
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.hints import TextHint
+from napari_guideme.language import TELLING_NAMES
+from napari_guideme.language.queries import phrase
+from napari_guideme.language.text_guide import TextGuide
+from napari_guideme.language.words import STEPS, Wish, follow, softened
+from napari_guideme.networks import cancelling
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was found for one text hint.
+
+    Attributes
+    ----------
+    guided
+        Values that the trained guide predicted, ``None`` without it.
+    evidence
+        How far the class's logit moves, ``None`` if it does not.
+    """
+
+    guided: Tensor | None = None
+    evidence: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _State:
+    """How far things went: the activation that a guide moves, and the logits."""
+
+    activation: Tensor | None
+    logits: Tensor
+
+
+class Teller:
+    """Makes a scene follow text hints, one after the other.
+
+    Parameters
+    ----------
+    scene
+        Of the image, before anybody said anything.
+    way
+        Name of a way, see :data:`napari_guideme.language.TELLING_NAMES`.
+    guide
+        A trained guide for the network, which two of the ways need.
+
+    Raises
+    ------
+    InputError
+        If the way is unknown, or needs a guide and there is none.
+    """
+
+    def __init__(self, scene: Scene, way: str, guide: TextGuide | None = None) -> None:
+        if way not in TELLING_NAMES:
+            raise InputError(f"unknown way {way!r}; choose {', '.join(TELLING_NAMES)}")
+        if way != "words" and guide is None:
+            raise InputError(
+                f"there is no text guide for {scene.network.name}; choose words, or train one "
+                "with training/text_guide.py"
+            )
+        self._way = way
+        self._guide = guide if way != "words" else None
+        self._scene = scene.at(self._guide.purpose.point) if self._guide else scene
+        self.told: tuple[Told, ...] = ()
+
+    def tell(self, hints: Sequence[TextHint], known: Sequence[Told] = ()) -> Iterator[Step]:
+        """Find the values of some hints, yielding steps; the last one holds the logits.
+
+        Afterwards `told` is what was found.
+
+        Parameters
+        ----------
+        hints
+            The oldest first.
+        known
+            What was found for the first of them.
+        """
+        told = list(known)
+        state = self._after(hints[: len(told)], told)
+        total = len(hints) * (STEPS + 1)
+        for index, hint in enumerate(hints[len(told) :], len(told)):
+            cancelling.check()
+            guided, evidence = self._predicted(hint), None
+            guided_state = self._moved(state, hint, Told(guided))
+            if self._way != "text-guide":
+                for iterate in follow(hint, guided_state.logits, self._scene.network.classes):
+                    evidence = iterate.values
+                    yield Step(index * (STEPS + 1) + iterate.step, total, iterate.energy)
+            told.append(Told(guided, evidence))
+            state = self._moved(guided_state, hint, Told(None, evidence))
+        self.told = tuple(told)
+        yield Step(total, total, 0.0, logits=state.logits)
+
+    def apply(self, hints: Sequence[TextHint], told: Sequence[Told]) -> Tensor:
+        """Return the logits (K, *spatial) of what was found before."""
+        return self._after(hints, told).logits
+
+    def _after(self, hints: Sequence[TextHint], told: Sequence[Told]) -> _State:
+        activation = self._scene.head.activation if self._guide else None
+        state = _State(activation, self._scene.logits)
+        for hint, found in zip(hints, told, strict=True):
+            state = self._moved(state, hint, found)
+        return state
+
+    @torch.no_grad()
+    def _moved(self, state: _State, hint: TextHint, told: Told) -> _State:
+        """Go on as one hint says."""
+        activation, logits = state.activation, state.logits
+        if self._guide and activation is not None and told.guided is not None:
+            activation = self._guide.moved(activation, told.guided)
+            logits = gated(self._scene.guided(activation), logits, hint, self._scene)
+        if told.evidence is not None:
+            wish = Wish.of(hint, logits, self._scene.network.classes)
+            logits = wish.shifted(logits, told.evidence)
+        return _State(activation, logits)
+
+    @torch.no_grad()
+    def _predicted(self, hint: TextHint) -> Tensor | None:
+        if self._guide is None:
+            return None
+        self._guide.check(hint)
+        values: Tensor = self._guide([phrase(hint)])[0]
+        return values
+
+
+def gated(logits: Tensor, before: Tensor, hint: TextHint, scene: Scene) -> Tensor:
+    """Let through what a hint speaks of: its class, its direction, its place.
+
+    Parameters
+    ----------
+    logits
+        As they were guided, (K, *spatial).
+    before
+        As they were before the hint.
+    hint, scene
+        What was said, and of what.
+    """
+    index = scene.network.classes.index(hint.class_name)
+    change = lead(logits, index) - lead(before, index)
+    change = change.clamp_max(0) if hint.operation == "remove" else change.clamp_min(0)
+    if hint.instead_of is not None:
+        change = change * (before.argmax(0) == scene.network.classes.index(hint.instead_of))
+    place = torch.from_numpy(softened(hint.mask(scene.shape))).to(logits)
+    shown = before.clone()
+    shown[index] += change * place
+    return shown
+
+
+def lead(logits: Tensor, index: int) -> Tensor:
+    """How far a class is ahead of the best other one, (*spatial)."""
+    others = torch.cat([logits[:index], logits[index + 1 :]]).amax(0)
+    return logits[index] - others

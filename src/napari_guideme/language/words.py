@@ -1,0 +1,124 @@
+"""Words for any network: an energy of what a sentence says, over the evidence of its class.
+
+What moves is one number, by which the logit of the class rises or falls inside the
+place. It should settle the pixels of which the network half believes it already; what
+it believes of all others there is to stay. No pass of the network is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from napari_guideme.guidance.minimisers import Iterate, lbfgs
+from napari_guideme.hints import TextHint
+
+STEPS = 4
+#: Weight of what is to stay; chosen on images that no figure is reported of.
+INERTIA = 10.0
+#: Places end softly, over this share of the image's longest side.
+_FADING = 0.05
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a hint wants of an image's pixels.
+
+    Attributes
+    ----------
+    index
+        Of the class.
+    sign
+        1 to raise its evidence, -1 to lower it.
+    place
+        Where, from 0 to 1, (*spatial).
+    belief
+        How much the network believes so already where it does not say so yet,
+        (*spatial).
+    """
+
+    index: int
+    sign: int
+    place: Tensor
+    belief: Tensor
+
+    @classmethod
+    def of(cls, hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Wish:
+        """Read a hint, given the logits (K, *spatial) before it.
+
+        To find a class is to raise it where it is not found, to remove it to lower it
+        where it is, to replace another one to raise it where that is found.
+        """
+        index = list(classes).index(hint.class_name)
+        said = hint.mask(logits.shape[1:])
+        place = torch.from_numpy(softened(said)).to(logits)
+        probability, labels = logits.softmax(0)[index], logits.argmax(0)
+        inside = torch.from_numpy(said).to(logits.device)
+        if hint.operation == "remove":
+            return cls(index, -1, place, (1 - probability) * (inside & (labels == index)))
+        if hint.instead_of is not None:
+            place = place * (labels == list(classes).index(hint.instead_of))
+        return cls(index, 1, place, probability * (inside & (labels != index) & (place > 0)))
+
+    def shifted(self, logits: Tensor, evidence: Tensor) -> Tensor:
+        """Add the evidence to logits (K, *spatial)."""
+        moved = logits.clone()
+        moved[self.index] += self.sign * evidence * self.place
+        return moved
+
+    def energy(self, probability: Tensor, evidence: Tensor) -> Tensor:
+        """Surprise where it is half believed, and the divergence of all else in the place.
+
+        Parameters
+        ----------
+        probability
+            Of the class before the hint, (*spatial).
+        evidence
+            How far the logit moves.
+        """
+        shift = self.sign * evidence * self.place
+        # Of one class against all others: both sides have their closed form.
+        odds = probability.logit(1e-6) + shift
+        right = torch.nn.functional.logsigmoid(self.sign * odds)
+        divergence = torch.log1p(probability * shift.expm1()) - probability * shift
+        half_believed = self.belief / self.belief.sum()
+        staying = (1 - self.belief / self.belief.max()) * divergence
+        return INERTIA * staying.sum() / self.place.sum() - (half_believed * right).sum()
+
+
+def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[Iterate]:
+    """Minimise the energy of a hint, one step after the other.
+
+    Parameters
+    ----------
+    hint
+        What is said.
+    logits
+        Before it, (K, *spatial).
+    classes
+        Of the network.
+
+    Yields
+    ------
+    The evidence, a single number; nothing if there is nothing to do.
+    """
+    wish = Wish.of(hint, logits, classes)
+    if not wish.belief.any():
+        return
+    probability = logits.softmax(0)[wish.index]
+    yield from lbfgs(
+        lambda evidence: wish.energy(probability, evidence), logits.new_zeros(()), STEPS
+    )
+
+
+def softened(place: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Let a place fade out beyond its edges, (*spatial)."""
+    away = ndimage.distance_transform_edt(~place)
+    faded: NDArray[np.float32] = np.clip(1 - away / (_FADING * max(place.shape)), 0, 1)
+    return faded.astype(np.float32)
