@@ -122,6 +122,8 @@ class Guided:
     ----------
     activation
         At the guide point, moved by all hints so far.
+    shown
+        The logits after all hints so far, (K, h, w).
     labels
         What the network says now, (h, w), each class as what it counts.
     right
@@ -144,7 +146,7 @@ class Guided:
 
     def step(self, activation: Tensor, logits: Tensor) -> None:
         """Go on from a moved activation and its logits."""
-        self.activation = activation.detach()
+        self.activation, self.shown = activation.detach(), logits.detach()
         self.labels = self.sample.merged[logits.detach().argmax(0).cpu().numpy()]
         self.right = self._right_alone | (self.labels == self.sample.truth)
 

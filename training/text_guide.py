@@ -28,6 +28,7 @@ from napari_guideme.evaluation.datasets import open_dataset
 from napari_guideme.evaluation.scores import mean_iou
 from napari_guideme.hints import TextHint
 from napari_guideme.language.queries import Asked, draw_query, phrase, vocabulary
+from napari_guideme.language.telling import gated
 from napari_guideme.language.text_guide import Purpose, TextGuide, guided, word_vectors
 from napari_guideme.networks.card import NetworkCard, read_card
 from napari_guideme.networks.catalogue import open_network
@@ -42,6 +43,8 @@ HINTS = 4
 PLAIN = 0.5
 #: What a pixel counts that was right before; one of the class mentioned counts 1.
 RIGHT = 0.5
+#: How much of what the gate keeps back is seen in training.
+LEAK = 0.1
 
 Random = np.random.Generator
 
@@ -110,11 +113,17 @@ class Trainer:
 
     def _follow(self, guide: TextGuide, image: Guided, hint: TextHint, values: Tensor) -> Tensor:
         activation = guide.moved(image.activation, values)
-        logits = image.logits(activation)
-        weights = torch.from_numpy(importance(image, hint, self.network.classes)).to(logits)
-        surprise = surprise_at(logits, image.sample)
-        image.step(activation, logits)
-        return (weights * surprise).sum() / weights.sum().clamp_min(1)
+        classes = self.network.classes
+        logits = gated(image.logits(activation), image.shown, hint, classes, LEAK)
+        weights = torch.from_numpy(importance(image, hint, classes)).to(logits)
+        lost = weights * surprise_at(logits, image.sample)
+        # Where something else is wrong the class must not spread, whatever is right there.
+        other = (weights == 0) & torch.from_numpy(image.sample.truth >= 0).to(logits.device)
+        spread = -logits.log_softmax(0)[classes.index(hint.class_name)].exp().neg().log1p()
+        if hint.operation != "remove":
+            lost = lost + RIGHT * other * spread.clamp_max(10)
+        image.step(activation, gated(logits, image.shown, hint, classes))
+        return lost.sum() / weights.sum().clamp_min(1)
 
     @torch.no_grad()
     def judge(self, guide: TextGuide) -> str:
@@ -128,7 +137,8 @@ class Trainer:
             for n_hints in range(1, HINTS + 1):
                 if hint := self.query(image, random):
                     activation = guided(guide, image.activation, [hint])
-                    image.step(activation, image.logits(activation))
+                    logits = image.logits(activation)
+                    image.step(activation, gated(logits, image.shown, hint, self.network.classes))
                 counts[n_hints] += image.confusion()
         figures = ", ".join(f"{mean_iou(one):.1%}" for one in counts)
         return f"mean IoU of {len(self.aside)} kept aside after 0 to {HINTS} hints: {figures}"

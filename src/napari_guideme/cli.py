@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from napari_guideme import cli_options as options_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
     TIFF,
@@ -22,16 +24,10 @@ from napari_guideme.files import (
     write_json,
     write_labels,
 )
-from napari_guideme.guidance import (
-    DEFAULT_METHOD,
-    DEFAULT_OBJECT_METHOD,
-    DEFAULT_QUESTION,
-    METHOD_NAMES,
-    QUESTION_NAMES,
-)
+from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.networks.card import read_card
-from napari_guideme.networks.catalogue import DEFAULT_NETWORK, catalogue, open_network
+from napari_guideme.networks.catalogue import catalogue, open_network
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.noc_results import NocResult
@@ -96,14 +92,17 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def refine(options: argparse.Namespace) -> int:
-    """Refine a network's labels by a file of hints."""
+    """Refine a network's labels by a file of hints, by words, or by both."""
     check_writable(options.output, LABEL_FILES)
     if options.json:
         check_writable(options.json, (".json",))
-    hints = read_hints(options.hints)
+    if not options.hints and not options.say:
+        raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
+    hints = read_hints(options.hints) if options.hints else ()
     session = _session(options)
     if options.mask:
         _begin_with(session, options.mask, options.label)
+    said = _say(session, options.say)
     session.add(*hints)
     with tqdm(desc=session.method, unit="step", disable=None) as bar:
         for step in session.refine():
@@ -112,12 +111,68 @@ def refine(options: argparse.Namespace) -> int:
     report = session.report()
     write_labels(options.output, _labels(session, options.instances))
     if options.json:
-        told = {"network": options.network, "image": str(options.image), "method": session.method}
+        told = {
+            "network": options.network,
+            "image": str(options.image),
+            "method": session.method,
+            "said": said,
+        }
         write_json(options.json, {**told, **report.to_json()})
     print(
         f"{report.satisfied} of {report.hints} hints satisfied, {report.changed_pixels} pixels "
         f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
     )
+    return 0
+
+
+def _say(session: GuideSession | ObjectSession, sentences: Sequence[str]) -> list[dict[str, Any]]:
+    """Tell a session some sentences; return what was understood."""
+    from napari_guideme.language.understanding import to_json
+    from napari_guideme.session import GuideSession
+
+    if not sentences:
+        return []
+    if not isinstance(session, GuideSession):
+        raise InputError(
+            f"--say is for networks with classes; {session.network.name} takes clicks on objects"
+        )
+    return [to_json(hint, session.view) for said in sentences for hint in session.tell(said)]
+
+
+def understand(options: argparse.Namespace) -> int:
+    """Say what a sentence means, without any image."""
+    from napari_guideme.language.places import View
+    from napari_guideme.language.understanding import (
+        NotUnderstood,
+        described,
+        to_json,
+    )
+    from napari_guideme.language.understanding import understand as read
+
+    view = View.upright(2, options.patient or ())
+    try:
+        hints = read(options.sentence, options.classes, view)
+    except NotUnderstood as error:
+        if not options.json:
+            raise
+        told = {"error": error.why, "understood": error.understood}
+        print(json.dumps({**told, "suggestions": error.suggestions}))
+        return 2
+    if options.json:
+        print(json.dumps([to_json(hint, view) for hint in hints]))
+    else:
+        print("\n".join(described(hint, view) for hint in hints))
+    return 0
+
+
+def fetch_wordnet(_: argparse.Namespace) -> int:
+    """Download WordNet once, so that more words for classes are understood."""
+    from napari_guideme.language.wordnet import fetch_wordnet as fetch
+    from napari_guideme.language.wordnet import find_wordnet
+
+    if find_wordnet() is None:
+        fetch()
+    print("WordNet is installed")
     return 0
 
 
@@ -160,6 +215,18 @@ def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
     if telling not in TELLING_NAMES:
         raise InputError(f"{telling} follows clicks; with text choose {', '.join(TELLING_NAMES)}")
     return Talk(options.operation, telling, guide)
+
+
+def _telling(options: argparse.Namespace, network: FrozenNetwork) -> dict[str, Any]:
+    """Return how words are followed, by a command that takes any."""
+    if not getattr(options, "say", None):
+        return {}
+    from napari_guideme.language.places import View
+
+    guide = _text_guide(options, network)
+    telling = options.telling or ("text-guide" if guide else DEFAULT_TELLING)
+    view = View.upright(network.preparation.ndim, options.patient or ())
+    return {"telling": telling, "text_guide": guide, "view": view}
 
 
 def _text_guide(options: argparse.Namespace, network: FrozenNetwork) -> TextGuide | None:
@@ -206,6 +273,8 @@ def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
         "channel_axis": channel_axis,
         "channels": options.channels,
     }
+    if network.interaction is None:
+        told.update(_telling(options, network))
     zoom, spacing = getattr(options, "zoom", None), getattr(options, "spacing", None)
     if network.interaction is None:
         if spacing is not None:
@@ -255,35 +324,10 @@ def _shares(labels: NDArray[np.integer], classes: Sequence[str]) -> str:
     return ", ".join(f"{name} {share:.1%}" for name, share in zip(classes, counts, strict=True))
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
-
-
-def _channels(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 2,1") from None
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"{count} is negative")
-    return count
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = options_of.Parser(
         prog="napari-guideme",
-        description="Correct a frozen segmentation network by clicks and scribbles.",
+        description="Correct a frozen segmentation network by clicks, scribbles and words.",
         epilog="example: napari-guideme demo --out demo",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -291,7 +335,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(run: Command, example: str) -> argparse.ArgumentParser:
         summary = (run.__doc__ or "").splitlines()[0]
         added = commands.add_parser(
-            run.__name__,
+            run.__name__.replace("_", "-"),
             help=summary,
             description=summary,
             epilog=f"example: napari-guideme {run.__name__} {example}".rstrip(),
@@ -299,11 +343,19 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run)
         return added
 
-    _add_demo(command(demo, "--out demo --view"))
+    options_of.add_demo(command(demo, "--out demo --view"))
     command(models, "")
-    _add_predict(command(predict, "cells.tif --network nuclei -o labels.tif"))
-    _add_refine(command(refine, "cells.tif --network nuclei --hints hints.json -o labels.tif"))
-    _add_evaluate(
+    options_of.add_predict(command(predict, "cells.tif --network nuclei -o labels.tif"))
+    options_of.add_refine(
+        command(
+            refine, 'cells.tif --network nuclei --say "find the nucleus top left" -o labels.tif'
+        )
+    )
+    options_of.add_understand(
+        command(understand, '"there is no sky" --classes background,sky,road --json')
+    )
+    command(fetch_wordnet, "")
+    options_of.add_evaluate(
         command(
             evaluate,
             "nuclei --network nuclei --method residual --protocol errors --hints 5 "
@@ -311,144 +363,6 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     return parser
-
-
-def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("guideme-demo"), help="folder to write to")
-    parser.add_argument("--view", action="store_true", help="open the result in napari afterwards")
-    _add_device(parser)
-
-
-def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", type=Path, metavar="IMAGE")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, TIFF or PNG")
-    parser.add_argument("--instances", action="store_true", help="write one id per object")
-    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
-    parser.add_argument("--channels", type=_channels, help="channels to feed, such as 0,2,1")
-    _add_network(parser)
-
-
-def _add_refine(parser: argparse.ArgumentParser) -> None:
-    _add_predict(parser)
-    parser.add_argument(
-        "--hints",
-        type=Path,
-        required=True,
-        help='{"clicks": [{"at": [row, column], "class": NAME}], '
-        '"scribbles": [{"path": [[row, column], ...], "width": 3, "class": NAME}]}',
-    )
-    parser.add_argument(
-        "--mask",
-        type=Path,
-        metavar="LABELS",
-        help="labels of an object to begin with, for a network that takes clicks",
-    )
-    parser.add_argument("--label", type=int, metavar="N", help="which label of --mask to take")
-    parser.add_argument(
-        "--spacing",
-        type=_numbers,
-        metavar="ROW,COLUMN",
-        help="size of a pixel along each axis, for a network that takes clicks",
-    )
-    parser.add_argument(
-        "--zoom",
-        type=_count,
-        metavar="PIXELS",
-        help="refine in a window of this size around the hints; what is beyond it stays",
-    )
-    parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
-    _add_method(parser)
-
-
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
-    parser.add_argument(
-        "--protocol",
-        choices=("errors", "questions", "text", "noc"),
-        default="errors",
-        help="errors: the largest mistake of an image is clicked; questions: what is asked is "
-        "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
-        "by a network that takes clicks",
-    )
-    parser.add_argument(
-        "--ask",
-        choices=QUESTION_NAMES,
-        default=DEFAULT_QUESTION,
-        help="which pixel is asked for, with --protocol questions: "
-        + "; ".join(f"{name}: {told}" for name, told in QUESTION_NAMES.items()),
-    )
-    parser.add_argument(
-        "--operation",
-        choices=("find", "remove", "replace", "either"),
-        default="either",
-        help="what is told, with --protocol text; either: find or remove",
-    )
-    _add_text_guide(parser)
-    parser.add_argument(
-        "--hints", type=_count, metavar="N", help="hints per image (5), or clicks per object (20)"
-    )
-    parser.add_argument(
-        "--objects", type=_count, metavar="N", help="with noc: N objects per image, by the seed"
-    )
-    parser.add_argument(
-        "--least-pixels",
-        type=_count,
-        default=100,
-        metavar="N",
-        help="with noc: leave out smaller objects",
-    )
-    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
-    parser.add_argument("--instances", action="store_true", help="labels are instance ids")
-    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
-    parser.add_argument("--split", help="rows of images.csv to use, such as test")
-    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
-    parser.add_argument("--limit", type=_count, metavar="N", help="use N images")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--method",
-        choices=(*METHOD_NAMES, *TELLING_NAMES),
-        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
-        f"{', '.join(TELLING_NAMES)}",
-    )
-    _add_network(parser)
-
-
-def _add_text_guide(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--text-guide",
-        type=Path,
-        metavar="FILE",
-        help="a text guide trained for the network; default: NAME.text-guide.safetensors beside it",
-    )
-
-
-def _add_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--network",
-        default=DEFAULT_NETWORK,
-        metavar="NAME|PATH",
-        help="a name (see `napari-guideme models`), torchvision:NAME, or a path: ONNX, "
-        "torch.export, TorchScript, weights with a card, bioimage.io package, MONAI bundle",
-    )
-    parser.add_argument(
-        "--card",
-        type=Path,
-        metavar="TOML",
-        help="what the network expects and returns; default: NAME.guideme.toml beside it",
-    )
-    _add_device(parser)
-
-
-def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-
-
-def _add_method(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--method",
-        choices=METHOD_NAMES,
-        help=f"default: {DEFAULT_METHOD}, for a network that takes clicks {DEFAULT_OBJECT_METHOD}",
-    )
 
 
 if __name__ == "__main__":

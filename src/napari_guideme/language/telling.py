@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.refining import Step
@@ -119,7 +120,8 @@ class Teller:
         activation, logits = state.activation, state.logits
         if self._guide and activation is not None and told.guided is not None:
             activation = self._guide.moved(activation, told.guided)
-            logits = gated(self._scene.guided(activation), logits, hint, self._scene)
+            classes = self._scene.network.classes
+            logits = gated(self._scene.guided(activation), logits, hint, classes)
         if told.evidence is not None:
             wish = Wish.of(hint, logits, self._scene.network.classes)
             logits = wish.shifted(logits, told.evidence)
@@ -134,7 +136,9 @@ class Teller:
         return values
 
 
-def gated(logits: Tensor, before: Tensor, hint: TextHint, scene: Scene) -> Tensor:
+def gated(
+    logits: Tensor, before: Tensor, hint: TextHint, classes: Sequence[str], leak: float = 0.0
+) -> Tensor:
     """Let through what a hint speaks of: its class, its direction, its place.
 
     Parameters
@@ -143,18 +147,22 @@ def gated(logits: Tensor, before: Tensor, hint: TextHint, scene: Scene) -> Tenso
         As they were guided, (K, *spatial).
     before
         As they were before the hint.
-    hint, scene
-        What was said, and of what.
+    hint, classes
+        What was said, and the names of the network's classes.
+    leak
+        Share of what goes into the other direction that is let through, which a
+        guide needs to learn from its mistakes.
     """
-    index = scene.network.classes.index(hint.class_name)
+    index = list(classes).index(hint.class_name)
     change = lead(logits, index) - lead(before, index)
-    change = change.clamp_max(0) if hint.operation == "remove" else change.clamp_min(0)
+    sign = -1 if hint.operation == "remove" else 1
+    change = sign * F.leaky_relu(sign * change, leak)
     if hint.instead_of is not None:
-        change = change * (before.argmax(0) == scene.network.classes.index(hint.instead_of))
-    place = torch.from_numpy(softened(hint.mask(scene.shape))).to(logits)
-    shown = before.clone()
-    shown[index] += change * place
-    return shown
+        change = change * (before.argmax(0) == list(classes).index(hint.instead_of))
+    place = torch.from_numpy(softened(hint.mask(logits.shape[1:]))).to(logits)
+    evidence = torch.zeros_like(before)
+    evidence[index] = 1
+    return before + evidence * (change * place)
 
 
 def lead(logits: Tensor, index: int) -> Tensor:

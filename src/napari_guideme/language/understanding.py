@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -159,7 +160,7 @@ def _shown(unit: Unit) -> str | None:
         meant = " or ".join(unit.classes)
         return meant if meant == unit.words else f"{unit.words} = {meant}"
     if unit.kind in "PMFRIKWG":
-        return unit.words
+        return re.sub(r"\bpatient(?=left|right)", "patient's ", unit.words)
     return None
 
 
