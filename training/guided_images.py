@@ -147,7 +147,7 @@ class Guided:
     def step(self, activation: Tensor, logits: Tensor) -> None:
         """Go on from a moved activation and its logits."""
         self.activation, self.shown = activation.detach(), logits.detach()
-        self.labels = self.sample.merged[logits.detach().argmax(0).cpu().numpy()]
+        self.labels = self.sample.merged[logits.detach().max(0).indices.cpu().numpy()]
         self.right = self._right_alone | (self.labels == self.sample.truth)
 
     def confusion(self) -> Confusion:
