@@ -43,6 +43,8 @@ HINTS = 4
 PLAIN = 0.5
 #: What a pixel counts that was right before; one of the class mentioned counts 1.
 RIGHT = 0.5
+#: What the overlap of the class mentioned counts beside them.
+OVERLAP = 1.0
 #: How much of what the gate keeps back is seen in training.
 LEAK = 0.1
 
@@ -116,14 +118,10 @@ class Trainer:
         classes = self.network.classes
         logits = gated(image.logits(activation), image.shown, hint, classes, LEAK)
         weights = torch.from_numpy(importance(image, hint, classes)).to(logits)
-        lost = weights * surprise_at(logits, image.sample)
-        # Where something else is wrong the class must not spread, whatever is right there.
-        other = (weights == 0) & torch.from_numpy(image.sample.truth >= 0).to(logits.device)
-        if hint.operation != "remove":
-            probability = logits.softmax(0)[classes.index(hint.class_name)]
-            lost = lost - RIGHT * other * probability.clamp_max(1 - 1e-4).neg().log1p()
+        lost = (weights * surprise_at(logits, image.sample)).sum() / weights.sum().clamp_min(1)
+        index = classes.index(hint.class_name)
         image.step(activation, gated(logits, image.shown, hint, classes))
-        return lost.sum() / weights.sum().clamp_min(1)
+        return lost + OVERLAP * (1 - overlap(logits, image.sample, index))
 
     @torch.no_grad()
     def judge(self, guide: TextGuide) -> str:
@@ -170,6 +168,19 @@ def surprise_at(logits: Tensor, sample: Sample) -> Tensor:
     truth = torch.from_numpy(sample.truth).to(logits.device).clamp_min(0)
     fitting = merged[:, None, None] == truth
     return logits.logsumexp(0) - logits.masked_fill(~fitting, -torch.inf).logsumexp(0)
+
+
+def overlap(logits: Tensor, sample: Sample, index: int) -> Tensor:
+    """Intersection over union of a class, with its probability in the place of labels.
+
+    The paper's loss alone is content with what is right for most pixels, and tells the
+    guide to leave rare classes as they are.
+    """
+    known = torch.from_numpy(sample.truth >= 0).to(logits.device)
+    truth = torch.from_numpy(sample.truth == index).to(logits)
+    probability = logits.softmax(0)[index] * known
+    both = (probability * truth).sum()
+    return (both + 1) / ((probability + truth).sum() - both + 1)
 
 
 def samples_of(
