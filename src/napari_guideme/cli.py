@@ -102,7 +102,7 @@ def refine(options: argparse.Namespace) -> int:
     session = _session(options)
     if options.mask:
         _begin_with(session, options.mask, options.label)
-    said = _say(session, options.say)
+    said = _say(session, options.say, options.vectors)
     session.add(*hints)
     with tqdm(desc=session.method, unit="step", disable=None) as bar:
         for step in session.refine():
@@ -125,9 +125,12 @@ def refine(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say(session: GuideSession | ObjectSession, sentences: Sequence[str]) -> list[dict[str, Any]]:
+def _say(
+    session: GuideSession | ObjectSession, sentences: Sequence[str], table: Path | None
+) -> list[dict[str, Any]]:
     """Tell a session some sentences; return what was understood."""
     from napari_guideme.language.understanding import to_json
+    from napari_guideme.language.vocabulary import WordVectors
     from napari_guideme.session import GuideSession
 
     if not sentences:
@@ -136,7 +139,9 @@ def _say(session: GuideSession | ObjectSession, sentences: Sequence[str]) -> lis
         raise InputError(
             f"--say is for networks with classes; {session.network.name} takes clicks on objects"
         )
-    return [to_json(hint, session.view) for said in sentences for hint in session.tell(said)]
+    vectors = WordVectors.read(table) if table else None
+    told = [hint for said in sentences for hint in session.tell(said, vectors)]
+    return [to_json(hint, session.view) for hint in told]
 
 
 def understand(options: argparse.Namespace) -> int:
@@ -148,10 +153,12 @@ def understand(options: argparse.Namespace) -> int:
         to_json,
     )
     from napari_guideme.language.understanding import understand as read
+    from napari_guideme.language.vocabulary import WordVectors
 
     view = View.upright(2, options.patient or ())
+    vectors = WordVectors.read(options.vectors) if options.vectors else None
     try:
-        hints = read(options.sentence, options.classes, view)
+        hints = read(options.sentence, options.classes, view, vectors)
     except NotUnderstood as error:
         if not options.json:
             raise

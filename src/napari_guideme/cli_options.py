@@ -64,6 +64,7 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
         help="how words are followed; default: text-guide if there is one, else words",
     )
     add_text_guide(parser)
+    _add_vectors(parser)
     _add_patient(parser)
     parser.add_argument(
         "--mask",
@@ -99,7 +100,17 @@ def add_understand(parser: argparse.ArgumentParser) -> None:
         help="names of the network's classes",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
+    _add_vectors(parser)
     _add_patient(parser)
+
+
+def _add_vectors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        metavar="NPZ",
+        help="word vectors to tell classes by, besides spelling and WordNet: words and vectors",
+    )
 
 
 def _add_patient(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller, Told
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.language.understanding import understand
+from napari_guideme.language.vocabulary import WordVectors
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
 from napari_guideme.report import Report, agreeing, reported
@@ -174,7 +175,7 @@ class GuideSession:
         """
         self.replace(self.hints.added(hints))
 
-    def tell(self, sentence: str) -> tuple[TextHint, ...]:
+    def tell(self, sentence: str, vectors: WordVectors | None = None) -> tuple[TextHint, ...]:
         """Add what a sentence says; :meth:`refine` makes it count.
 
         Parameters
@@ -182,6 +183,8 @@ class GuideSession:
         sentence
             English, about classes of the network and places in the image, such as
             "find the nucleus on the top left".
+        vectors
+            Word vectors to tell classes by, besides spelling and WordNet.
 
         Returns
         -------
@@ -192,7 +195,7 @@ class GuideSession:
         NotUnderstood
             If it is not acted on; see `understand`.
         """
-        said = understand(sentence, self.network.classes, self.view)
+        said = understand(sentence, self.network.classes, self.view, vectors)
         self.add(*said)
         return said
 

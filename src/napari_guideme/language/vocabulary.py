@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nltk.metrics.distance import edit_distance
 from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -34,6 +38,29 @@ class WordVectors:
 
     words: Mapping[str, int]
     vectors: NDArray[np.floating[Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> WordVectors:
+        """Read an ``.npz`` file with ``words`` (n,) and ``vectors`` (n, d), such as GloVe.
+
+        Raises
+        ------
+        InputError
+            If the file holds something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as table:
+                words, vectors = table["words"], table["vectors"].astype(np.float32)
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise InputError(
+                f"{path.name} is no table of word vectors; "
+                "an .npz file with words (n) and vectors (n, d) is"
+            ) from error
+        if vectors.ndim != 2 or words.shape != vectors.shape[:1] or words.dtype.kind != "U":
+            raise InputError(f"{path.name} must hold words (n) and as many vectors (n, d)")
+        listed = {word: row for row, word in enumerate(words.tolist())}
+        return cls(listed, vectors / np.maximum(lengths, 1e-9))
 
     def of(self, phrase: str) -> NDArray[np.floating[Any]] | None:
         """Direction of a phrase, ``None`` if a word is not in the table."""

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_guideme.errors import InputError
+from napari_guideme.language.vocabulary import Vocabulary, WordVectors, singulars
+
+CELLS = Vocabulary(("background", "nucleus", "mitochondrion", "cell border"))
+
+
+@pytest.mark.parametrize(
+    ("plural", "singular"),
+    [
+        ("nuclei", "nucleus"),
+        ("mitochondria", "mitochondrion"),
+        ("vertebrae", "vertebra"),
+        ("bodies", "body"),
+        ("leaves", "leaf"),
+        ("women", "woman"),
+        ("white matters", "white matter"),
+    ],
+)
+def test_plurals_have_singulars(plural, singular):
+    assert singular in singulars(plural)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("nuclei", ("nucleus",)),
+        ("cell borders", ("cell border",)),
+        ("border", ("cell border",)),
+        ("mitos", ("mitochondrion",)),
+        ("giraffe", ()),
+    ],
+)
+def test_classes_are_met_by_spelling_and_synonyms(said, meant):
+    assert CELLS.meant(said) == meant
+
+
+@pytest.mark.parametrize(
+    ("slip", "right"),
+    [("nucelus", "nucleus"), ("mitochondira", "mitochondria"), ("dna", None), ("circus", None)],
+)
+def test_slips_of_the_hand_are_seen(slip, right):
+    assert CELLS.misspelt(slip) == right
+
+
+def test_american_and_british_spelling_are_one():
+    assert Vocabulary(("grey matter",)).meant("gray matter") == ("grey matter",)
+    assert Vocabulary(("tumor",)).meant("tumour") == ("tumor",)
+
+
+def test_vectors_meet_what_wordnet_does_not(shared):
+    vectors = WordVectors.read(shared / "models" / "glove100" / "glove100_top50k_f16.npz")
+    classes = ("sky", "road", "car")
+    assert Vocabulary(classes).meant("truck") == ()
+    assert Vocabulary(classes, vectors=vectors).meant("truck") == ("car",)
+    assert Vocabulary(classes, vectors=vectors).meant("philosophy") == ()
+
+
+def test_vectors_by_hand():
+    vectors = WordVectors({"cat": 0, "lion": 1, "stone": 2}, np.array([[1, 0], [0.8, 0.6], [0, 1]]))
+    cats = Vocabulary(("cat",), vectors=vectors)
+    assert cats.meant("lion") == ("cat",)
+    assert cats.meant("stone") == ()
+    assert cats.meant("lion cub") == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"words"])
+def test_broken_tables_are_refused(tmp_path, content):
+    path = tmp_path / "vectors.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="no table of word vectors"):
+        WordVectors.read(path)
+
+
+def test_tables_of_another_shape_are_refused(tmp_path):
+    path = tmp_path / "vectors.npz"
+    np.savez(path, words=np.array(["a", "b"]), vectors=np.ones((3, 2)))
+    with pytest.raises(InputError, match="as many vectors"):
+        WordVectors.read(path)
+    np.savez(path, words=np.array(["a"], dtype=object), vectors=np.ones((1, 2)))
+    with pytest.raises(InputError, match="no table"):
+        WordVectors.read(path)
