@@ -13,9 +13,11 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
@@ -61,14 +63,15 @@ def draw(hints: list[TextHint], vectors: NDArray[np.float32], path: Path) -> Non
         ),
     }
     names = list(dict.fromkeys(hint.class_name for hint in hints))
-    colours = plt.get_cmap("tab20")(np.linspace(0, 1, len(names)))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    colours = colormaps["tab20"](np.linspace(0, 1, len(names)))
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    axes = figure.subplots(1, 2)
     for axis, (title, points) in zip(axes, maps.items(), strict=True):
         for hint, point in zip(hints, points, strict=True):
             colour = colours[names.index(hint.class_name)]
             axis.scatter(*point, color=colour, marker=MARKS[hint.operation], s=25)
         axis.set(title=title, xticks=[], yticks=[])
-    shown = [plt.Line2D([], [], marker="o", ls="", color=c) for c in colours]
+    shown = [Line2D([], [], marker="o", ls="", color=c) for c in colours]
     figure.legend(shown, names, loc="outside right center", frameon=False)
     figure.savefig(path, dpi=100)
 
