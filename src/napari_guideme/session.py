@@ -407,5 +407,5 @@ class GuideSession:
 
     def _labels(self, logits: Tensor) -> NDArray[np.integer]:
         kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
-        labels: NDArray[np.integer] = logits.argmax(0).cpu().numpy().astype(kind)
+        labels: NDArray[np.integer] = logits.max(0).indices.cpu().numpy().astype(kind)
         return labels

@@ -58,7 +58,8 @@ class Wish:
         index = list(classes).index(hint.class_name)
         said = hint.mask(logits.shape[1:])
         place = torch.from_numpy(softened(said)).to(logits)
-        probability, labels = logits.softmax(0)[index], logits.argmax(0)
+        # Torch finds the largest along channels faster by `max` than by `argmax`.
+        probability, labels = logits.softmax(0)[index], logits.max(0).indices
         inside = torch.from_numpy(said).to(logits.device)
         if hint.operation == "remove":
             return cls(index, -1, place, (1 - probability) * (inside & (labels == index)))
