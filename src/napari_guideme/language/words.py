@@ -21,7 +21,7 @@ from napari_guideme.hints import TextHint
 
 STEPS = 4
 #: Weight of what is to stay; chosen on images that no figure is reported of.
-INERTIA = 10.0
+INERTIA = 15.0
 #: Places end softly, over this share of the image's longest side.
 _FADING = 0.05
 
