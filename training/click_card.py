@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from click import BATCH, MAPS, SIDE
 from objects import KINDS
-from simulated_clicks import MOST_ROUNDS
 
 CARD = """# click
 
@@ -68,7 +67,7 @@ def row(path: Path) -> str:
     )
 
 
-def write(checkpoints: Path, results: list[Path]) -> str:
+def write(checkpoints: Path, results: list[Path], rounds: int) -> str:
     """Fill the card in."""
     state = torch.load(checkpoints / "checkpoint.pt", weights_only=True, map_location="cpu")
     in_words = {
@@ -89,7 +88,7 @@ def write(checkpoints: Path, results: list[Path]) -> str:
         steps=state["step"],
         batch=BATCH,
         kinds=", ".join(f"{share:.0%} {in_words[kind]}" for kind, share in KINDS.items()),
-        rounds=MOST_ROUNDS,
+        rounds=rounds,
         minutes=state["seconds"] / 60,
         rows="\n".join(map(row, results)),
     )
@@ -99,8 +98,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoints", type=Path)
     parser.add_argument("results", type=Path, nargs="+")
+    parser.add_argument("--rounds", type=int, default=6, help="as told to training/click.py")
     arguments = parser.parse_args()
     bundled = Path(__file__).parents[1] / "src/napari_guideme/networks/bundled"
-    card = write(arguments.checkpoints, arguments.results)
+    card = write(arguments.checkpoints, arguments.results, arguments.rounds)
     (bundled / "click.md").write_text(card, encoding="utf-8")
     print(card)
