@@ -8,15 +8,16 @@ import pytest
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item
-from napari_guideme.evaluation.protocol import correct, evaluate, simulated_users
+from napari_guideme.evaluation.protocol import Talk, correct, evaluate, simulated_users
 from napari_guideme.evaluation.results import Course, Tally
 from napari_guideme.guidance.refining import Step
+from napari_guideme.hints import Click, TextHint
 from napari_guideme.session import GuideSession
 
 from .toys import network_of
 
 USERS = simulated_users()
-ABOUT = {"network": "n", "method": "m", "protocol": "errors", "ask": None}
+ABOUT = {"network": "n", "method": "m", "protocol": "errors", "ask": None, "operation": None}
 
 
 def item_of(image, truth, network, name="a", kind=None, merged=None):
@@ -102,9 +103,9 @@ def test_the_rule_of_asking_is_used(bright):
         return asked[-1]
 
     correct(item_of(image, truth, bright), bright, "residual", user, 2)
-    assert asked[0] == ((3, 3), 0)
+    assert asked[0] == Click((3, 3), bright.classes[0])
     assert asked[1] is not None
-    assert asked[1][0] != (3, 3)
+    assert asked[1].at != (3, 3)
 
 
 @pytest.mark.parametrize("ask", ["settle", "margin"])
@@ -118,9 +119,10 @@ def test_where_the_truth_is_not_known_the_user_is_not_sure(ask):
     item, asked = item_of(image, truth, network), set()
     session = GuideSession(image, network)
     answer = simulated_users(ask)["questions"](session, item, asked)
-    assert answer == ((15, 7), 1)
-    assert asked or ask == "margin"
-    assert all(truth[position] < 0 for position in asked)
+    assert answer == Click((15, 7), "cell")
+    unsure = asked - {(15, 7)}
+    assert unsure or ask == "margin"
+    assert all(truth[position] < 0 for position in unsure)
     assert len(session.hints) == 0
 
 
@@ -138,7 +140,7 @@ def test_doubt_between_classes_that_count_as_one_does_not_count(bordered):
     session = GuideSession(image, bordered)
     for ask in ("settle", "margin"):
         user = simulated_users(ask)["questions"]
-        assert user(session, merged, set())[0][1] >= 12
+        assert user(session, merged, set()).at[1] >= 12
 
 
 def test_the_separator_counts_as_object(bordered):
@@ -155,9 +157,7 @@ def test_figures_are_pooled_over_images():
     tally = Tally(1, 2)
     tally.add(course_of([[90, 0], [10, 0]], [[90, 0], [0, 10]]), None)
     tally.add(course_of([[10, 0], [0, 90]]), None)  # Nothing wrong, so no hint.
-    result = tally.result(
-        {"network": "n", "method": "m", "protocol": "errors", "ask": None, "seed": 5}
-    )
+    result = tally.result(ABOUT | {"seed": 5})
     # Pooled before: [[100, 0], [10, 90]].
     assert result.miou["0"] == pytest.approx((100 / 110 + 90 / 100) / 2)
     assert result.pixel_accuracy["0"] == pytest.approx(190 / 200)
@@ -184,9 +184,7 @@ def test_harm_is_a_share_of_the_hints_given():
     tally.add(course_of(PERFECT, MISSED, PERFECT, unmet=1), "dark")  # 1 of 2 did harm.
     tally.add(course_of(MISSED, PERFECT, unmet=2), "light")  # 0 of 1.
     tally.add(course_of(PERFECT), "light")  # 0 of 0.
-    result = tally.result(
-        {"network": "n", "method": "m", "protocol": "errors", "ask": None, "seed": 0}
-    )
+    result = tally.result(ABOUT | {"seed": 0})
     assert result.harm_rate == pytest.approx(1 / 3)
     assert result.unmet == 3
     assert list(result.by_kind) == ["dark", "light"]
@@ -209,7 +207,8 @@ def test_a_hint_that_wrecks_an_image_is_seen_as_harm(bright):
 
 def contrary(session, item, asked):
     """Say in turn the one and the other of neighbours that look the same."""
-    return (0, len(asked)), len(asked) % 2
+    asked.add((0, len(asked)))
+    return Click((0, len(asked) - 1), session.network.classes[(len(asked) - 1) % 2])
 
 
 def test_neighbours_that_contradict_each_other_are_all_met(bright):
@@ -236,7 +235,7 @@ def test_the_result_is_plain_json(bright):
     items = [item_of(image, truth, bright, kind="plain")]
     told = json.loads(json.dumps(evaluate(items, bright, "residual", "errors", 2).to_json()))
     assert set(told) == {
-        "network", "method", "protocol", "ask", "hints", "seed", "n_images", "miou",
+        "network", "method", "protocol", "ask", "operation", "hints", "seed", "n_images", "miou",
         "pixel_accuracy", "foreground_iou", "by_kind", "harm_rate", "unmet", "seconds_per_hint",
         "seconds_per_forward",
     }  # fmt: skip
@@ -288,3 +287,45 @@ def test_a_truth_without_objects_is_pointed_out(caplog):
     with caplog.at_level(logging.WARNING):
         evaluate([item], network, "residual", "errors", 1)
     assert "no pixel of the truth" in caplog.text
+
+
+@pytest.fixture
+def shaded(bright):
+    """A dim cell that is missed, and a bright speck that is none."""
+    image = np.zeros((24, 24), dtype=np.float32)
+    image[2:6, 2:6], image[18:22, 18:22] = 0.45, 0.55
+    truth = np.zeros((24, 24), dtype=int)
+    truth[2:6, 2:6] = 1
+    return item_of(image, truth, bright)
+
+
+@pytest.mark.parametrize(("operation", "cell"), [("find", (0, 0)), ("remove", (2, 2))])
+def test_what_is_said_is_what_is_wrong(operation, cell, shaded, bright):
+    if operation == "find":
+        shaded.image[18:22, 18:22] = 0
+    else:
+        shaded.image[2:6, 2:6] = 1
+    session = GuideSession(shaded.image, bright)
+    user = simulated_users(operation=operation)["text"]
+    said = {user(session, shaded, set()) for _ in range(3)}
+    assert said == {TextHint(operation, bright.classes[1], (cell,))}
+    assert len(session.hints) == 0
+
+
+def test_words_correct_and_are_counted(shaded, bright):
+    talk = Talk("either", "words")
+    result = evaluate([shaded], bright, "residual", "text", 4, talk=talk, seed=1)
+    assert (result.method, result.operation, result.ask) == ("words", "either", None)
+    assert result.miou["4"] == 1.0 > result.miou["0"]
+    assert result.unmet == 0
+
+
+def test_the_same_seed_says_the_same(bright):
+    random = np.random.default_rng(0)
+    truth = (random.random((30, 30)) > 0.5).repeat(4, 0).repeat(4, 1).astype(int)
+    item = item_of(np.full(truth.shape, 0.4), truth, bright)
+    session = GuideSession(item.image, bright)
+    said = {
+        simulated_users("settle", "find", seed)["text"](session, item, set()) for seed in (0, 0)
+    }
+    assert len(said) == 1
