@@ -117,9 +117,9 @@ def _cached_vocabulary(classes: tuple[str, ...], wordnet: WordNetCorpusReader | 
 
 def _vocabulary(classes: tuple[str, ...], vectors: WordVectors | None) -> Vocabulary:
     wordnet = find_wordnet()
-    return (
-        Vocabulary(classes, wordnet, vectors) if vectors else _cached_vocabulary(classes, wordnet)
-    )
+    if vectors is not None:
+        return Vocabulary(classes, wordnet, vectors)
+    return _cached_vocabulary(classes, wordnet)
 
 
 def _hints(

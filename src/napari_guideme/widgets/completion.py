@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from qtpy.QtCore import QModelIndex, QObject, QStringListModel, Qt
 from qtpy.QtWidgets import QCompleter
@@ -31,7 +31,7 @@ class WordCompleter(QCompleter):
         self.setModel(self._words)
         self.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
 
-    def offer(self, classes: Sequence[str], axes: Sequence[str] = ()) -> None:
+    def offer(self, classes: Sequence[str], axes: Container[str] = ()) -> None:
         """Offer what can be said of some classes, where some axes of the patient are known."""
         of_patient = (name for axis, names in _OF_PATIENT.items() if axis in axes for name in names)
         words = dict.fromkeys((*_OPERATIONS, *classes, *_PLACES, *of_patient))

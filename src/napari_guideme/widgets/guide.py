@@ -324,7 +324,9 @@ class GuideWidget(QWidget):
 
 def _told(outcome: Outcome) -> str:
     report = outcome.report
-    changed = f"{report.changed_pixels} pixels changed, {report.far_pixels} of them far from hints"
+    changed = f"{report.changed_pixels} pixels changed"
+    if outcome.session.hints.marks:
+        changed += f", {report.far_pixels} of them far from hints"
     told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
     if outcome.unmet_words:
         told += " Some words moved nothing."

@@ -49,7 +49,7 @@ def letters(layer: Image) -> tuple[str, ...]:
     the ``header`` says so.
     """
     told, shape = layer.metadata, spatial_shape(layer)
-    unknown = ("",) * layer.ndim
+    unknown = ("",) * len(shape)
     if "affine" not in told or layer.ndim < 3:
         return unknown
     if {"coordinate_system", "direction"} <= set(told):

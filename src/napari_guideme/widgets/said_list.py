@@ -55,7 +55,8 @@ class SaidList(QWidget):
 
     @property
     def _chosen(self) -> Entry:
-        return self._entries[self.list.currentRow()]
+        row: int = self.list.currentRow()
+        return self._entries[row]
 
     def _enable(self) -> None:
         chosen = self._chosen if self.list.currentRow() >= 0 else None

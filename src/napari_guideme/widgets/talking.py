@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QObject, Signal
 
@@ -21,6 +21,7 @@ from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
+    from napari_guideme.session import GuideSession
 
 
 @dataclass(frozen=True)
@@ -194,8 +195,9 @@ class Talker(QObject):
 
     def _on_refined(self, outcome: Outcome) -> None:
         """Let the session see what the user sees, so that scripts go on from there."""
-        if self._controller.session is outcome.session and not self._controller.outlines_objects:
-            outcome.session.view = view_of(outcome.part, self._controller.viewer)
+        session = outcome.session
+        if session is self._controller.session and not self._controller.outlines_objects:
+            cast("GuideSession", session).view = view_of(outcome.part, self._controller.viewer)
         self.history_changed.emit()
 
     # -- the box on the image -----------------------------------------------
@@ -216,6 +218,7 @@ def _understanding(given: Heard, networks: Networks) -> Callable[[], Generator[S
 
     def work() -> Generator[Step, None, Heard]:
         from napari_guideme.language.understanding import NotUnderstood, described, understand
+        from napari_guideme.language.wordnet import HOW_TO_GET
 
         classes = given.choice.network.card.classes
         try:
@@ -224,8 +227,10 @@ def _understanding(given: Heard, networks: Networks) -> Callable[[], Generator[S
                 for hint in hints:
                     guide.check(hint)
         except NotUnderstood as error:
+            # The panel has a button for that.
+            why = error.why.replace(f" ({HOW_TO_GET})", "")
             return replace(
-                given, why=error.why, understood=error.understood, suggestions=error.suggestions
+                given, why=why, understood=error.understood, suggestions=error.suggestions
             )
         except InputError as error:
             return replace(given, why=str(error))
