@@ -20,19 +20,39 @@ BESIDE = [file for name in ("training", "benchmarks") for file in (REPOSITORY / 
 BELOW = {
     "errors": set(),
     "hints": {"errors"},
-    "files": {"errors", "hints"},
-    "networks": {"errors", "hints", "files"},
-    "guidance": {"errors", "hints", "files", "networks"},
-    "language": {"errors", "hints", "files", "networks", "guidance"},
+    "hints_json": {"errors", "hints"},
+    "files": {"errors", "hints", "hints_json"},
+    "networks": {"errors", "hints", "hints_json", "files"},
+    "guidance": {"errors", "hints", "hints_json", "files", "networks"},
+    "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "report": {"errors", "hints"},
-    "session": {"errors", "hints", "files", "networks", "guidance", "report"},
-    "outlines": {"errors", "hints", "files", "networks", "guidance"},
-    "object_session": {"errors", "hints", "files", "networks", "guidance", "report", "outlines"},
+    "session": {
+        "errors",
+        "hints",
+        "hints_json",
+        "files",
+        "networks",
+        "guidance",
+        "language",
+        "report",
+    },
+    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    "object_session": {
+        "errors",
+        "hints",
+        "hints_json",
+        "files",
+        "networks",
+        "guidance",
+        "report",
+        "outlines",
+    },
 }
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
+BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}
 BELOW["cli"] = {*BELOW}
-BELOW["widgets"] = {*BELOW} - {"cli"}
+BELOW["widgets"] = {*BELOW} - {"cli", "cli_options"}
 
 SCREEN = {"napari", "qtpy", "magicgui", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 

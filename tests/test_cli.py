@@ -60,7 +60,9 @@ def test_predict_then_refine_in_real_processes(tissue, tmp_path):
     assert told["network"] == "nuclei"
 
 
-@pytest.mark.parametrize("command", ["demo", "models", "predict", "refine", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["demo", "models", "predict", "refine", "understand", "fetch-wordnet", "evaluate"]
+)
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -108,7 +110,7 @@ def test_channels_are_chosen(tmp_path):
     assert tifffile.imread(out).shape == (40, 48)
 
 
-def bad_inputs(tmp_path, tissue):
+def bad_inputs(tmp_path, tissue, untrained):
     out = tmp_path / "out.tif"
     nan = tmp_path / "nan.tif"
     tifffile.imwrite(nan, np.full((20, 20), np.nan, np.float32))
@@ -144,6 +146,16 @@ def bad_inputs(tmp_path, tissue):
             ["evaluate", folder, "--protocol", "noc", "--json", tmp_path / "o.json"],
             "nuclei takes no clicks",
         ),
+        "nothing": (["refine", tissue, "-o", out], "--hints FILE or --say SENTENCE"),
+        "word": (["refine", tissue, "--say", "find the dog", "-o", out], "background, nucleus"),
+        "telling": (
+            ["refine", tissue, "--say", "find it", "--network", untrained, "-o", out],
+            "takes clicks on objects",
+        ),
+        "guide": (
+            ["refine", tissue, "--say", "find the nucleus", "--text-guide", broken, "-o", out],
+            "broken.json is no text guide",
+        ),
         "demo": (["demo", "--out", file / "demo"], "cannot write"),
     }
 
@@ -151,12 +163,15 @@ def bad_inputs(tmp_path, tissue):
 CASES = [
     *("no image", "nan", "not an image", "format", "network", "device", "suffix", "unwritable"),
     *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
+    *("nothing", "word", "telling", "guide"),
 ]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_bad_input_is_one_line_and_exit_code_2(case, tissue, tmp_path, capsys):
-    words, told = bad_inputs(tmp_path, tissue)[case]
+def test_bad_input_is_one_line_and_exit_code_2(
+    case, tissue, tmp_path, untrained_click_network, capsys
+):
+    words, told = bad_inputs(tmp_path, tissue, untrained_click_network)[case]
     before = sorted(tmp_path.iterdir())
     assert main([*map(str, words)]) == 2
     error = capsys.readouterr().err
@@ -173,6 +188,73 @@ def test_bad_options_are_one_line_and_exit_code_2(words):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--help" in done.stderr
+
+
+def test_a_sentence_refines_in_a_real_process(tissue, tmp_path):
+    before, after, report = (tmp_path / n for n in ("before.tif", "after.tif", "report.json"))
+    assert main(["predict", str(tissue), "-o", str(before)]) == 0
+    said = "remove the nuclei on the left, and find the nucleus on the right"
+    done = shell("refine", tissue, "--say", said, "-o", after, "--json", report)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 hints satisfied" in done.stdout
+    own, told = tifffile.imread(before), tifffile.imread(after)
+    assert (told[:, :50] == 1).sum() < (own[:, :50] == 1).sum()
+    assert (told[:, -50:] == 1).sum() > (own[:, -50:] == 1).sum()
+    written = json.loads(report.read_text(encoding="utf-8"))["said"]
+    assert [(hint["operation"], hint["class"]) for hint in written] == [
+        ("remove", "nucleus"),
+        ("find", "nucleus"),
+    ]
+
+
+def test_words_and_clicks_are_followed_together(tissue, tmp_path):
+    after = tmp_path / "after.tif"
+    hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])
+    words = [str(tissue), "--hints", str(hints), "--say", "find the nucleus", "-o", str(after)]
+    assert main(["refine", *words]) == 0
+    assert tifffile.imread(after)[AT] == 2
+
+
+def test_sentences_are_understood_without_an_image():
+    classes = ("--classes", "background,nucleus,border")
+    done = shell("understand", "The border is missing, bottom left.", *classes, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        {"operation": "find", "class": "border", "place": ["bottom left"], "instead_of": None}
+    ]
+    done = shell("understand", "find the volcano on the left", *classes, "--json")
+    assert done.returncode == 2
+    told = json.loads(done.stdout)
+    assert "'volcano'" in told["error"]
+    assert told["understood"] == ["find", "on the left"]
+    assert told["suggestions"]
+    done = shell("understand", "find the volcano on the left", *classes)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_patient_is_known_if_told(capsys):
+    words = ["understand", "the spleen is missing on the patient's left", "--classes", "air,spleen"]
+    assert main(words) == 2
+    assert main([*words, "--patient", "P,L"]) == 0
+    assert capsys.readouterr().out == "find · spleen · right\n"
+
+
+def test_words_are_evaluated(tissue, tmp_path):
+    folder, out = tmp_path / "data", tmp_path / "out.json"
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    pixels = imageio.imread(tissue)
+    imageio.imwrite(folder / "images" / "a.png", pixels)
+    mask = (pixels[..., 0] < 150).astype(np.uint8) * 255
+    imageio.imwrite(folder / "masks" / "a.png", mask)
+    words = ["evaluate", str(folder), "--protocol", "text", "--operation", "find", "--hints", "2"]
+    assert main([*words, "--method", "words", "--json", str(out)]) == 0
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert (told["protocol"], told["method"], told["operation"]) == ("text", "words", "find")
+    assert told["miou"]["1"] > told["miou"]["0"]
+    assert main([*words, "--method", "residual", "--json", str(out)]) == 2
 
 
 def test_evaluate_writes_its_figures(tmp_path, capsys):

@@ -10,6 +10,7 @@ from imageio import v3 as imageio
 from napari_guideme import files
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hints
+from napari_guideme.hints_json import hints_to_json
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_another_format_is_told_which_are_read(tmp_path):
 
 def test_hints_are_read(tmp_path):
     hints = Hints((Click((1.0, 2.0), "cell"),))
-    (tmp_path / "hints.json").write_text(json.dumps(hints.to_json()))
+    (tmp_path / "hints.json").write_text(json.dumps(hints_to_json(hints)))
     assert files.read_hints(tmp_path / "hints.json") == hints
 
 

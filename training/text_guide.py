@@ -119,9 +119,9 @@ class Trainer:
         lost = weights * surprise_at(logits, image.sample)
         # Where something else is wrong the class must not spread, whatever is right there.
         other = (weights == 0) & torch.from_numpy(image.sample.truth >= 0).to(logits.device)
-        spread = -logits.log_softmax(0)[classes.index(hint.class_name)].exp().neg().log1p()
         if hint.operation != "remove":
-            lost = lost + RIGHT * other * spread.clamp_max(10)
+            probability = logits.softmax(0)[classes.index(hint.class_name)]
+            lost = lost - RIGHT * other * probability.clamp_max(1 - 1e-4).neg().log1p()
         image.step(activation, gated(logits, image.shown, hint, classes))
         return lost.sum() / weights.sum().clamp_min(1)
 

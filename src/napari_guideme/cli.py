@@ -334,11 +334,12 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(run: Command, example: str) -> argparse.ArgumentParser:
         summary = (run.__doc__ or "").splitlines()[0]
+        name = run.__name__.replace("_", "-")
         added = commands.add_parser(
-            run.__name__.replace("_", "-"),
+            name,
             help=summary,
             description=summary,
-            epilog=f"example: napari-guideme {run.__name__} {example}".rstrip(),
+            epilog=f"example: napari-guideme {name} {example}".rstrip(),
         )
         added.set_defaults(run=run)
         return added

@@ -15,6 +15,7 @@ from skimage.segmentation import mark_boundaries
 
 from napari_guideme.files import make_folder, write_json, write_labels, write_picture
 from napari_guideme.hints import Click, Hints
+from napari_guideme.hints_json import hints_from_json
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.session import GuideSession
 
@@ -34,7 +35,7 @@ def demo_image() -> NDArray[np.uint8]:
 def demo_hints() -> Hints:
     """Clicks where the bundled network is wrong in the demo's picture."""
     text = (resources.files("napari_guideme") / "demo_hints.json").read_text(encoding="utf-8")
-    return Hints.from_json(json.loads(text))
+    return hints_from_json(json.loads(text))
 
 
 def run_demo(folder: Path, device: str = "auto") -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Hints
+from napari_guideme.hints_json import hints_from_json
 
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -45,9 +46,9 @@ def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
 
 
 def read_hints(path: Path) -> Hints:
-    """Read ``HINTS.json``, see :meth:`Hints.from_json`."""
+    """Read ``HINTS.json``, see :func:`~napari_guideme.hints_json.hints_from_json`."""
     try:
-        return Hints.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return hints_from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"there is no hints file {path}") from None
     except (ValueError, OSError, RecursionError) as error:

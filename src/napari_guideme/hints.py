@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,46 +242,6 @@ class Hints:
         positions = np.array(list(drawn), dtype=np.intp).reshape(-1, len(shape))
         return HintPixels(positions, said[:, 0], said[:, 1])
 
-    @classmethod
-    def from_json(cls, entries: Any) -> Hints:
-        """Read ``{"clicks": [{"at", "class"}], "scribbles": [{"path", "width", "class"}]}``.
-
-        A scribble of several strokes has ``"paths"`` instead of ``"path"``.
-
-        Raises
-        ------
-        InputError
-            If the layout is another; the message names the entry.
-        """
-        if not isinstance(entries, dict) or not set(entries) <= {"clicks", "scribbles"}:
-            raise InputError(
-                'hints must be an object with "clicks" and "scribbles", and nothing else'
-            )
-        clicks = [_click(entry, f"click {n}") for n, entry in _numbered(entries, "clicks")]
-        scribbles = [
-            _scribble(entry, f"scribble {n}") for n, entry in _numbered(entries, "scribbles")
-        ]
-        return cls().added([*clicks, *scribbles])
-
-    def to_json(self) -> dict[str, list[dict[str, Any]]]:
-        """Write what :meth:`from_json` reads."""
-        return {
-            "clicks": [
-                {"at": list(hint.at), "class": hint.class_name}
-                for hint in self.items
-                if isinstance(hint, Click)
-            ],
-            "scribbles": [
-                {
-                    "paths": [[list(at) for at in path] for path in hint.paths],
-                    "width": hint.width,
-                    "class": hint.class_name,
-                }
-                for hint in self.items
-                if isinstance(hint, Scribble)
-            ],
-        }
-
 
 def class_index(name: str, classes: Sequence[str]) -> int:
     """Index of a class by name; the error lists the classes there are."""
@@ -318,59 +278,3 @@ def _outside(what: str, shape: Sequence[int]) -> InputError:
 
 def _shown(position: Iterable[float]) -> str:
     return "(" + ", ".join(f"{x:g}" for x in position) + ")"
-
-
-def _numbered(entries: dict[str, Any], key: str) -> Iterable[tuple[int, Any]]:
-    listed = entries.get(key, [])
-    if not isinstance(listed, list):
-        raise InputError(f'"{key}" must be a list')
-    return enumerate(listed, start=1)
-
-
-def _click(entry: Any, where: str) -> Click:
-    _require(entry, {"at", "class"}, where)
-    return Click(_position(entry["at"], where), _name(entry, where))
-
-
-def _scribble(entry: Any, where: str) -> Scribble:
-    strokes = "paths" if isinstance(entry, dict) and "paths" in entry else "path"
-    _require(entry, {strokes, "class"}, where, optional=frozenset({"width"}))
-    paths = entry["paths"] if strokes == "paths" else [entry["path"]]
-    width = entry.get("width", 1)
-    if not _is_number(width) or width <= 0:
-        raise InputError(f"{where}: the width must be a positive number, not {width!r}")
-    if not _filled(paths) or not all(_filled(path) for path in paths):
-        raise InputError(f'{where}: "{strokes}" must hold lists of positions')
-    drawn = tuple(tuple(_position(at, where) for at in path) for path in paths)
-    return Scribble(drawn, _name(entry, where), float(width))
-
-
-def _require(
-    entry: Any, keys: set[str], where: str, optional: frozenset[str] = frozenset()
-) -> None:
-    if not isinstance(entry, dict) or not keys <= set(entry) <= keys | optional:
-        listed = ", ".join(f'"{key}"' for key in sorted(keys | optional))
-        raise InputError(f"{where} must be an object with {listed}")
-
-
-def _position(entry: Any, where: str) -> Position:
-    if not _filled(entry) or len(entry) not in (2, 3) or not all(map(_is_number, entry)):
-        raise InputError(
-            f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}"
-        )
-    return tuple(map(float, entry))
-
-
-def _is_number(entry: Any) -> bool:
-    """Whether this is a number that fits a float; JSON also knows NaN, infinity and booleans."""
-    return isinstance(entry, int | float) and not isinstance(entry, bool) and abs(entry) < 1e300
-
-
-def _filled(entry: Any) -> bool:
-    return isinstance(entry, list) and bool(entry)
-
-
-def _name(entry: dict[str, Any], where: str) -> str:
-    if not isinstance(entry["class"], str):
-        raise InputError(f'{where}: "class" must be a name')
-    return entry["class"]

@@ -151,10 +151,18 @@ class Vocabulary:
         ranked = sorted(
             (min(far), name)
             for name in self.classes
-            if (far := self._distances(senses, self._senses(plain(name), of_class=True)))
+            if (far := _distances(senses, self._class_senses[name]))
         )
         ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
         return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
+
+    @cached_property
+    def _class_senses(self) -> dict[str, list[tuple[Any, dict[Any, int]]]]:
+        """Senses of the classes, each with what it is a kind of."""
+        return {
+            name: [(s, _ancestors(s)) for s in self._senses(plain(name), of_class=True)[:3]]
+            for name in self.classes
+        }
 
     def _nouns_behind(self, phrase: str) -> list[Any]:
         """Senses of the noun that an adjective is about, as "cortical" is about the cortex."""
@@ -182,21 +190,6 @@ class Vocabulary:
                 return list(together or wordnet.synsets(phrase[cut:], "n"))
         return []
 
-    def _distances(self, said: list[Any], wanted: list[Any]) -> list[float]:
-        """How far some senses of a word are from those of a class: kinds and parts of it."""
-        found = []
-        for rank, sense in enumerate(said[:4]):
-            kinds = _ancestors(sense)
-            for other, target in enumerate(wanted[:3]):
-                cost = _RARER * (rank + other)
-                if target in kinds:
-                    found.append(cost + _STEP * kinds[target])
-                elif sense in (general := _ancestors(target)) and general[sense] <= 3:
-                    found.append(cost + 0.5 + _STEP * general[sense])
-                elif target in sense.part_holonyms():
-                    found.append(cost + 0.8)
-        return found
-
     def _by_vectors(self, phrase: str) -> tuple[str, ...]:
         own = self.vectors.of(phrase) if self.vectors else None
         if self.vectors is None or own is None:
@@ -207,6 +200,22 @@ class Vocabulary:
         if best < _LEAST_COSINE:
             return ()
         return tuple(name for name, cosine in alike.items() if cosine > best - _COSINE_LEAD)
+
+
+def _distances(said: list[Any], wanted: list[tuple[Any, dict[Any, int]]]) -> list[float]:
+    """How far senses of a word are from those of a class, which may be kinds or parts of it."""
+    found = []
+    for rank, sense in enumerate(said[:4]):
+        kinds = _ancestors(sense)
+        for other, (target, general) in enumerate(wanted):
+            cost = _RARER * (rank + other)
+            if target in kinds:
+                found.append(cost + _STEP * kinds[target])
+            elif general.get(sense, _MOST_STEPS) <= 3:
+                found.append(cost + 0.5 + _STEP * general[sense])
+            elif target in sense.part_holonyms():
+                found.append(cost + 0.8)
+    return found
 
 
 def plain(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ HOW_TO_GET = (
 
 
 class _DebianReader(WordNetCorpusReader):  # type: ignore[misc]
-    """Reads the files of WordNet itself; two that only nltk adds are not needed here."""
+    """Reads the files of WordNet itself; what only nltk adds is not needed here."""
+
+    def map_wn(self, version: str = "wordnet") -> None:
+        """Map no other version of WordNet to this one."""
 
     def open(self, file: str) -> Any:
         """Open a file, or what stands in for it."""
@@ -35,13 +39,18 @@ class _DebianReader(WordNetCorpusReader):  # type: ignore[misc]
 @cache
 def find_wordnet() -> WordNetCorpusReader | None:
     """Open WordNet where nltk or Debian keep it; ``None`` if it is nowhere."""
-    for place in ("corpora/wordnet.zip/wordnet/", "corpora/wordnet"):
-        try:
-            return WordNetCorpusReader(nltk.data.find(place), None)
-        except (LookupError, OSError):
-            continue
-    if (DEBIAN / "data.noun").is_file():
-        return _DebianReader(str(DEBIAN), None)
+    with warnings.catch_warnings():
+        # English alone is wanted, and said to be alone.
+        warnings.simplefilter("ignore", UserWarning)
+        for place in ("corpora/wordnet.zip/wordnet/", "corpora/wordnet"):
+            try:
+                return WordNetCorpusReader(nltk.data.find(place), None)
+            except (LookupError, OSError):
+                continue
+        if (DEBIAN / "data.noun").is_file():
+            # Newer versions of nltk read nothing from elsewhere.
+            nltk.data.path.append(str(DEBIAN))
+            return _DebianReader(str(DEBIAN), None)
     return None
 
 

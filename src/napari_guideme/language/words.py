@@ -8,7 +8,7 @@ it believes of all others there is to stay. No pass of the network is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -72,6 +72,12 @@ class Wish:
         moved[self.index] += self.sign * evidence * self.place
         return moved
 
+    def least(self, logits: Tensor) -> Tensor:
+        """Return the evidence by which the first pixel follows; a bit more, to be sure."""
+        others = torch.cat([logits[: self.index], logits[self.index + 1 :]]).amax(0)
+        lacking = self.sign * (others - logits[self.index])
+        return lacking[self.belief > 0].min() + 0.1
+
     def energy(self, probability: Tensor, evidence: Tensor) -> Tensor:
         """Surprise where it is half believed, and the divergence of all else in the place.
 
@@ -106,15 +112,17 @@ def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[I
 
     Yields
     ------
-    The evidence, a single number; nothing if there is nothing to do.
+    The evidence, a single number; nothing if there is nothing to do. Some pixels
+    follow in any case.
     """
     wish = Wish.of(hint, logits, classes)
     if not wish.belief.any():
         return
-    probability = logits.softmax(0)[wish.index]
-    yield from lbfgs(
+    probability, least = logits.softmax(0)[wish.index], wish.least(logits)
+    for iterate in lbfgs(
         lambda evidence: wish.energy(probability, evidence), logits.new_zeros(()), STEPS
-    )
+    ):
+        yield replace(iterate, values=iterate.values.maximum(least))
 
 
 def softened(place: NDArray[np.bool_]) -> NDArray[np.float32]:

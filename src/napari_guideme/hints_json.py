@@ -1,0 +1,134 @@
+"""Hints as JSON: what a file of hints holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from napari_guideme.errors import InputError
+from napari_guideme.hints import Click, Hints, Position, Scribble, TextHint
+
+
+def hints_from_json(entries: Any) -> Hints:
+    """Read clicks, scribbles and what was said in words.
+
+    ``{"clicks": [{"at", "class"}], "scribbles": [{"path", "width", "class"}],
+    "texts": [{"operation", "class", "place", "instead_of"}]}``; a scribble of several
+    strokes has ``"paths"`` instead of ``"path"``, a place is a list of cells.
+
+    Raises
+    ------
+    InputError
+        If the layout is another; the message names the entry.
+    """
+    if not isinstance(entries, dict) or not set(entries) <= {"clicks", "scribbles", "texts"}:
+        raise InputError(
+            'hints must be an object with "clicks", "scribbles" and "texts", and nothing else'
+        )
+    texts = [_text(entry, f"text {n}") for n, entry in _numbered(entries, "texts")]
+    clicks = [_click(entry, f"click {n}") for n, entry in _numbered(entries, "clicks")]
+    scribbles = [_scribble(entry, f"scribble {n}") for n, entry in _numbered(entries, "scribbles")]
+    return Hints().added([*texts, *clicks, *scribbles])
+
+
+def hints_to_json(hints: Hints) -> dict[str, list[dict[str, Any]]]:
+    """Write what :func:`hints_from_json` reads."""
+    told: dict[str, list[dict[str, Any]]] = {
+        "clicks": [
+            {"at": list(hint.at), "class": hint.class_name}
+            for hint in hints
+            if isinstance(hint, Click)
+        ],
+        "scribbles": [
+            {
+                "paths": [[list(at) for at in path] for path in hint.paths],
+                "width": hint.width,
+                "class": hint.class_name,
+            }
+            for hint in hints
+            if isinstance(hint, Scribble)
+        ],
+    }
+    if hints.texts:
+        told["texts"] = [
+            {
+                "operation": hint.operation,
+                "class": hint.class_name,
+                "place": [list(cell) for cell in hint.place],
+                "instead_of": hint.instead_of,
+            }
+            for hint in hints.texts
+        ]
+    return told
+
+
+def _text(entry: Any, where: str) -> TextHint:
+    _require(entry, {"operation", "class"}, where, optional=frozenset({"place", "instead_of"}))
+    place, instead_of = entry.get("place", []), entry.get("instead_of")
+    if not isinstance(place, list) or not all(
+        _filled(cell) and all(isinstance(part, int) for part in cell) for cell in place
+    ):
+        raise InputError(f'{where}: "place" must be a list of cells such as [0, 2]')
+    if instead_of is not None and not isinstance(instead_of, str):
+        raise InputError(f'{where}: "instead_of" must be a name')
+    try:
+        cells = tuple(map(tuple, place))
+        return TextHint(entry["operation"], _name(entry, where), cells, instead_of)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _numbered(entries: dict[str, Any], key: str) -> Iterable[tuple[int, Any]]:
+    listed = entries.get(key, [])
+    if not isinstance(listed, list):
+        raise InputError(f'"{key}" must be a list')
+    return enumerate(listed, start=1)
+
+
+def _click(entry: Any, where: str) -> Click:
+    _require(entry, {"at", "class"}, where)
+    return Click(_position(entry["at"], where), _name(entry, where))
+
+
+def _scribble(entry: Any, where: str) -> Scribble:
+    strokes = "paths" if isinstance(entry, dict) and "paths" in entry else "path"
+    _require(entry, {strokes, "class"}, where, optional=frozenset({"width"}))
+    paths = entry["paths"] if strokes == "paths" else [entry["path"]]
+    width = entry.get("width", 1)
+    if not _is_number(width) or width <= 0:
+        raise InputError(f"{where}: the width must be a positive number, not {width!r}")
+    if not _filled(paths) or not all(_filled(path) for path in paths):
+        raise InputError(f'{where}: "{strokes}" must hold lists of positions')
+    drawn = tuple(tuple(_position(at, where) for at in path) for path in paths)
+    return Scribble(drawn, _name(entry, where), float(width))
+
+
+def _require(
+    entry: Any, keys: set[str], where: str, optional: frozenset[str] = frozenset()
+) -> None:
+    if not isinstance(entry, dict) or not keys <= set(entry) <= keys | optional:
+        listed = ", ".join(f'"{key}"' for key in sorted(keys | optional))
+        raise InputError(f"{where} must be an object with {listed}")
+
+
+def _position(entry: Any, where: str) -> Position:
+    if not _filled(entry) or len(entry) not in (2, 3) or not all(map(_is_number, entry)):
+        raise InputError(
+            f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}"
+        )
+    return tuple(map(float, entry))
+
+
+def _is_number(entry: Any) -> bool:
+    """Whether this is a number that fits a float; JSON also knows NaN, infinity and booleans."""
+    return isinstance(entry, int | float) and not isinstance(entry, bool) and abs(entry) < 1e300
+
+
+def _filled(entry: Any) -> bool:
+    return isinstance(entry, list) and bool(entry)
+
+
+def _name(entry: dict[str, Any], where: str) -> str:
+    if not isinstance(entry["class"], str):
+        raise InputError(f'{where}: "class" must be a name')
+    return entry["class"]
