@@ -192,6 +192,7 @@ def test_a_line_is_taken_back_and_said_again(guide, qtbot):
     say(qtbot, guide, SENTENCE)
     say(qtbot, guide, "remove the nucleus on the right")
     said = guide.words.said
+    assert said.list.currentRow() == 1
     said.list.setCurrentRow(0)
     assert not said.again.isEnabled()
     finish(qtbot, guide, said.back.click)

@@ -39,10 +39,11 @@ class SaidList(QWidget):
         self.back.clicked.connect(lambda: self._talker.take_back(self._chosen.hint))
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
-        """Show these lines; the one that was chosen stays so."""
+        """Show these lines; the one that was chosen stays so, unless there is a new one."""
         if list(entries) == self._entries:
             return
-        row = self.list.currentRow()
+        grown = len(entries) > len(self._entries)
+        row = len(entries) - 1 if grown else self.list.currentRow()
         self._entries = list(entries)
         self.list.clear()
         for entry in entries:

@@ -84,6 +84,7 @@ class Talker(QObject):
         self._controller = controller
         self._placed: tuple[GuideLayers, Slice] | None = None
         self._is_telling = False
+        self._given: Heard | None = None
         self._job = LatestJob(self)
         self._job.done.connect(self._on_heard)
         self._job.failed.connect(self._on_failed)
@@ -119,7 +120,7 @@ class Talker(QObject):
 
     def stop(self) -> None:
         """Listen no more; what counts stays."""
-        self._is_telling = False
+        self._is_telling, self._given = False, None
         self._job.cancel()
         self._show_place(None)
 
@@ -171,6 +172,9 @@ class Talker(QObject):
         controller = self._controller
         view = view_of(part, controller.viewer)
         given = Heard(sentence, part, view, controller.choice)
+        if given == self._given and not self._is_telling:
+            return
+        self._given = given
         self._job.request(_understanding(given, controller.networks), "")
 
     def _on_heard(self, heard: Heard) -> None:
@@ -181,6 +185,7 @@ class Talker(QObject):
             self._listen(heard.sentence)
             return
         if telling and heard.hints:
+            self._given = None
             self._show_place(None)
             controller.say(heard.part, heard.hints)
             self.history_changed.emit()

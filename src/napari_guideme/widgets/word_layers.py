@@ -18,10 +18,8 @@ Box = tuple[tuple[int, int], ...]
 
 
 def place_layer(image: Image, name: str) -> Shapes:
-    """Make the layer of the places, which cannot be edited."""
-    layer = Shapes(ndim=image.ndim, name=name, opacity=1.0, **geometry(image))
-    layer.editable = False
-    return layer
+    """Make the layer of the places."""
+    return Shapes(ndim=image.ndim, name=name, opacity=1.0, **geometry(image))
 
 
 def heat_layer(image: Image, name: str) -> Image:
@@ -54,6 +52,8 @@ def draw_places(
         edge_width=max(part.shape) / 150,
         face_color="transparent",
     )
+    # A viewer makes what is added to it editable.
+    layer.editable = False
 
 
 def boxes(hint: TextHint, shape: Sequence[int]) -> list[Box]:
