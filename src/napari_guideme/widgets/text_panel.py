@@ -32,7 +32,7 @@ from napari_guideme.widgets.word_means import WordMeans
 HOW = "What is missing, or what is wrong, and where. Press Return to apply it."
 TO_APPLY = "Understood. Press Return to apply it."
 NO_CLASSES = "This network outlines what you click on; it has no classes to speak of."
-NO_WORDNET = "For more synonyms:"
+NO_WORDNET = "More synonyms:"
 
 
 class TextPanel(QGroupBox):
@@ -159,7 +159,7 @@ class TextPanel(QGroupBox):
         QFlowLayout(self._chip_row).setContentsMargins(0, 0, 0, 0)
         fetching = QHBoxLayout(self._wordnet)
         fetching.setContentsMargins(0, 0, 0, 0)
-        fetching.addWidget(QLabel(NO_WORDNET), 1)
+        fetching.addWidget(QLabel(NO_WORDNET, wordWrap=True), 1)
         fetching.addWidget(self.fetch)
         following = QFormLayout(self._following)
         following.setContentsMargins(0, 0, 0, 0)
