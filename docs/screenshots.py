@@ -5,8 +5,9 @@
 Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
 after the demo's clicks), ``correction.png`` (a part of both canvases),
 ``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
-(a network whose file says little) and ``widget-objects.png`` (two coins kept, a third one
-clicked).
+(a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
+clicked) and ``widget-text.png`` (one sentence counts, with the map of what it moved; the
+next one is understood).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ COINS = ((125, 206), (119, 271), (193, 213))
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    while any(part.is_busy for part in (widget.controller, widget.opener, widget.asking.asker)):
+    parts = widget.controller, widget.opener, widget.asking.asker, widget.words
+    while any(part.is_busy for part in parts):
         QTest.qWait(50)
     QTest.qWait(500)
 
@@ -114,6 +116,23 @@ def take_objects() -> None:
     viewer.close()
 
 
+def take_words() -> None:
+    """Say one sentence, show what it moved, and type another one."""
+    viewer, widget = opened(demo_image(), "stained tissue")
+    widget.run.click()
+    wait(widget)
+    widget.words.line.setText("find the nuclei on the right")
+    wait(widget)
+    widget.words.tell.click()
+    wait(widget)
+    widget.words.show_moved.click()
+    wait(widget)
+    widget.words.line.setText("remove the border on the top left")
+    wait(widget)
+    shot(viewer, "widget-text.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -126,3 +145,4 @@ if __name__ == "__main__":
     with TemporaryDirectory() as folder:
         take_opening(Path(folder))
     take_objects()
+    take_words()

@@ -5,12 +5,13 @@ from threading import Event
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from torch import nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import GUIDE_METHODS, QUESTION_NAMES
 from napari_guideme.guidance.questions import NOT_SURE
-from napari_guideme.hints import Click, Hints, Scribble
+from napari_guideme.hints import Click, Hints, Scribble, TextHint
 from napari_guideme.networks.cancelling import Cancelled, cancellable
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
@@ -585,3 +586,23 @@ def test_zoomed_in_it_is_the_whole_image_if_that_is_small(picture, network):
 def test_a_zoom_that_shows_nothing_is_told(picture, network):
     with pytest.raises(InputError, match="zoom of 0"):
         GuideSession(picture, network, zoom=0)
+
+
+def test_what_words_moved_is_told_without_the_clicks(network, picture):
+    session = GuideSession(picture, network)
+    assert not session.moved_by_words().any()
+    session.add(TextHint("find", "cell", ((2, 2),)))
+    assert not session.moved_by_words().any()
+    finish(session)
+    alone = session.moved_by_words()
+    own = softmax(np.stack([1 - picture, picture]), 0)[1]
+    np.testing.assert_allclose(alone, np.abs(session.probabilities()[1] - own), atol=1e-6)
+    assert alone.dtype == np.float32
+    assert alone[11:14, 11:14].min() > 0.01
+    assert not alone[:8, :8].any()
+    session.add(Click((0, 0), "cell"))
+    finish(session)
+    np.testing.assert_array_equal(session.moved_by_words(), alone)
+    session.undo()
+    session.undo()
+    assert not session.moved_by_words().any()

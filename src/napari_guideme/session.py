@@ -321,6 +321,22 @@ class GuideSession:
         changed: NDArray[np.bool_] = self.labels() != self.predict()
         return changed
 
+    def moved_by_words(self) -> NDArray[np.float32]:
+        """How far words alone move what they are about, (*spatial), from 0 to 1.
+
+        That is the largest change of the probability of a class that was named, without
+        any click or scribble; 0 everywhere until what was said was refined.
+        """
+        state = self._state
+        texts = state.hints.texts[: len(state.told)]
+        if not texts:
+            return np.zeros(self.shape, np.float32)
+        told = self._following(texts, state.told).logits.softmax(0)
+        named = sorted({self.network.classes.index(hint.class_name) for hint in texts})
+        moved = (told - self._scene.logits.softmax(0))[named].abs().amax(0)
+        values: NDArray[np.float32] = moved.float().cpu().numpy()
+        return values
+
     def question(
         self,
         rule: str = DEFAULT_QUESTION,

@@ -31,7 +31,7 @@ def open_widget(viewer, qtbot) -> GuideWidget:
     widget = GuideWidget(viewer)
     viewer.window.add_dock_widget(widget)
     widget.reset_choices()
-    qtbot.waitUntil(lambda: not widget.controller.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not is_busy(widget), timeout=60_000)
     return widget
 
 
@@ -39,5 +39,9 @@ def finish(qtbot, widget, action):
     """Do something and wait for the labels that follow from it."""
     with qtbot.waitSignal(widget.controller.refined, timeout=60_000):
         result = action()
-    qtbot.waitUntil(lambda: not widget.controller.is_busy, timeout=60_000)
+    qtbot.waitUntil(lambda: not is_busy(widget), timeout=60_000)
     return result
+
+
+def is_busy(widget) -> bool:
+    return widget.controller.is_busy or widget.words.is_busy

@@ -11,7 +11,7 @@ from napari_guideme.widgets.asking import Asker
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Asked
 from napari_guideme.widgets.flight import camera_of
-from napari_guideme.widgets.layers import geometry
+from napari_guideme.widgets.geometry import geometry
 
 from .conftest import finish, open_widget
 

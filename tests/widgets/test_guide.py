@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_guideme.widgets.layers import geometry
+from napari_guideme.widgets.geometry import geometry
 
 from .conftest import finish, open_widget
 

@@ -137,7 +137,9 @@ class View:
 
     def _spot(self, cell: NDArray[np.intp]) -> Spot:
         """Where a cell, -1, 0 or 1 along each axis, is seen."""
-        spot = {"down": _side(self.down_world, cell), "right": _side(self.right_world, cell)}
+        spot = dict(
+            zip(("down", "right"), _sides(self.down_world, self.right_world, cell), strict=True)
+        )
         for letter, step in zip(self.letters, cell, strict=False):
             if letter:
                 axis, side = _LETTERS[letter]
@@ -145,12 +147,27 @@ class View:
         return spot
 
 
-def _side(direction_world: Sequence[float], cell: NDArray[np.intp]) -> int:
-    """In which third of the picture the middle of a cell is seen."""
-    # The middles of the outer cells lie two thirds of the way to the edge.
+def _sides(
+    down_world: Sequence[float], right_world: Sequence[float], cell: NDArray[np.intp]
+) -> tuple[int, int]:
+    """In which of eight directions from the middle of the picture a cell is seen, if in any.
+
+    However an image is turned, so each of them has a cell.
+    """
+    down, right = _share(down_world, cell), _share(right_world, cell)
+    if max(abs(down), abs(right)) < 1 / GRID:
+        return 0, 0
+    least = np.tan(np.pi / 8)
+    return (
+        int(np.sign(down)) if abs(down) > least * abs(right) else 0,
+        int(np.sign(right)) if abs(right) > least * abs(down) else 0,
+    )
+
+
+def _share(direction_world: Sequence[float], cell: NDArray[np.intp]) -> float:
+    """How far a cell is from the middle, as a share of how far any is."""
     furthest = np.abs(direction_world).sum()
-    reached = 2 / 3 * float(np.dot(direction_world, cell))
-    return int(np.sign(reached)) if abs(reached) > furthest / GRID - 1e-9 and furthest else 0
+    return float(np.dot(direction_world, cell) / furthest) if furthest else 0.0
 
 
 def named(spots: Sequence[tuple[int, int]]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import GRID, TextHint
@@ -14,6 +14,9 @@ from napari_guideme.language.grammar import Statement, Unit, Unreadable, read, u
 from napari_guideme.language.places import CELL_NAMES, View, named
 from napari_guideme.language.vocabulary import Vocabulary, WordVectors
 from napari_guideme.language.wordnet import HOW_TO_GET, find_wordnet
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 
 class NotUnderstood(InputError):
@@ -108,12 +111,15 @@ def to_json(hint: TextHint, view: View | None = None) -> dict[str, Any]:
 
 
 @cache
-def _cached_vocabulary(classes: tuple[str, ...]) -> Vocabulary:
-    return Vocabulary(classes, find_wordnet())
+def _cached_vocabulary(classes: tuple[str, ...], wordnet: WordNetCorpusReader | None) -> Vocabulary:
+    return Vocabulary(classes, wordnet)
 
 
 def _vocabulary(classes: tuple[str, ...], vectors: WordVectors | None) -> Vocabulary:
-    return Vocabulary(classes, find_wordnet(), vectors) if vectors else _cached_vocabulary(classes)
+    wordnet = find_wordnet()
+    if vectors is not None:
+        return Vocabulary(classes, wordnet, vectors)
+    return _cached_vocabulary(classes, wordnet)
 
 
 def _hints(
@@ -124,10 +130,11 @@ def _hints(
     for statement in statements:
         if strange := sorted(statement.region.axes - view.axes):
             side = {"patient": "left and right of the patient"}.get(strange[0], strange[0])
+            about = f"{'remove' if statement.operation == 'remove' else 'find'} the"
             raise NotUnderstood(
                 f"how the patient lies is not known here ({side})",
                 understood,
-                ["on the left", "at the top"],
+                [f"{about} {statement.class_name} {at}" for at in ("on the left", "at the top")],
             )
         place = view.cells(statement.region)
         if not place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
-from napari_guideme.hints import Click, Hint, Hints, Scribble
+from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Choice, Known, Networks
@@ -143,7 +143,7 @@ class Controller(QObject):
 
     def choose_class(self, name: str) -> None:
         """Click and paint with this class from now on."""
-        self.reported(lambda: self._guide_layers().choose_class(name))
+        self.reported(lambda: self.guide_layers().choose_class(name))
 
     def run(self) -> None:
         """Label the slice that is shown; hints that are there already count."""
@@ -152,12 +152,30 @@ class Controller(QObject):
     def show_hints(self, hints: Hints) -> None:
         """Place hints in the slice that is shown, and refine by them."""
         image = self.checked_image()
-        self._guide_layers().write_hints(shown_slice(self.viewer, image), hints)
+        self.guide_layers().write_hints(shown_slice(self.viewer, image), hints)
         self.run()
 
     def add_click(self, part: Slice, click: Click) -> None:
         """Place a click in a slice, as the user would, and refine by it."""
-        self.reported(lambda: self._guide_layers().add_click(part, click))
+        self.reported(lambda: self.guide_layers().add_click(part, click))
+
+    def say(self, part: Slice, hints: Sequence[TextHint]) -> None:
+        """Let words count in a slice, as the newest ones, and refine by them."""
+        self.guide_layers().said.say(part, hints)
+        self.reported(lambda: self._refine(part))
+
+    def take_back(self, part: Slice, hint: TextHint) -> None:
+        """Let words count no more in a slice; this can be undone."""
+        self.guide_layers().said.take_back(part, hint)
+        self.reported(lambda: self._refine(part))
+
+    def choose_telling(self, name: str) -> None:
+        """Follow words in another way from now on; what was said is followed anew."""
+        if name != self.choice.telling:
+            had_session = self.session is not None
+            self.choice = replace(self.choice, telling=name)
+            if had_session:
+                self.run()
 
     def choose_method(self, name: str) -> None:
         """Refine by another method from now on."""
@@ -245,7 +263,18 @@ class Controller(QObject):
 
     # -- from layers to sessions --------------------------------------------
 
-    def _guide_layers(self) -> GuideLayers:
+    def made(self, layer: Layer) -> bool:
+        """Whether a layer is one of ours."""
+        return self._sets.hold(layer)
+
+    def guide_layers(self) -> GuideLayers:
+        """Return the layers of the chosen image and network.
+
+        Raises
+        ------
+        InputError
+            If there is no image.
+        """
         self.layers = self._sets.of(self.checked_image(), self.network)
         return self.layers
 
@@ -273,7 +302,7 @@ class Controller(QObject):
 
     def next_class(self) -> None:
         """Click with the class after the present one."""
-        layers = self._guide_layers()
+        layers = self.guide_layers()
         index = self.classes.index(layers.current_class) + 1
         self.choose_class(self.classes[index % len(self.classes)])
 
@@ -299,20 +328,20 @@ class Controller(QObject):
             self._held = True
 
     def _refine_shown(self) -> None:
-        layers = self._guide_layers()
-        part = shown_slice(self.viewer, layers.image)
-        hints = layers.hints(part)
-        inside = [hint for hint in hints if isinstance(hint, Scribble) or is_inside(hint, part)]
+        self._refine(shown_slice(self.viewer, self.checked_image()))
+
+    def _refine(self, part: Slice) -> None:
+        hints = self.guide_layers().hints(part)
+        inside = [h for h in hints if not isinstance(h, Click) or is_inside(h, part)]
         if len(inside) < len(hints):
             self.problem.emit(
                 f"{len(hints) - len(inside)} click(s) outside the image do not count; "
                 f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
             )
         session = self.session_of(part)
-        known: list[Hint] = [*inside] if session is None else [*session.hints.texts, *inside]
         if session is not None:
-            tell(session, known, self.method)
-        self._request(part, known)
+            tell(session, inside, self.method)
+        self._request(part, inside)
 
     def travel(self, change: Callable[[AnySession], object], part: Slice | None = None) -> None:
         """Change the session of a slice, by default the shown one; its layers follow.

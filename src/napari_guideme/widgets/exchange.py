@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble
+from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble, TextHint
 from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.slices import Slice
 
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished refinement shows; `shares` is how much of the slice each class has."""
+    """What a finished refinement shows.
+
+    Attributes
+    ----------
+    shares
+        How much of the slice each class has.
+    unmet, unmet_words
+        Where drawn hints are that the labels do not follow, and the words they do not follow.
+    """
 
     part: Slice
     session: AnySession
@@ -34,6 +42,7 @@ class Outcome:
     changed: NDArray[np.bool_]
     shares: NDArray[np.floating]
     unmet: list[tuple[float, ...]]
+    unmet_words: list[TextHint]
     report: Report
 
 
@@ -70,10 +79,15 @@ def kept_with(
 
 
 def tell(session: AnySession, hints: list[Hint], method: str) -> None:
-    """Let the session have these hints, those it knows in the order it knows them."""
-    known = [hint for hint in session.hints if hint in hints]
+    """Let the session have these hints: words as they were said, then what was drawn.
+
+    What it knows of that keeps its order; layers know none.
+    """
+    said = [hint for hint in hints if isinstance(hint, TextHint)]
+    drawn = [hint for hint in hints if not isinstance(hint, TextHint)]
+    known = [hint for hint in session.hints if hint in drawn]
     session.method = method
-    session.replace(Hints().added([*known, *(hint for hint in hints if hint not in known)]))
+    session.replace(Hints().added([*said, *known, *(h for h in drawn if h not in known)]))
 
 
 def strokes(painted: NDArray[np.integer], classes: Sequence[str]) -> list[Scribble]:

@@ -35,6 +35,7 @@ from napari_guideme.widgets.network_choice import NetworkChoice
 from napari_guideme.widgets.network_panel import NetworkPanel
 from napari_guideme.widgets.object_panel import BEGIN, ObjectPanel
 from napari_guideme.widgets.opener import Opener
+from napari_guideme.widgets.text_panel import TextPanel
 
 START = "Choose an image and press Run."
 OPENING = "Opening the network …"
@@ -50,7 +51,9 @@ class GuideWidget(QWidget):
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.controller = Controller(napari_viewer, self)
-        self.image: Any = create_widget(annotation=Image, label="Image")
+        self.image: Any = create_widget(
+            annotation=Image, label="Image", options={"choices": self._images}
+        )
         self.opener = Opener(self.controller, self)
         self.network = NetworkChoice(self.controller, self.opener, self)
         self.card = NetworkPanel(self.controller, self.opener, self)
@@ -71,6 +74,7 @@ class GuideWidget(QWidget):
         self._class_box = ClassButtons()
         self.classes = self._class_box.group
         self._tools = QWidget()
+        self.words = TextPanel(self.controller, self)
         self.asking = AskPanel(self.controller, self)
         self.objects = ObjectPanel(self.controller, self)
         self._lay_out()
@@ -87,6 +91,7 @@ class GuideWidget(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         """Stop computing with the widget."""
         self.asking.asker.stop()
+        self.words.stop()
         self._cancel()
         super().closeEvent(event)
 
@@ -115,6 +120,7 @@ class GuideWidget(QWidget):
         tools.setContentsMargins(0, 0, 0, 0)
         tools.addWidget(self._class_box)
         tools.addLayout(_row(self.point, self.paint))
+        tools.addWidget(self.words)
         tools.addWidget(self.asking)
         tools.addWidget(self.objects)
         tools.addLayout(_row(self.undo, self.redo, self.clear))
@@ -126,6 +132,7 @@ class GuideWidget(QWidget):
         """Show the classes of the network, and only the tools that mean something to it."""
         objects = self.controller.outlines_objects
         self._class_box.offer(self.controller.classes)
+        self.words.offer()
         self.objects.setVisible(objects)
         for tool in (self.run, self.asking, self.changes, self.keep):
             tool.setVisible(not objects)
@@ -149,7 +156,8 @@ class GuideWidget(QWidget):
         self.changes.toggled.connect(self.controller.set_show_changes)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
             event.connect(self.reset_choices)
-        viewer.dims.events.current_step.connect(self._on_slice)
+        for event in (viewer.dims.events.current_step, viewer.dims.events.order):
+            event.connect(self._on_slice)
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
@@ -169,7 +177,13 @@ class GuideWidget(QWidget):
             self.status.setText(self._start)
             self.card.look()
             self._begin_objects()
+            self.words.look()
         self._enable()
+
+    def _images(self, _: object) -> list[Image]:
+        """Images that can be segmented: not those that show what words moved."""
+        layers = self.controller.viewer.layers
+        return [x for x in layers if isinstance(x, Image) and not self.controller.made(x)]
 
     def _on_network(self, label: str) -> None:
         self.asking.asker.stop()
@@ -229,11 +243,12 @@ class GuideWidget(QWidget):
         if session is None and self.controller.image is not None:
             objects = self.controller.outlines_objects
             self.status.setText(BEGIN if objects else UNLABELLED)
+        self.words.look()
         self._enable()
 
     def _on_asking(self, asking: bool) -> None:
         """Show one set of classes at a time."""
-        for tool in (self._class_box, self.point, self.paint):
+        for tool in (self._class_box, self.point, self.paint, self.words):
             tool.setVisible(not asking)
         if self.status.text() in (ASKED, CLICK):
             self.status.setText(ASKED if asking else CLICK)
@@ -309,9 +324,13 @@ class GuideWidget(QWidget):
 
 def _told(outcome: Outcome) -> str:
     report = outcome.report
-    changed = f"{report.changed_pixels} pixels changed, {report.far_pixels} of them far from hints"
+    changed = f"{report.changed_pixels} pixels changed"
+    if outcome.session.hints.marks:
+        changed += f", {report.far_pixels} of them far from hints"
     told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
-    return told if report.satisfied == report.hints else f"{told} Unmet hints are ringed in red."
+    if outcome.unmet_words:
+        told += " Some words moved nothing."
+    return f"{told} Unmet hints are ringed in red." if outcome.unmet else told
 
 
 def _button(text: str, hint: str, action: Callable[[], object]) -> QPushButton:

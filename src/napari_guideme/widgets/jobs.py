@@ -56,6 +56,7 @@ class LatestJob(QObject):
         """Run `work` as soon as possible instead of whatever runs or waits now.
 
         What runs may finish its present step; only :meth:`cancel` interrupts it.
+        Work without a description shows no progress.
         """
         self._next = work, description
         if self._worker is not None:
@@ -77,7 +78,7 @@ class LatestJob(QObject):
             return
         (work, description), self._next = self._next, None
         self._stop = Event()
-        self._bar = progress(total=0, desc=description)
+        self._bar = progress(total=0, desc=description) if description else None
         self._worker = create_worker(
             _guarded,
             work,

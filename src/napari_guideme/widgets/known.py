@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
 
 if TYPE_CHECKING:
+    from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
 
 
@@ -48,6 +50,7 @@ class Choice:
     network: Known
     device: str = "auto"
     guide_point: str | None = None
+    telling: str = DEFAULT_TELLING
 
 
 class Networks:
@@ -81,6 +84,21 @@ class Networks:
         if (known, device) not in self._loaded:
             self._loaded[known, device] = open_network(known.source, device, known.card)
         return self._loaded[known, device]
+
+    def text_guide(self, choice: Choice) -> TextGuide | None:
+        """Return what follows words, loaded, unless evidence alone does.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or is for another network.
+        """
+        if choice.telling == DEFAULT_TELLING:
+            return None
+        from napari_guideme.language.text_guide import find, load
+
+        path = find(choice.network.source)
+        return load(path, self.load(choice.network, choice.device)) if path else None
 
     def amended(self, known: Known, card: NetworkCard, device: str) -> tuple[Known, FrozenNetwork]:
         """Return a network with another card, loaded anew only if it has to be."""

@@ -11,7 +11,7 @@ from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.layers import GuideLayers
 
 #: What is hidden with its network. What the user keeps stays to be seen.
-ROLES = ("labels", "changes", "scribbles", "clicks", "unmet hints")
+ROLES = ("labels", "changes", "moved by words", "scribbles", "clicks", "unmet hints", "place")
 
 
 class LayerSets:
@@ -54,6 +54,10 @@ class LayerSets:
         if found is not None and found.classes != classes:
             found.rename(classes)
         return found
+
+    def hold(self, layer: Layer) -> bool:
+        """Whether a layer belongs to one of the sets."""
+        return any(layers.holds(layer) for layers in self._sets.values())
 
     def show(self, image: Image | None, network: Known) -> None:
         """Show the layers of this network on an image, and no other's."""

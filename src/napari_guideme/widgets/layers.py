@@ -8,36 +8,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 from napari import Viewer
-from napari.layers import Image, Labels, Layer, Points
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
-from napari_guideme.hints import Click, Hints, Mark, Scribble
+from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
 from napari_guideme.widgets.colours import class_colours
 from napari_guideme.widgets.exchange import strokes
+from napari_guideme.widgets.geometry import geometry
+from napari_guideme.widgets.said import Said
 from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.word_layers import draw_places, heat_layer, place_layer
 
 CLASS = "class"
 
-#: Layers that the user works in, and what rings them.
-TOOLS = ("scribbles", "clicks", "unmet hints")
+#: Layers that the user works in, and what shows where.
+TOOLS = ("scribbles", "clicks", "unmet hints", "place")
 
 L = TypeVar("L", bound=Layer)
-
-
-def geometry(layer: Layer) -> dict[str, Any]:
-    """Everything that places a layer in the world, to give to another layer."""
-    return {
-        "scale": layer.scale,
-        "translate": layer.translate,
-        "rotate": layer.rotate,
-        "shear": layer.shear,
-        "affine": layer.affine,
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
-        "metadata": dict(layer.metadata),
-    }
 
 
 class GuideLayers:
@@ -89,6 +78,7 @@ class GuideLayers:
         self._title = title or image.name
         self._silent = False
         self._layers: dict[str, Layer] = {}
+        self.said = Said()
 
     # -- the layers ---------------------------------------------------------
 
@@ -123,6 +113,17 @@ class GuideLayers:
         """Rings around hints that the labels do not follow yet."""
         return self._layer("unmet hints", self._make_unmet)
 
+    @property
+    def place(self) -> Shapes:
+        """Where words would count that are not said yet."""
+        return self._layer("place", lambda: place_layer(self.image, self._name("place")))
+
+    @property
+    def moved(self) -> Image:
+        """How far words alone moved what they are about."""
+        name = self._name("moved by words")
+        return self._layer("moved by words", lambda: heat_layer(self.image, name))
+
     def existing(self, role: str) -> Layer | None:
         """Return a layer if the user has not deleted it."""
         layer = self._layers.get(role)
@@ -136,6 +137,7 @@ class GuideLayers:
         """Call the classes otherwise; hints keep the place of their class in the list."""
         names = dict(zip(self.classes, classes, strict=True))
         self.classes, self.current_class = tuple(classes), names[self.current_class]
+        self.said.rename(names)
         chosen, clicks = self.current_class, self.existing("clicks")
         if isinstance(clicks, Points):
             known = [names.get(name, name) for name in clicks.features[CLASS]]
@@ -155,9 +157,9 @@ class GuideLayers:
         self.clicks.feature_defaults = {CLASS: name}
         self.clicks.current_face_color = self.colours[index]
 
-    def hints(self, part: Slice) -> list[Mark]:
-        """Read the hints that lie in a slice, clicks first."""
-        found: list[Mark] = []
+    def hints(self, part: Slice) -> list[Hint]:
+        """Read the hints that count in a slice: words, clicks, scribbles."""
+        found: list[Hint] = [*self.said.counting(part)]
         clicks = self.existing("clicks")
         if clicks is not None:
             for position, name in zip(clicks.data, clicks.features[CLASS], strict=True):
@@ -177,6 +179,7 @@ class GuideLayers:
 
     def write_hints(self, part: Slice, hints: Hints) -> None:
         """Show these hints in a slice, in place of those that are there."""
+        self.said.write(part, hints.texts)
         with self._silence():
             self._write_clicks(part, [hint for hint in hints if isinstance(hint, Click)])
             painted = [hint for hint in hints if isinstance(hint, Scribble)]
@@ -202,6 +205,19 @@ class GuideLayers:
         layer = self.unmet
         others = [p for p in layer.data if not part.holds(p)]
         layer.data = np.array([*others, *map(part.embed, positions)]).reshape(-1, self.image.ndim)
+
+    def write_place(self, part: Slice, hints: Sequence[TextHint]) -> None:
+        """Outline where words would count; without any there is no layer to see."""
+        colours = [self.colours[self.classes.index(hint.class_name)] for hint in hints]
+        if hints:
+            draw_places(self.place, part, hints, colours)
+        elif (layer := self.existing("place")) is not None:
+            self.viewer.layers.remove(layer)
+
+    def write_moved(self, part: Slice, moved: NDArray[np.floating]) -> None:
+        """Show how far words moved the pixels of a slice."""
+        self.moved.data[part.slices] = moved
+        self.moved.refresh()
 
     def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the labels of a slice that the user keeps."""
@@ -230,7 +246,7 @@ class GuideLayers:
         """Adding our layers must not take the tool out of the user's hand."""
         active = self.viewer.layers.selection.active
         yield
-        if isinstance(active, Points | Labels):
+        if active is not None:
             self.viewer.layers.selection.active = active
 
     def _name(self, role: str) -> str:

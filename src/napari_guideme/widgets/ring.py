@@ -9,7 +9,7 @@ import numpy as np
 from napari import Viewer
 from napari.layers import Layer, Points
 
-from napari_guideme.widgets.layers import geometry
+from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.slices import Slice
 
 #: Diameters of the ring and of the dot in its middle on the screen, in its pixels.

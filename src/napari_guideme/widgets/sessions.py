@@ -46,10 +46,12 @@ class Sessions:
         yield from session.refine()
         report = session.report()
         listed = list(session.hints)
-        unmet = [centre(hint) for i in report.unmet if not isinstance(hint := listed[i], TextHint)]
+        unmet = [listed[index] for index in report.unmet]
+        drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
+        words = [hint for hint in unmet if isinstance(hint, TextHint)]
         labels = session.labels()
         shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
-        return Outcome(part, session, labels, session.changed(), shares, unmet, report)
+        return Outcome(part, session, labels, session.changed(), shares, drawn, words, report)
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
@@ -77,7 +79,12 @@ class Sessions:
         from napari_guideme.session import GuideSession
 
         session = GuideSession(
-            part.pixels(), network, channel_axis=channel_axis, guide_point=choice.guide_point
+            part.pixels(),
+            network,
+            channel_axis=channel_axis,
+            guide_point=choice.guide_point,
+            telling=choice.telling,
+            text_guide=self._networks.text_guide(choice),
         )
         session.predict()
         return session
