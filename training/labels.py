@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from balance import rarity
 from crops import random_crop, relit, tinted
 from loop import Batches, of_output, train, write_stems
 from torch import Tensor, nn
@@ -84,13 +85,12 @@ def batches(pictures: Pictures, crop: int, batch: int, upright: bool, seed: int)
 
 
 def class_weights(pictures: Pictures, n_classes: int) -> Tensor:
-    """What a pixel of each class counts: rare ones more, by the root of their share."""
+    """What a pixel of each class counts."""
     counts = torch.zeros(n_classes)
     for path in pictures.paths[::5]:
         _, truth, _ = pictures.read(path)
         counts += torch.bincount(truth[truth != IGNORED], minlength=n_classes)
-    weights = (counts.sum() / counts.clamp_min(1)).sqrt()
-    return weights / weights.min()
+    return rarity(counts)
 
 
 @torch.no_grad()

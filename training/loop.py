@@ -101,6 +101,7 @@ def train(
             save(average.module, weights)
         if step == steps or step % STEPS_BETWEEN_JUDGEMENTS == 0:
             tqdm.write(f"step {step}: {judge(average.module.eval())}")
+    save(average.module, weights)
 
 
 def _groups(network: nn.Module, rate: float, slower: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -13,11 +13,13 @@ hint. Started again with the same `--out` and `--steps`, it goes on where it was
 from __future__ import annotations
 
 import argparse
+import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from balance import rarity
 from guided_images import Guided, Sample, Samples
 from loop import Batches, train
 from torch import Tensor
@@ -29,7 +31,7 @@ from napari_guideme.evaluation.scores import mean_iou
 from napari_guideme.hints import TextHint
 from napari_guideme.language.queries import Asked, draw_query, phrase, vocabulary
 from napari_guideme.language.telling import gated
-from napari_guideme.language.text_guide import Purpose, TextGuide, guided, word_vectors
+from napari_guideme.language.text_guide import Purpose, TextGuide, guided, load, word_vectors
 from napari_guideme.networks.card import NetworkCard, read_card
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -41,6 +43,8 @@ MOST_JUDGED = 50
 HINTS = 4
 #: How often a phrase is the plain one, which a guide in use is given.
 PLAIN = 0.5
+#: How much of what was learned a guide may be made to say, see `Trainer.tuned`.
+STRENGTHS = (1.0, 0.75, 0.5, 0.25)
 #: What a pixel counts that was right before; one of the class mentioned counts 1.
 RIGHT = 0.5
 #: What the overlap of the class mentioned counts beside them.
@@ -76,6 +80,7 @@ class Trainer:
     ) -> None:
         self.network, self.shown, self.aside = network, shown, aside
         self.operation, self.batch = operation, batch
+        self.rarity = rarity(shown.class_counts()).to(network.device)
 
     def query(self, image: Guided, random: Random) -> TextHint | None:
         """Draw a hint about what is wrong now."""
@@ -118,13 +123,29 @@ class Trainer:
         classes = self.network.classes
         logits = gated(image.logits(activation), image.shown, hint, classes, LEAK)
         weights = torch.from_numpy(importance(image, hint, classes)).to(logits)
+        weights = weights * self.rarity[torch.from_numpy(image.sample.truth).clamp_min(0)]
         lost = (weights * surprise_at(logits, image.sample)).sum() / weights.sum().clamp_min(1)
         index = classes.index(hint.class_name)
         image.step(activation, gated(logits, image.shown, hint, classes))
         return lost + OVERLAP * (1 - overlap(logits, image.sample, index))
 
-    @torch.no_grad()
     def judge(self, guide: TextGuide) -> str:
+        """Tell the mean IoU of the images that are kept aside, without hints and after each."""
+        figures = ", ".join(f"{figure:.1%}" for figure in self.judged(guide))
+        return f"mean IoU of {len(self.aside)} kept aside after 0 to {HINTS} hints: {figures}"
+
+    def tuned(self, guide: TextGuide) -> TextGuide:
+        """Return a guide that is as strong as is best for the images that are kept aside."""
+        guides = [scaled(guide, strength) for strength in STRENGTHS]
+        brought = [
+            sum(self.judged(one)[1:]) for one in tqdm(guides, desc="strength", mininterval=10)
+        ]
+        best = int(np.argmax(brought))
+        tqdm.write(f"strength {STRENGTHS[best]}: {self.judge(guides[best])}")
+        return guides[best]
+
+    @torch.no_grad()
+    def judged(self, guide: TextGuide) -> list[float]:
         """Mean IoU of the images that are kept aside, without hints and after each."""
         random = np.random.default_rng(0)
         n_classes = len(self.network.classes)
@@ -138,8 +159,16 @@ class Trainer:
                     logits = image.logits(activation)
                     image.step(activation, gated(logits, image.shown, hint, self.network.classes))
                 counts[n_hints] += image.confusion()
-        figures = ", ".join(f"{mean_iou(one):.1%}" for one in counts)
-        return f"mean IoU of {len(self.aside)} kept aside after 0 to {HINTS} hints: {figures}"
+        return [mean_iou(one) for one in counts]
+
+
+@torch.no_grad()
+def scaled(guide: TextGuide, strength: float) -> TextGuide:
+    """Return a guide whose values are a share of those of another."""
+    other = copy.deepcopy(guide)
+    for parameter in other.values.parameters():
+        parameter.mul_(strength)
+    return other
 
 
 def _manner(random: Random) -> Random | None:
@@ -176,9 +205,10 @@ def overlap(logits: Tensor, sample: Sample, index: int) -> Tensor:
     The paper's loss alone is content with what is right for most pixels, and tells the
     guide to leave rare classes as they are.
     """
+    same = torch.from_numpy(sample.merged == index).to(logits)
     known = torch.from_numpy(sample.truth >= 0).to(logits.device)
     truth = torch.from_numpy(sample.truth == index).to(logits)
-    probability = logits.softmax(0)[index] * known
+    probability = torch.einsum("k,khw->hw", same, logits.softmax(0)) * known
     both = (probability * truth).sum()
     return (both + 1) / ((probability + truth).sum() - both + 1)
 
@@ -239,6 +269,7 @@ def main(options: argparse.Namespace) -> None:
         save=TextGuide.save,
         checkpoint=options.out.with_name(f"{options.out.name}.checkpoint"),
     )
+    trainer.tuned(load(options.out, network)).save(options.out)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,9 @@ def judged(line: str) -> list[float]:
 def test_a_guide_learns_to_find_what_the_network_misses(data, file):
     done = train(data, file, "--steps", "40", "--batch", "2", "--rate", "0.03", "--cells", "3")
     lines = [line for line in done.stdout.splitlines() if "kept aside" in line]
-    assert len(lines) == 2, done.stderr
-    before, after = map(judged, lines)
+    assert len(lines) == 3, done.stderr
+    before, after, tuned = map(judged, lines)
+    assert sum(tuned) >= sum(after)
     assert len(set(before)) == 1
     assert after[0] == before[0] < 90
     assert min(after[1:]) > before[0] + 5
@@ -136,9 +137,40 @@ def test_what_pixels_count(script, hint, weights):
     assert script.importance(image, hint, CLASSES).tolist() == [weights]
 
 
+def test_a_guide_is_as_strong_as_is_best(script, monkeypatch):
+    guide = SimpleNamespace(values=torch.nn.Linear(1, 1))
+    with torch.no_grad():
+        guide.values.weight.fill_(4.0), guide.values.bias.fill_(8.0)
+    trainer = script.Trainer.__new__(script.Trainer)
+    trainer.aside = ["a"]
+    # Best is a guide that says 2 + 4.
+    monkeypatch.setattr(
+        trainer, "judged", lambda one: [9.0, -abs(one.values(torch.ones(1)).item() - 6)]
+    )
+    tuned = trainer.tuned(guide)
+    assert tuned.values.weight.item() == 2.0
+    assert tuned.values.bias.item() == 4.0
+    assert guide.values.weight.item() == 4.0
+
+
+def test_rare_classes_count_more(script):
+    import balance
+
+    assert balance.rarity(torch.tensor([400.0, 100.0, 0.0])).tolist() == pytest.approx(
+        [1.0, 2.0, 20.0]
+    )
+
+
 def test_classes_that_are_merged_count_together(script):
     logits = torch.tensor([0.5, 0.2, 0.3]).log().view(3, 1, 1).expand(3, 1, 3)
     sample = SimpleNamespace(truth=np.array([[0, 1, -1]]), merged=np.array([0, 1, 1]))
     surprise = script.surprise_at(logits, sample)
     assert torch.allclose(surprise[0, :2].exp(), torch.tensor([2.0, 2.0]))
     assert surprise.isfinite().all()
+
+
+def test_the_overlap_of_a_class_counts_what_is_merged_into_it(script):
+    logits = torch.tensor([0.5, 0.2, 0.3]).log().view(3, 1, 1).expand(3, 1, 3)
+    sample = SimpleNamespace(truth=np.array([[0, 1, -1]]), merged=np.array([0, 1, 1]))
+    # Half of both pixels that are known is found; one more on either side of the fraction.
+    assert script.overlap(logits, sample, 1).item() == pytest.approx((0.5 + 1) / (1.5 + 1))
