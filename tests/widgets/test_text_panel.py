@@ -335,6 +335,7 @@ def test_a_network_that_takes_clicks_is_not_spoken_to(guide, qtbot):
     settle(qtbot, guide)
     assert not guide.words.isEnabled()
     assert guide.words.toolTip() == NO_CLASSES
+    assert guide.words.answer.text() == NO_CLASSES
     assert layer_of(guide.controller.viewer, "place") is None
     guide.network.chosen.emit("nuclei")
     settle(qtbot, guide)

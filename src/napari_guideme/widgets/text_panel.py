@@ -113,7 +113,7 @@ class TextPanel(QGroupBox):
         self._show_chips(heard.described if heard else ())
         self.tell.setEnabled(heard is not None and bool(heard.hints))
         if heard is None:
-            self.answer.setText(HOW)
+            self.answer.setText(NO_CLASSES if self._controller.outlines_objects else HOW)
         else:
             self.answer.setText(TO_APPLY if heard.hints else _refusal(heard))
 
