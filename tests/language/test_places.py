@@ -94,6 +94,8 @@ def test_anatomical_places_need_to_know_how_the_patient_lies():
 def test_a_letter_that_is_no_side_is_refused():
     with pytest.raises(InputError, match="choose S, I, A, P, L, R"):
         View.upright(2, ("X", "L"))
+    with pytest.raises(InputError, match="P, A: two axes cannot"):
+        View.upright(2, ("P", "A"))
 
 
 @pytest.mark.parametrize(

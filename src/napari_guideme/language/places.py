@@ -97,7 +97,7 @@ class View:
     Raises
     ------
     InputError
-        If a letter is another one.
+        If a letter is another one, or two axes lead along the same line.
     """
 
     down_world: tuple[float, ...] = (1.0, 0.0)
@@ -108,6 +108,11 @@ class View:
         if unknown := [letter for letter in self.letters if letter and letter not in _LETTERS]:
             raise InputError(
                 f"{unknown[0]!r} is no side of a patient; choose {', '.join(_LETTERS)}"
+            )
+        along = [_LETTERS[letter][0] for letter in self.letters if letter]
+        if len(set(along)) < len(along):
+            raise InputError(
+                f"{', '.join(self.letters)}: two axes cannot lead along the same line of the patient"
             )
 
     @classmethod
