@@ -112,7 +112,7 @@ class View:
         along = [_LETTERS[letter][0] for letter in self.letters if letter]
         if len(set(along)) < len(along):
             raise InputError(
-                f"{', '.join(self.letters)}: two axes cannot lead along the same line of the patient"
+                f"{', '.join(self.letters)}: two axes cannot lead along one line of the patient"
             )
 
     @classmethod
