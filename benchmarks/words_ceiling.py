@@ -75,7 +75,7 @@ def _corrected(
     yield names[2], max(choices, key=lambda labels: _iou(item, labels))
     for name, weight in zip(names[3:], INERTIAS, strict=True):
         with patch.object(words, "INERTIA", weight):
-            *_, last = words.follow(hint, logits, logits, network.classes)
+            *_, last = words.follow(hint, logits, network.classes)
         wish = words.Wish.of(hint, logits, network.classes)
         yield name, item.merged[wish.shifted(logits, last.values).max(0).indices.numpy()]
 

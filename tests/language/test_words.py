@@ -23,7 +23,7 @@ def logits() -> torch.Tensor:
 
 def told(hint: TextHint, logits: torch.Tensor) -> torch.Tensor:
     wish = Wish.of(hint, logits, CLASSES)
-    *_, last = follow(hint, logits, logits, CLASSES)
+    *_, last = follow(hint, logits, CLASSES)
     return wish.shifted(logits, last.values).argmax(0)
 
 
@@ -47,7 +47,7 @@ def test_replacing_spares_all_other_classes(logits):
 
 
 def test_there_may_be_nothing_to_do(logits):
-    assert not list(follow(TextHint("remove", "border"), logits, logits, CLASSES))
+    assert not list(follow(TextHint("remove", "border"), logits, CLASSES))
 
 
 def test_energy_of_two_pixels_by_hand():
@@ -61,7 +61,7 @@ def test_energy_of_two_pixels_by_hand():
         divergence = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
         expected = -(weights * np.log(q)).sum() + INERTIA * ((1 - likely) * divergence).mean()
         probability = logits.softmax(0)[1]
-        energy = wish.energy(probability, probability, torch.tensor(evidence))
+        energy = wish.energy(probability, torch.tensor(evidence))
         assert float(energy) == pytest.approx(expected, rel=1e-4)
 
 
@@ -71,7 +71,7 @@ def test_gradient_of_the_energy_is_that_of_finite_differences(operation, logits)
     wish = Wish.of(TextHint(operation, "cell", place), logits.double(), CLASSES)
     probability = logits.double().softmax(0)[1]
     evidence = torch.tensor(0.8, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda e: wish.energy(probability, probability, e), evidence)
+    assert torch.autograd.gradcheck(lambda e: wish.energy(probability, e), evidence)
 
 
 def test_places_fade_out_beyond_their_edges():

@@ -95,8 +95,7 @@ class Teller:
             guided, evidence = self._predicted(hint), None
             guided_state = self._moved(state, hint, Told(guided))
             if self._way != "text-guide":
-                own, classes = self._scene.logits, self._scene.network.classes
-                for iterate in follow(hint, guided_state.logits, own, classes):
+                for iterate in follow(hint, guided_state.logits, self._scene.network.classes):
                     evidence = iterate.values
                     yield Step(index * (STEPS + 1) + iterate.step, total, iterate.energy)
             told.append(Told(guided, evidence))

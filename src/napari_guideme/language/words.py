@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional as F
 
 from napari_guideme.guidance.minimisers import Iterate, lbfgs
 from napari_guideme.hints import TextHint
@@ -80,39 +79,35 @@ class Wish:
         lacking = self.sign * (others - logits[self.index])
         return lacking[self.belief > 0].min() + 0.1
 
-    def energy(self, probability: Tensor, own: Tensor, evidence: Tensor) -> Tensor:
+    def energy(self, probability: Tensor, evidence: Tensor) -> Tensor:
         """Surprise where it is half believed, and the divergence of all else in the place.
 
         Parameters
         ----------
         probability
             Of the class before the hint, (*spatial).
-        own
-            What the network itself gives the class, (*spatial): from there it is that
-            all else is to stay, so that hints in a row do not add up to harm.
         evidence
             How far the logit moves.
         """
-        odds = probability.logit(1e-6) + self.sign * evidence * self.place
-        right = F.logsigmoid(self.sign * odds)
-        entropy = F.binary_cross_entropy(own, own, reduction="none")
-        divergence = F.binary_cross_entropy_with_logits(odds, own, reduction="none") - entropy
+        shift = self.sign * evidence * self.place
+        # Of one class against all others: both sides have their closed form.
+        odds = probability.logit(1e-6) + shift
+        right = torch.nn.functional.logsigmoid(self.sign * odds)
+        divergence = torch.log1p(probability * shift.expm1()) - probability * shift
         half_believed = self.belief / self.belief.sum()
         staying = (1 - self.belief / self.belief.max()) * divergence
         return INERTIA * staying.sum() / self.place.sum() - (half_believed * right).sum()
 
 
-def follow(
-    hint: TextHint, logits: Tensor, own: Tensor, classes: Sequence[str]
-) -> Iterator[Iterate]:
+def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[Iterate]:
     """Minimise the energy of a hint, one step after the other.
 
     Parameters
     ----------
     hint
         What is said.
-    logits, own
-        Before it, and before any hint, (K, *spatial).
+    logits
+        Before it, (K, *spatial).
     classes
         Of the network.
 
@@ -124,10 +119,9 @@ def follow(
     wish = Wish.of(hint, logits, classes)
     if not wish.belief.any():
         return
-    before, alone = (found.softmax(0)[wish.index] for found in (logits, own))
-    least = wish.least(logits)
+    probability, least = logits.softmax(0)[wish.index], wish.least(logits)
     for iterate in lbfgs(
-        lambda evidence: wish.energy(before, alone, evidence), logits.new_zeros(()), STEPS
+        lambda evidence: wish.energy(probability, evidence), logits.new_zeros(()), STEPS
     ):
         yield replace(iterate, values=iterate.values.maximum(least))
 
