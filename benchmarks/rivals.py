@@ -32,6 +32,7 @@ from napari_guideme.evaluation.scores import Confusion, confusion, foreground_io
 from napari_guideme.evaluation.user import Answer, Position, largest_error_click
 from napari_guideme.files import write_json
 from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES
+from napari_guideme.hints import Click, Hint
 from napari_guideme.networks.card import read_card
 from napari_guideme.networks.frozen import FrozenNetwork
 
@@ -61,10 +62,12 @@ def compare(
     """Let everybody correct one image; a figure for each number of clicks."""
     clicks: list[Answer] = []
 
-    def user(session: GuideSession, item: Item, asked: set[Position]) -> Answer | None:
-        answer = simulated_users()["errors"](session, item, asked)
-        clicks.extend([answer] if answer else [])
-        return answer
+    def user(session: GuideSession, item: Item, asked: set[Position]) -> Hint | None:
+        click = simulated_users()["errors"](session, item, asked)
+        if isinstance(click, Click):
+            position = tuple(int(x) for x in click.at)
+            clicks.append((position, network.classes.index(click.class_name)))
+        return click
 
     course = correct(item, network, method, user, max(counts))
     start, last = (course.confusions[0], 0.0), len(course.confusions) - 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Click, Hints, Scribble, class_index
+from napari_guideme.hints import Click, Hints, Scribble, TextHint, class_index
 from napari_guideme.hints_json import hints_from_json, hints_to_json
 
 SHAPE = (4, 6)
@@ -230,11 +230,11 @@ def test_a_file_may_hold_no_hints(entries):
 
 @pytest.mark.parametrize("entries", [None, [], "clicks", 3, {"click": []}, {"clicks": [], "x": 1}])
 def test_hints_of_another_layout_are_refused(entries):
-    with pytest.raises(InputError, match='"clicks" and "scribbles"'):
+    with pytest.raises(InputError, match='"clicks", "scribbles" and "texts"'):
         hints_from_json(entries)
 
 
-@pytest.mark.parametrize("key", ["clicks", "scribbles"])
+@pytest.mark.parametrize("key", ["clicks", "scribbles", "texts"])
 @pytest.mark.parametrize("listed", [None, {}, "a", 1])
 def test_what_is_no_list_is_refused(key, listed):
     with pytest.raises(InputError, match=f'"{key}" must be a list'):
@@ -294,3 +294,41 @@ def test_a_malformed_click_is_named(entry):
 def test_a_malformed_scribble_is_named(entry):
     with pytest.raises(InputError, match="scribble 1"):
         hints_from_json({"scribbles": [entry]})
+
+
+def test_what_was_said_survives_json():
+    hints = Hints(
+        (
+            TextHint("find", "cell", ((0, 2), (1, 2))),
+            TextHint("replace", "cell", instead_of="dust"),
+            Click((1.0, 2.0), "cell"),
+        )
+    )
+    assert hints_from_json(json.loads(json.dumps(hints_to_json(hints)))) == hints
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"operation": "find"},
+        {"operation": "grow", "class": "cell"},
+        {"operation": "find", "class": 3},
+        {"operation": "find", "class": "cell", "place": "top left"},
+        {"operation": "find", "class": "cell", "place": [["top", "left"]]},
+        {"operation": "replace", "class": "cell"},
+        {"operation": "replace", "class": "cell", "instead_of": "cell"},
+        {"operation": "find", "class": "cell", "instead_of": "dust"},
+        {"operation": [], "class": "cell"},
+    ],
+)
+def test_texts_of_another_layout_are_refused(entry):
+    with pytest.raises(InputError, match="text 1"):
+        hints_from_json({"texts": [entry]})
+
+
+@pytest.mark.parametrize(("shape", "cells"), [((7, 6), 6), ((2, 2), 1), ((9, 9), 9)])
+def test_a_place_is_a_third_along_each_axis(shape, cells):
+    mask = TextHint("find", "cell", ((0, 0),)).mask(shape)
+    assert mask[0, 0]
+    assert mask.sum() == cells
+    assert TextHint("find", "cell").mask(shape).all()
