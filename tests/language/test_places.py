@@ -96,6 +96,8 @@ def test_a_letter_that_is_no_side_is_refused():
         View.upright(2, ("X", "L"))
     with pytest.raises(InputError, match="P, A: two axes cannot"):
         View.upright(2, ("P", "A"))
+    with pytest.raises(InputError, match="one letter for each of the 2 axes"):
+        View.upright(2, ("P", "L", "S"))
 
 
 @pytest.mark.parametrize(

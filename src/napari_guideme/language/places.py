@@ -97,7 +97,8 @@ class View:
     Raises
     ------
     InputError
-        If a letter is another one, or two axes lead along the same line.
+        If a letter is another one, two axes lead along the same line, or
+        there is not one letter for each axis.
     """
 
     down_world: tuple[float, ...] = (1.0, 0.0)
@@ -108,6 +109,11 @@ class View:
         if unknown := [letter for letter in self.letters if letter and letter not in _LETTERS]:
             raise InputError(
                 f"{unknown[0]!r} is no side of a patient; choose {', '.join(_LETTERS)}"
+            )
+        if self.letters and len(self.letters) != len(self.down_world):
+            raise InputError(
+                f"{', '.join(self.letters)}: give one letter for each of the "
+                f"{len(self.down_world)} axes"
             )
         along = [_LETTERS[letter][0] for letter in self.letters if letter]
         if len(set(along)) < len(along):
