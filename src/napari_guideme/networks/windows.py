@@ -1,7 +1,7 @@
 """Windows of Hounsfield units by the names that radiologists use.
 
-Centre and width are the usual ones of CT workstations, as listed by Radiopaedia
-("Windowing (CT)", Murphy A., Baxter G. et al., doi:10.53347/rID-52108).
+Centre and width are the usual ones of CT workstations, as listed in Radiopaedia's
+article "Windowing (CT)", radiopaedia.org/articles/windowing-ct.
 """
 
 from __future__ import annotations
