@@ -118,7 +118,11 @@ def test_the_metadata_of_labels_are_valid(tmp_path, version):
 
 
 def chunk_files(path):
-    return {f: f.stat().st_mtime_ns for f in (path / "0").rglob("*") if f.name.isdecimal() and f.is_file()}
+    return {
+        f: f.stat().st_mtime_ns
+        for f in (path / "0").rglob("*")
+        if f.name.isdecimal() and f.is_file()
+    }
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

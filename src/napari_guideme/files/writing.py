@@ -31,6 +31,8 @@ def check_labels_writable(path: Path, like: Picture | None = None) -> None:
         The image they belong to, once it is known.
     """
     name = path.name.lower()
+    if like is not None and path.resolve() in {f.resolve() for f in like.kept.get("sources", ())}:
+        raise InputError("the output is a slice of the image; choose another name")
     if is_store(path):
         check_store(path)
         return
