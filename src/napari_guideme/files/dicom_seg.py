@@ -61,6 +61,7 @@ def write_dicom_seg(
             software_versions=version("napari-guideme"),
             device_serial_number="0",
             content_label="LABELS",
+            omit_empty_frames=bool(numbered.any()),
         )
     except Exception as error:
         # What the library says may hold what is written in the images.
