@@ -103,7 +103,7 @@ def test_several_series_are_numbered(tmp_path, series, values):
     with pytest.raises(InputError) as raised:
         open_image(series)
     assert str(raised.value) == (
-        "series: it holds 2 series; choose one with --series N: "
+        "the DICOM series: it holds 2 series; choose one with --series N: "
         "1 (CT, 6 slices of 5 x 4), 2 (MR, 2 slices of 3 x 4)"
     )
     assert open_image(series, series="2").pixels.shape == (2, 3, 4)

@@ -111,10 +111,14 @@ def test_the_metadata_of_labels_are_valid(tmp_path, version):
         assert names == ["z", "y", "x"]
     image = told["multiscales"][0]
     assert image["axes"] == AXES[2:]
-    scale, translation = image["datasets"][0]["coordinateTransformations"]
+    finest, coarse = image["datasets"]
+    scale, translation = finest["coordinateTransformations"]
     assert scale == {"type": "scale", "scale": [2.0, 0.5, 0.25]}
     assert translation == {"type": "translation", "translation": [10.0, 20.0, 30.0]}
+    assert coarse["coordinateTransformations"][0]["scale"] == [4.0, 1.0, 0.5]
     assert told["image-label"]["source"] == {"image": "../../"}
+    levels = zarr.open_group(folder, mode="r")
+    np.testing.assert_array_equal(levels["1"][:], pixels[0][..., 1::2])
 
 
 def chunk_files(path):

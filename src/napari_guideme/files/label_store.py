@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.files.label_levels import add_levels
 from napari_guideme.files.ome_zarr import OWN, ZARR, is_zarr, library
 from napari_guideme.files.picture import Picture
 from napari_guideme.files.whole import output_errors, write_whole
@@ -161,7 +162,7 @@ class LabelStore:
         if next(self.missing(), None) is not None:
             raise ValueError("there are chunks missing")
         if not self.finished:
-            _describe(self._group)
+            _describe(self._group, _image_around(self.path))
             self.__dict__.pop("_own", None)
         _list_inside(self.path)
 
@@ -223,7 +224,7 @@ def write_store(path: Path, labels: NDArray[np.integer], like: Picture) -> None:
         _create(new, path, like, "", fitting, None)
         store = LabelStore(new)
         store.write(tuple(slice(0, n) for n in labels.shape), labels)
-        _describe(store._group)
+        _describe(store._group, _image_around(path))
         if path.exists():
             path.rename(old)
 
@@ -277,7 +278,6 @@ def _create(
         "axes": list(axes),
         "private": like.private,
         "finished": False,
-        "inside": _image_around(path) is not None,
     }
     if like.geometry is not None:
         own["affine"] = like.geometry.affine.tolist()
@@ -305,26 +305,24 @@ def _usual_chunks(like: Picture) -> tuple[int, ...]:
     return (*(1,) * (len(shape) - 2), *(min(n, _SIDE) for n in shape[-2:]))
 
 
-def _describe(group: Any) -> None:
+def _describe(group: Any, image_around: Path | None) -> None:
     """Say by OME's rules what the labels are: from now on they are an image."""
     own = group.attrs[OWN]
     zarr_format = group.metadata.zarr_format
     version = _VERSIONS[zarr_format]
     scale, origin = _placed(own)
-    image = {
-        "name": "labels",
-        "axes": [_axis(name, own.get("unit", "")) for name in own["axes"]],
-        "datasets": [
-            {
-                "path": "0",
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": scale},
-                    {"type": "translation", "translation": origin},
-                ],
-            }
-        ],
-    }
-    label: dict[str, Any] = {"source": {"image": "../../"}} if own["inside"] else {}
+    placed = [
+        {"type": "scale", "scale": scale},
+        {"type": "translation", "translation": origin},
+    ]
+    datasets = [{"path": "0", "coordinateTransformations": placed}]
+    label: dict[str, Any] = {}
+    if image_around is not None:
+        around = library().open_group(str(image_around), mode="r")
+        datasets = add_levels(group, around, own["axes"])
+        label = {"source": {"image": "../../"}}
+    axes = [_axis(name, own.get("unit", "")) for name in own["axes"]]
+    image = {"name": "labels", "axes": axes, "datasets": datasets}
     own = {**own, "finished": True}
     if zarr_format == 2:
         label, image = {"version": version, **label}, {"version": version, **image}

@@ -74,6 +74,11 @@ def ome_metadata(group: Any) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
+def named_axes(told: Sequence[Any] | None, ndim: int) -> tuple[str, ...]:
+    """Names of the axes of an image as we call them."""
+    return _axes(told, ndim)[0]
+
+
 def _group(zarr: Any, path: Path) -> Any:
     try:
         found = zarr.open(str(path), mode="r")

@@ -56,17 +56,20 @@ def open_image(path: Path, *, series: str | None = None) -> Picture:
         the format needs is not installed.
     """
     read = _reader(path, series)
+    # Folders and files of DICOM are often called as the patient is.
+    dicom = path.name.lower().endswith(DICOM) or (path.is_dir() and not is_zarr(path))
+    name = "the DICOM series" if dicom else path.name
     try:
         # What libraries warn of may hold what is written in the file, such as a name.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return read(path)
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+        raise InputError(f"{name}: {error}") from None
     except Exception as error:
         # Decoders raise whatever a broken file makes them stumble over.
-        told = first_line(error).replace(str(path), path.name)
-        raise InputError(f"{path.name} is not a readable image: {told}") from error
+        told = first_line(error).replace(str(path), name)
+        raise InputError(f"{name} is not a readable image: {told}") from error
 
 
 def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
