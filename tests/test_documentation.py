@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from napari_guideme.files import open_image
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.windows import WINDOWS
 
 PAGE = Path(__file__).parents[1] / "docs" / "networks.md"
 CARDS = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -28,3 +30,28 @@ def test_all_entries_of_a_card_are_shown():
     assert prepared == set(Preparation.__dataclass_fields__)
     clicked = {key for card in cards for key in card.get("interaction", {})}
     assert clicked == set(InteractionMaps.__dataclass_fields__)
+
+
+FORMATS = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+
+
+def test_windows_that_are_shown_are_there():
+    rows = re.findall(r"^\| ([a-z, -]+) \| (−?\d+) \| (\d+) \|$", FORMATS, re.MULTILINE)
+    shown = {
+        name: (int(centre.replace("−", "-")), int(width))
+        for names, centre, width in rows
+        for name in names.split(", ")
+    }
+    assert shown == WINDOWS
+
+
+def test_the_long_run_that_is_shown_works(tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+    from tests.files.test_ome_zarr import write_image
+
+    pixels = write_image(tmp_path / "large.zarr", (6, 8, 10))
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", FORMATS, re.DOTALL)
+    exec(code, {})
+    read = open_image(tmp_path / "labels.zarr")
+    assert (read.pixels.compute() == (pixels > 100)).all()

@@ -17,8 +17,10 @@ from tqdm import tqdm
 from napari_guideme import cli_options as options_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
-    TIFF,
+    Picture,
+    check_labels_writable,
     check_writable,
+    open_image,
     read_hints,
     read_image,
     write_json,
@@ -26,7 +28,7 @@ from napari_guideme.files import (
 )
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
-from napari_guideme.networks.card import read_card
+from napari_guideme.networks.card import NetworkCard, read_card
 from napari_guideme.networks.catalogue import catalogue, open_network
 
 if TYPE_CHECKING:
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
     from napari_guideme.session import GuideSession
 
 Command = Callable[[argparse.Namespace], int]
-
-LABEL_FILES = (*TIFF, ".png")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,27 +79,27 @@ def models(_: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
-    check_writable(options.output, LABEL_FILES)
-    session = _session(options)
+    picture = _picture(options)
+    session = _session(options, picture)
     if session.network.interaction is not None:
         raise InputError(
             f"{session.network.name} finds nothing without clicks: "
             "give some with napari-guideme refine --hints HINTS.json"
         )
-    write_labels(options.output, _labels(session, options.instances))
+    _write(options, picture, session)
     print(_shares(session.labels(), session.network.classes))
     return 0
 
 
 def refine(options: argparse.Namespace) -> int:
     """Refine a network's labels by a file of hints, by words, or by both."""
-    check_writable(options.output, LABEL_FILES)
     if options.json:
         check_writable(options.json, (".json",))
     if not options.hints and not options.say:
         raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
     hints = read_hints(options.hints) if options.hints else ()
-    session = _session(options)
+    picture = _picture(options)
+    session = _session(options, picture)
     if options.mask:
         _begin_with(session, options.mask, options.label)
     said = _say(session, options.say, options.vectors)
@@ -109,11 +109,12 @@ def refine(options: argparse.Namespace) -> int:
             bar.total = step.total
             bar.update(step.index - bar.n)
     report = session.report()
-    write_labels(options.output, _labels(session, options.instances))
+    _write(options, picture, session)
     if options.json:
         told = {
             "network": options.network,
-            "image": str(options.image),
+            # The path of a patient's images may hold a name.
+            "image": picture.kind if picture.private else str(options.image),
             "method": session.method,
             "said": said,
         }
@@ -224,7 +225,9 @@ def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
     return Talk(options.operation, telling, guide)
 
 
-def _telling(options: argparse.Namespace, network: FrozenNetwork) -> dict[str, Any]:
+def _telling(
+    options: argparse.Namespace, network: FrozenNetwork, picture: Picture
+) -> dict[str, Any]:
     """Return how words are followed, by a command that takes any."""
     if not getattr(options, "say", None):
         return {}
@@ -232,7 +235,9 @@ def _telling(options: argparse.Namespace, network: FrozenNetwork) -> dict[str, A
 
     guide = _text_guide(options, network)
     telling = options.telling or ("text-guide" if guide else DEFAULT_TELLING)
-    view = View.upright(network.preparation.ndim, options.patient or ())
+    axes = network.preparation.ndim
+    known = picture.geometry.letters[-axes:] if picture.geometry else ()
+    view = View.upright(axes, options.patient or known)
     return {"telling": telling, "text_guide": guide, "view": view}
 
 
@@ -266,9 +271,22 @@ def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
-def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
-    """Open image and network; torch is only loaded here, after cheap checks."""
-    pixels, channel_axis = read_image(options.image)
+def _picture(options: argparse.Namespace) -> Picture:
+    """Open the image, once it is known that its labels have somewhere to go."""
+    if options.output.resolve() == options.image.resolve():
+        raise InputError("the output is the image itself; choose another name")
+    check_labels_writable(options.output)
+    picture = open_image(options.image, series=options.series)
+    if options.channel_axis is not None:
+        picture = picture.with_channels(options.channel_axis)
+    picture = picture.volume(options.volume)
+    check_labels_writable(options.output, picture)
+    return picture
+
+
+def _session(options: argparse.Namespace, picture: Picture) -> GuideSession | ObjectSession:
+    """Open a session; torch is only loaded here, after cheap checks."""
+    pixels, channel_axis = np.asarray(picture.pixels), picture.channel_axis
     if options.channel_axis is not None:
         channel_axis = options.channel_axis
     from napari_guideme.object_session import ObjectSession
@@ -281,7 +299,7 @@ def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
         "channels": options.channels,
     }
     if network.interaction is None:
-        told.update(_telling(options, network))
+        told.update(_telling(options, network, picture))
     zoom, spacing = getattr(options, "zoom", None), getattr(options, "spacing", None)
     if network.interaction is None:
         if spacing is not None:
@@ -289,7 +307,17 @@ def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
         return GuideSession(pixels, network, zoom=zoom, **told)
     if zoom is not None:
         raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
+    if spacing is None and picture.geometry is not None:
+        spacing = picture.geometry.spacing[-network.preparation.ndim :]
     return ObjectSession(pixels, network, spacing=spacing, **told)
+
+
+def _write(
+    options: argparse.Namespace, picture: Picture, session: GuideSession | ObjectSession
+) -> None:
+    """Write the labels on the image's grid; segments are called as classes are."""
+    names = () if options.instances else session.network.classes
+    write_labels(options.output, _labels(session, options.instances), picture, names)
 
 
 def _begin_with(session: GuideSession | ObjectSession, path: Path, label: int | None) -> None:
@@ -323,6 +351,9 @@ def _default_method(network: FrozenNetwork) -> str:
 
 def _network(options: argparse.Namespace) -> FrozenNetwork:
     card = read_card(options.card) if options.card else None
+    if (limits := getattr(options, "window", None)) is not None:
+        window = {"value_range": "limits", "limits": limits}
+        card = NetworkCard(preparation=window).completed(card or NetworkCard())
     return open_network(options.network, options.device, card)
 
 

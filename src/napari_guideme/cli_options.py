@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from napari_guideme.errors import InputError
+from napari_guideme.files import LABEL_FILES
 from napari_guideme.guidance import (
     DEFAULT_METHOD,
     DEFAULT_OBJECT_METHOD,
@@ -15,6 +17,7 @@ from napari_guideme.guidance import (
 )
 from napari_guideme.language import TELLING_NAMES
 from napari_guideme.networks.catalogue import DEFAULT_NETWORK
+from napari_guideme.networks.windows import WINDOWS, window_limits
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,11 +37,34 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """Image and network, and where the labels go."""
-    parser.add_argument("image", type=Path, metavar="IMAGE")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, TIFF or PNG")
+    parser.add_argument(
+        "image",
+        type=Path,
+        metavar="IMAGE",
+        help="TIFF, PNG, JPEG, BMP, NIfTI, NRRD, a DICOM file or folder, OME-Zarr",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="labels, by the ending: " + ", ".join(LABEL_FILES),
+    )
     parser.add_argument("--instances", action="store_true", help="write one id per object")
     parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
     parser.add_argument("--channels", type=_channels, help="channels to feed, such as 0,2,1")
+    parser.add_argument(
+        "--volume", type=_count, metavar="N", help="which of several volumes (time points), from 0"
+    )
+    parser.add_argument(
+        "--series", metavar="N|UID", help="which series of a DICOM folder, from 1, or its UID"
+    )
+    parser.add_argument(
+        "--window",
+        type=_window,
+        metavar="NAME|CENTRE,WIDTH",
+        help=f"which values to feed: {', '.join(WINDOWS)} (Hounsfield units), or two numbers",
+    )
     add_network(parser)
 
 
@@ -119,7 +145,7 @@ def _add_patient(parser: argparse.ArgumentParser) -> None:
         type=_letters,
         metavar="X,Y",
         help="to which side of the patient rows and columns lead, such as P,L: "
-        "letters of R, L, A, P, S, I",
+        "letters of R, L, A, P, S, I; default: what the image's file tells",
     )
 
 
@@ -235,6 +261,13 @@ def _letters(text: str) -> tuple[str, ...]:
     if len(letters) not in (2, 3) or not set(letters) <= set("RLAPSI"):
         raise argparse.ArgumentTypeError(f"{text!r} is not letters such as P,L")
     return letters
+
+
+def _window(text: str) -> tuple[float, float]:
+    try:
+        return window_limits(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _numbers(text: str) -> list[float]:

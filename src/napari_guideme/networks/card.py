@@ -18,6 +18,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.files import write_text
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.windows import without_window
 
 Output = Literal["logits", "probabilities"]
 
@@ -48,7 +49,8 @@ class NetworkCard:
     architecture
         For files that hold nothing but weights: ``name`` and the arguments.
     preparation
-        Entries of a :class:`~napari_guideme.networks.preparation.Preparation`.
+        Entries of a :class:`~napari_guideme.networks.preparation.Preparation`. In a
+        file, ``window`` may stand for its limits.
     interaction
         Entries of an :class:`~napari_guideme.networks.interaction.InteractionMaps`,
         if the network was trained to take clicks. Its classes then are the
@@ -98,7 +100,9 @@ class NetworkCard:
         for key, value in entries.items():
             if not _fits(key, value):
                 raise InputError(f"{key} = {value!r} is not {_KINDS.get(key, _TEXT)[1]}")
-        return cls(**{**entries, "classes": tuple(entries.get("classes", ()))})
+        prepared = without_window(entries.get("preparation", {}))
+        classes = tuple(entries.get("classes", ()))
+        return cls(**{**entries, "classes": classes, "preparation": prepared})
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known, as :meth:`from_dict` reads it."""

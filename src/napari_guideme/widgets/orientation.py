@@ -7,17 +7,11 @@ from typing import Any
 import numpy as np
 from napari import Viewer
 from napari.layers import Image
-from numpy.typing import NDArray
 
+from napari_guideme.files.geometry import letters_of
 from napari_guideme.language.places import View
 from napari_guideme.widgets.flight import camera_of
 from napari_guideme.widgets.slices import Slice, spatial_shape
-
-#: Sides of the patient to which the axes of the NIfTI world lead, and away from which.
-_TOWARDS, _AWAY = ("R", "A", "S"), ("L", "P", "I")
-
-#: How oblique an axis may be before no side is named.
-_CLEARLY = np.cos(np.pi / 4)
 
 
 def view_of(part: Slice, viewer: Viewer) -> View:
@@ -57,7 +51,7 @@ def letters(layer: Image) -> tuple[str, ...]:
     affine = np.asarray(told["affine"])
     if "direction" in told or layer.ndim != 3 or affine.shape != (4, 4):
         return unknown
-    found = _letters_of(affine[:3, :3])
+    found = letters_of(affine[:3, :3])
     in_file = _shape_in_file(told.get("header"), shape)
     if in_file == shape[::-1] != shape:
         return found[::-1]
@@ -75,18 +69,3 @@ def _shape_in_file(header: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     if not hasattr(header, "get_data_shape"):
         return shape
     return tuple(header.get_data_shape())
-
-
-def _letters_of(directions: NDArray[Any]) -> tuple[str, ...]:
-    """Letters of the columns of a matrix that leads to right, anterior, superior."""
-    lengths = np.linalg.norm(directions, axis=0)
-    if not np.isfinite(directions).all() or not lengths.all():
-        return ("",) * 3
-    cosines = directions / lengths
-    main = np.abs(cosines).argmax(0)
-    return tuple(
-        (_TOWARDS if cosines[row, axis] > 0 else _AWAY)[row]
-        if abs(cosines[row, axis]) > _CLEARLY
-        else ""
-        for axis, row in enumerate(main)
-    )

@@ -56,11 +56,11 @@ def test_a_tiff_keeps_its_type(tmp_path, dtype):
     ("name", "shape", "channel_axis"),
     [
         ("a.png", (4, 5), None),
-        ("a.png", (4, 5, 3), -1),
-        ("a.PNG", (4, 5, 4), -1),
-        ("a.bmp", (4, 5, 3), -1),
+        ("a.png", (4, 5, 3), 2),
+        ("a.PNG", (4, 5, 4), 2),
+        ("a.bmp", (4, 5, 3), 2),
         ("a.jpg", (4, 5), None),
-        ("a.jpeg", (4, 5, 3), -1),
+        ("a.jpeg", (4, 5, 3), 2),
     ],
 )
 def test_colours_come_last_in_pictures(tmp_path, name, shape, channel_axis):

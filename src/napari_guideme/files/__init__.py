@@ -1,0 +1,39 @@
+"""Images in, labels out: one clear message when it fails.
+
+Libraries that only some formats need are loaded when such a file is met.
+"""
+
+from napari_guideme.files.flat import PICTURES, TIFF, write_picture
+from napari_guideme.files.geometry import Geometry
+from napari_guideme.files.label_store import LabelStore
+from napari_guideme.files.picture import Picture
+from napari_guideme.files.reading import IMAGE_FILES, open_image, read_hints, read_image
+from napari_guideme.files.whole import (
+    check_writable,
+    first_line,
+    make_folder,
+    write_json,
+    write_text,
+)
+from napari_guideme.files.writing import LABEL_FILES, check_labels_writable, write_labels
+
+__all__ = [
+    "IMAGE_FILES",
+    "LABEL_FILES",
+    "PICTURES",
+    "TIFF",
+    "Geometry",
+    "LabelStore",
+    "Picture",
+    "check_labels_writable",
+    "check_writable",
+    "first_line",
+    "make_folder",
+    "open_image",
+    "read_hints",
+    "read_image",
+    "write_json",
+    "write_labels",
+    "write_picture",
+    "write_text",
+]

@@ -1,0 +1,62 @@
+"""TIFF, PNG, JPEG and BMP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from imageio import v3 as imageio
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.files.picture import Picture, plain_axes
+from napari_guideme.files.whole import write_whole
+
+TIFF = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+def read_tiff(path: Path) -> Picture:
+    """Read the first series of a TIFF, which names its axes."""
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        letters = series.axes
+        channel_axis = next((letters.index(letter) for letter in "SC" if letter in letters), None)
+        pixels = series.asarray()
+        axes = list(plain_axes(pixels.ndim, channel_axis))
+        if "T" in letters and "Z" in letters:
+            axes[letters.index("T")] = "t"
+        return Picture(pixels, tuple(axes))
+
+
+def read_picture(path: Path) -> Picture:
+    """Read PNG, JPEG or BMP, whose colours come last."""
+    pixels = imageio.imread(path, plugin="pillow")
+    return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
+
+
+def write_tiff(path: Path, labels: NDArray[np.integer]) -> None:
+    """Write labels as TIFF."""
+    write_whole(
+        path,
+        lambda new: tifffile.imwrite(new, labels, photometric="minisblack", compression="zlib"),
+    )
+
+
+def write_png(path: Path, labels: NDArray[np.integer]) -> None:
+    """Write labels as PNG, which holds two axes and 16 bits."""
+    largest = labels.max(initial=0)
+    if labels.ndim != 2 or largest > np.iinfo(np.uint16).max:
+        raise InputError(
+            f"{path.name}: PNG holds 2-D labels up to 65535; "
+            f"these have shape {labels.shape} and go up to {largest}, write .tif"
+        )
+    fitting = np.uint8 if largest < 256 else np.uint16
+    write_picture(path, labels.astype(fitting))
+
+
+def write_picture(path: Path, pixels: NDArray[Any]) -> None:
+    """Write a picture, whole or not at all."""
+    write_whole(path, lambda new: imageio.imwrite(new, pixels))

@@ -1,0 +1,104 @@
+"""Reading an image of any format, and a file of hints."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.files.dicom import DICOM, read_dicom
+from napari_guideme.files.flat import PICTURES, TIFF, read_picture, read_tiff
+from napari_guideme.files.nifti import NIFTI, read_nifti
+from napari_guideme.files.nrrd import NRRD, read_nrrd
+from napari_guideme.files.ome_zarr import is_zarr, read_ome_zarr
+from napari_guideme.files.picture import Picture
+from napari_guideme.files.whole import first_line
+from napari_guideme.hints import Hints
+from napari_guideme.hints_json import hints_from_json
+
+_READERS: dict[tuple[str, ...], Callable[[Path], Picture]] = {
+    TIFF: read_tiff,
+    PICTURES: read_picture,
+    NIFTI: read_nifti,
+    NRRD: read_nrrd,
+    DICOM: read_dicom,
+}
+
+#: Endings of files with images.
+IMAGE_FILES = tuple(suffix for suffixes in _READERS for suffix in suffixes)
+
+
+def open_image(path: Path, *, series: str | None = None) -> Picture:
+    """Open an image of any format that is known.
+
+    Parameters
+    ----------
+    path
+        A TIFF, PNG, JPEG, BMP, NIfTI, NRRD or DICOM file, a folder with a DICOM
+        series, or an OME-Zarr image.
+    series
+        Which DICOM series of the folder, by its number or its UID.
+
+    Returns
+    -------
+    What is in it. The pixels of an OME-Zarr are a lazy dask array.
+
+    Raises
+    ------
+    InputError
+        If it is missing, of another format, or broken, or a library that
+        the format needs is not installed.
+    """
+    read = _reader(path, series)
+    # Folders and files of DICOM are often called as the patient is.
+    dicom = path.name.lower().endswith(DICOM) or (path.is_dir() and not is_zarr(path))
+    name = "the DICOM series" if dicom else path.name
+    try:
+        # What libraries warn of may hold what is written in the file, such as a name.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read(path)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    except Exception as error:
+        # Decoders raise whatever a broken file makes them stumble over.
+        told = first_line(error).replace(str(path), name)
+        raise InputError(f"{name} is not a readable image: {told}") from error
+
+
+def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
+    """Read an image and say which of its axes holds channels, see :func:`open_image`."""
+    picture = open_image(path)
+    return np.asarray(picture.pixels), picture.channel_axis
+
+
+def read_hints(path: Path) -> Hints:
+    """Read ``HINTS.json``, see :func:`~napari_guideme.hints_json.hints_from_json`."""
+    try:
+        return hints_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"there is no hints file {path}") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"{path.name}: {first_line(error)}") from error
+
+
+def _reader(path: Path, series: str | None) -> Callable[[Path], Picture]:
+    if is_zarr(path):
+        return read_ome_zarr
+    if path.is_dir():
+        return lambda folder: read_dicom(folder, series)
+    if not path.is_file():
+        raise InputError(f"there is no image {path}")
+    for suffixes, read in _READERS.items():
+        if path.name.lower().endswith(suffixes):
+            return read
+    raise InputError(
+        f"{path.name}: images are read from {', '.join(IMAGE_FILES)}, a folder of DICOM files, "
+        "or an OME-Zarr image"
+    )

@@ -1,0 +1,87 @@
+"""Writing whole or not at all, and saying in one line what went wrong."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from napari_guideme.errors import InputError
+
+
+def write_json(path: Path, entries: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all."""
+    write_text(path, json.dumps(entries, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    write_whole(path, lambda new: new.write_text(text, encoding="utf-8"))
+
+
+def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise `InputError` before a long computation whose result has nowhere to go."""
+    if not path.name.lower().endswith(suffixes):
+        raise InputError(f"{path.name}: the output must end in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file to write")
+    with output_errors(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for output, if it is not there."""
+    with output_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+
+
+def write_whole(path: Path, save: Callable[[Path], Any]) -> None:
+    """Save beside the target, a file or a new folder, and move into place."""
+    new = path.with_name(f".{os.getpid()}-{path.name}")
+    with output_errors(path):
+        try:
+            save(new)
+            new.replace(path)
+        finally:
+            if new.is_dir():
+                shutil.rmtree(new)
+            new.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what a disk or a folder refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def optional(module: str, extra: str, needed_for: str) -> Any:
+    """Import a library that only some files need.
+
+    Raises
+    ------
+    InputError
+        If it is not installed; names the extra that brings it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InputError(
+            f"{needed_for} need {module.partition('.')[0]}; "
+            f'install it by: pip install "napari-guideme[{extra}]"'
+        ) from None
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]
