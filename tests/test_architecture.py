@@ -48,6 +48,9 @@ BELOW = {
         "outlines",
     },
 }
+BELOW["planes"] = {"errors", "guidance", "networks"}
+BELOW["volumes"] = {*BELOW} - {"object_session", "outlines"}
+BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_guideme.guidance.plane import Plane
 from napari_guideme.networks.preparation import Placement, Preparation
 
 
@@ -35,13 +36,13 @@ class Features:
         preparation: Preparation,
         placement: Placement,
     ) -> None:
-        self._activations = list(activations.values())
+        self._activations = dict(activations)
         self._preparation = preparation
         self._placement = placement
 
     @cached_property
     def _levels(self) -> list[Tensor]:
-        return [_standardised(activation) for activation in self._activations]
+        return [_standardised(activation) for activation in self._activations.values()]
 
     def at(self, positions: Tensor) -> list[Tensor]:
         """Features of image pixels (n, ndim), for each level (n, C)."""
@@ -56,6 +57,19 @@ class Features:
             F.grid_sample(level, grid, align_corners=False, padding_mode="border").flatten(2)[0].T
             for level in self._levels
         ]
+
+    def plane(self, plane: Plane) -> Features:
+        """Features of one slice of a volume."""
+        cut = {name: plane.of_network(activation) for name, activation in self._activations.items()}
+        return Features(cut, plane.preparation(self._preparation), plane.placement)
+
+    @property
+    def spread(self) -> tuple[Tensor, ...]:
+        """Mean and standard deviation of each channel, (2, C) for each level."""
+        return tuple(
+            torch.stack([flat.mean(1), flat.std(1, correction=0)])
+            for flat in (activation[0].flatten(1) for activation in self._activations.values())
+        )
 
     def between(self, hinted: list[Tensor]) -> Tensor:
         """Similarity of hinted pixels to each other, (n, n)."""

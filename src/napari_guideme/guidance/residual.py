@@ -9,6 +9,7 @@ other, and a weight never falls, so that a new hint takes nothing back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -187,21 +188,44 @@ def extended(
     return solved, spread(moved, features, _difference(solved, grown), kernel)
 
 
-def spread(logits: Tensor, features: Features, support: Support, kernel: Kernel) -> Tensor:
-    """Add the field of a support to logits (K, *spatial)."""
+def spread(
+    logits: Tensor,
+    features: Features,
+    support: Support,
+    kernel: Kernel,
+    hinted: Sequence[Tensor] | None = None,
+    beyond: Tensor | None = None,
+) -> Tensor:
+    """Add the field of a support to logits (K, *spatial).
+
+    Parameters
+    ----------
+    logits, features
+        Of the same image.
+    support, kernel
+        What is spread, and how far.
+    hinted
+        Features of the hinted pixels, for each level (n, C), if they lie in another image.
+    beyond
+        How far they lie from that image, (n,), in pixels: along the axis of a volume.
+    """
     moved = logits.clone()
     active = torch.nonzero(support.weights)[:, 0]
     for start in range(0, len(active), _CHUNK):
         part = active[start : start + _CHUNK]
         places = support.positions[part]
-        similarity = features.maps(features.at(places))
+        own = features.at(places) if hinted is None else [level[part] for level in hinted]
+        similarity = features.maps(own)
         distance = _squared_distances(places, logits.shape[1:])
+        if beyond is not None:
+            distance = distance + beyond[part].square().view(-1, *[1] * (logits.ndim - 1))
         reach = support.reaches[part].view(-1, *[1] * (logits.ndim - 1))
         field = kernel(similarity, distance, reach)
         share = torch.zeros(len(part), len(logits), device=logits.device)
         share.scatter_(1, support.classes[part, None], support.weights[part, None])
         moved += torch.einsum("nk,n...->k...", share, field)
-    moved[(support.classes, *support.positions.T)] += support.pins
+    if hinted is None:
+        moved[(support.classes, *support.positions.T)] += support.pins
     return moved
 
 

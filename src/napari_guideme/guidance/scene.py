@@ -16,10 +16,12 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.plane import Plane
 from napari_guideme.guidance.zoom import Window
 from napari_guideme.networks.frozen import FrozenNetwork, Head
 from napari_guideme.networks.interaction import distances
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.tiles import LARGEST, observe_tiled
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Scene:
         )
         self._x = x.to(network.device)
         self._field: Tensor | None = None
+        self._plane: Plane | None = None
         if network.interaction:
             self._x = self._with_maps([[], []], None, None)
 
@@ -171,10 +174,28 @@ class Scene:
         other._x = self._x + strength * self._x.std() * clouds
         return other
 
+    def plane(self, axis: int, index: int) -> Scene:
+        """One slice of a volume: its logits and features are those of the plane alone."""
+        other = copy.copy(self)
+        other._plane = Plane.at(axis, index, self.placement)
+        if "_observed" in self.__dict__:
+            other.__dict__["_observed"] = other._sliced(self._observed)
+        return other
+
+    def forget(self) -> None:
+        """Give back the memory of what was computed; it is computed anew when it is asked for."""
+        for computed in ("head", "_observed"):
+            self.__dict__.pop(computed, None)
+
+    @property
+    def spread(self) -> tuple[Tensor, ...]:
+        """Mean and standard deviation of each channel of the features, (2, C) for each level."""
+        return self._observed.features.spread
+
     @property
     def shape(self) -> tuple[int, ...]:
-        """Spatial shape of the image."""
-        return self.placement.image_shape
+        """Spatial shape of the image, or of the slice."""
+        return (self._plane or self).placement.image_shape
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -215,12 +236,27 @@ class Scene:
 
     def _observe(self, cut: str | None = None) -> _Observed:
         network = self.network
-        logits, activations, head = network.observe_cut(self._x, network.feature_points, cut)
+        if cut is None and self._x[0, 0].numel() > LARGEST:
+            logits, activations = observe_tiled(network, self._x, network.feature_points, LARGEST)
+            head = None
+        else:
+            logits, activations, head = network.observe_cut(self._x, network.feature_points, cut)
         features = Features(activations, network.preparation, self.placement)
-        return _Observed(self._restored(logits), features, head)
+        whole = network.preparation.restore(logits, self.placement)[0]
+        return self._sliced(_Observed(whole, features, head))
+
+    def _sliced(self, observed: _Observed) -> _Observed:
+        """What was observed of the whole, cut at the slice if this is one."""
+        plane = self._plane
+        if plane is None:
+            return observed
+        return _Observed(
+            plane.of_image(observed.logits), observed.features.plane(plane), observed.head
+        )
 
     def _restored(self, logits: Tensor) -> Tensor:
-        return self.network.preparation.restore(logits, self.placement)[0]
+        whole = self.network.preparation.restore(logits, self.placement)[0]
+        return whole if self._plane is None else self._plane.of_image(whole)
 
 
 def at_pixels(maps: Tensor, positions: Tensor) -> Tensor:

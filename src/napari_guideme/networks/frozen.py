@@ -28,6 +28,9 @@ from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import Runner, trace
 
+#: Length of what the halo is measured on.
+_LONGEST = 512
+
 
 @dataclass(frozen=True)
 class Head:
@@ -201,6 +204,29 @@ class FrozenNetwork:
                 "first convolution; rgb-brs moves its input"
             )
         return found
+
+    @cached_property
+    def halo(self) -> int:
+        """How many pixels around a pixel its logits depend on, as measured once on noise.
+
+        A network that sees all of its input, as some normalisations do, gets half of what
+        was measured on.
+        """
+        multiple = max(self.preparation.multiple, 8)
+        length = -(-_LONGEST // multiple) * multiple + self.preparation.offset
+        short = 2 * multiple + self.preparation.offset
+        channels = self._example.shape[1]
+        x = _noise(1, channels, length, *(short,) * (self.preparation.ndim - 1)).to(self.device)
+        if self.preparation.size:
+            return max(self.preparation.size)
+        head = self.head(x, "input")
+        activation = head.activation.clone().requires_grad_()
+        logits = self.tail(head, activation)
+        middle = logits.shape[2] // 2
+        seen = torch.autograd.grad(logits[:, :, middle].sum(), activation)[0]
+        along = seen.abs().sum([axis for axis in range(seen.ndim) if axis != 2]).nonzero()
+        centre = (middle + 0.5) * length / logits.shape[2]
+        return int(max(centre - float(along.min()), float(along.max()) + 1 - centre)) + 1
 
     def depth_point(self, depth: Literal["a", "b", "c"]) -> GuidePoint:
         """Guide point at one of the three depths of f-BRS.

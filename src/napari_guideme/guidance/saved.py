@@ -1,0 +1,229 @@
+"""Saved guidance: a correction as a file of a few kilobytes, for other slices and images.
+
+A ``.guidance.safetensors`` file holds the support of the residual (features of the hinted
+pixels, their places and weights), the values of the guiding variable, the hints themselves
+and how the features were spread where they were clicked. It holds no pixel and no name of
+the image. Nothing in it is executed when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_guideme.errors import InputError
+from napari_guideme.files import check_writable, first_line
+from napari_guideme.files.whole import write_whole
+from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.residual import Support
+from napari_guideme.hints import Hints
+from napari_guideme.hints_json import hints_from_json, hints_to_json
+from napari_guideme.networks.frozen import FrozenNetwork
+
+SUFFIX = ".guidance.safetensors"
+_FORMAT = "napari-guideme guidance 1"
+_SUPPORT = ("positions", "classes", "reaches", "weights")
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What was found for one slice or image.
+
+    Attributes
+    ----------
+    index
+        Number of the slice; 0 of a single image.
+    anchors
+        The support.
+    hints
+        What it follows.
+    values
+        Of the variable of the method, ``None`` if it has none.
+    """
+
+    index: int
+    anchors: Anchors
+    hints: Hints
+    values: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SavedGuidance:
+    """Corrections of a frozen network, apart from the images they were made for.
+
+    Attributes
+    ----------
+    network, fingerprint
+        Name and SHA-256 of the network, see `FrozenNetwork.fingerprint`.
+    classes
+        Of the network.
+    guide_point, feature_points
+        Where values act, and where features were read.
+    preparation
+        What the network expects, see `Preparation.to_dict`.
+    method
+        Name of the method that found it.
+    corrected
+        One entry for each slice that was corrected, by rising number.
+    shape
+        Rows and columns of a slice.
+    thickness
+        Distance between slices in pixels of the plane; 0 for a single image.
+    spreads
+        Mean and standard deviation of each channel where it was clicked, (2, C) for
+        each level.
+    """
+
+    network: str
+    fingerprint: str
+    classes: tuple[str, ...]
+    guide_point: str
+    feature_points: tuple[str, ...]
+    preparation: Mapping[str, Any]
+    method: str
+    corrected: tuple[Corrected, ...]
+    shape: tuple[int, ...]
+    thickness: float
+    spreads: tuple[Tensor, ...]
+
+    @property
+    def indices(self) -> list[int]:
+        """Numbers of the slices that were corrected."""
+        return [entry.index for entry in self.corrected]
+
+    def check(self, network: FrozenNetwork) -> None:
+        """Raise `InputError` if it was made for another network."""
+        if self.fingerprint != network.fingerprint:
+            raise InputError(
+                f"the guidance was made for {self.network} ({self.fingerprint[:8]}), "
+                f"not for {network.name} ({network.fingerprint[:8]})"
+            )
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all.
+
+        Raises
+        ------
+        InputError
+            If the name does not end in ``.guidance.safetensors`` or cannot be written.
+        """
+        check_name(path)
+        tensors = {f"spread.{i}": spread for i, spread in enumerate(self.spreads)}
+        for number, entry in enumerate(self.corrected):
+            tensors.update({f"{number}.{k}": v for k, v in _tensors(entry).items()})
+        told = {
+            "format": _FORMAT,
+            "network": self.network,
+            "fingerprint": self.fingerprint,
+            "classes": self.classes,
+            "guide_point": self.guide_point,
+            "feature_points": self.feature_points,
+            "preparation": self.preparation,
+            "method": self.method,
+            "shape": self.shape,
+            "thickness": self.thickness,
+            "corrected": [
+                {"index": entry.index, "hints": hints_to_json(entry.hints)}
+                for entry in self.corrected
+            ],
+        }
+        whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        write_whole(path, lambda new: save_file(whole, new, {"guidance": json.dumps(told)}))
+
+    @classmethod
+    def read(cls, path: Path) -> SavedGuidance:
+        """Read a file.
+
+        Raises
+        ------
+        InputError
+            If it is missing, broken, or no guidance.
+        """
+        if not path.is_file():
+            raise InputError(f"there is no guidance {path}")
+        try:
+            with safe_open(path, "pt") as file:
+                told = json.loads((file.metadata() or {})["guidance"])
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if told["format"] != _FORMAT:
+                raise InputError(f"{path.name}: {told['format']} is not {_FORMAT}")
+            return _read(told, tensors)
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path.name} is no saved guidance: {first_line(error)}") from error
+
+    def to(self, device: torch.device) -> SavedGuidance:
+        """Return it with what acts on a device."""
+        moved = [
+            replace(
+                entry,
+                anchors=entry.anchors.to(device),
+                values=None if entry.values is None else entry.values.to(device),
+            )
+            for entry in self.corrected
+        ]
+        return replace(self, corrected=tuple(moved))
+
+
+def check_name(path: Path) -> None:
+    """Raise `InputError` before a long computation if guidance cannot be saved there."""
+    if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
+        raise InputError(f"{path.name}: the name of a guidance must end in {SUFFIX}")
+    check_writable(path, (".safetensors",))
+
+
+def _tensors(entry: Corrected) -> dict[str, Tensor]:
+    support = entry.anchors.support
+    tensors = {name: getattr(support, name) for name in _SUPPORT}
+    tensors["origins"] = entry.anchors.origins
+    tensors.update({f"level.{i}": level for i, level in enumerate(entry.anchors.levels)})
+    return tensors if entry.values is None else {**tensors, "values": entry.values}
+
+
+def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidance:
+    levels = len(told["feature_points"])
+    corrected = []
+    for number, entry in enumerate(told["corrected"]):
+        of = {name: tensors[f"{number}.{name}"] for name in _SUPPORT}
+        support = Support(**of, pins=torch.zeros_like(of["weights"]))
+        empty = not len(support)
+        features = () if empty else tuple(tensors[f"{number}.level.{i}"] for i in range(levels))
+        _check_sizes(support, features, told)
+        anchors = Anchors(features, support, tensors[f"{number}.origins"])
+        hints = hints_from_json(entry["hints"])
+        values = tensors.get(f"{number}.values")
+        corrected.append(Corrected(int(entry["index"]), anchors, hints, values))
+    return SavedGuidance(
+        network=str(told["network"]),
+        fingerprint=str(told["fingerprint"]),
+        classes=tuple(told["classes"]),
+        guide_point=str(told["guide_point"]),
+        feature_points=tuple(told["feature_points"]),
+        preparation=dict(told["preparation"]),
+        method=str(told["method"]),
+        corrected=tuple(corrected),
+        shape=tuple(map(int, told["shape"])),
+        thickness=float(told["thickness"]),
+        spreads=tuple(tensors[f"spread.{i}"] for i in range(levels)),
+    )
+
+
+def _check_sizes(support: Support, features: tuple[Tensor, ...], told: Mapping[str, Any]) -> None:
+    """A file that was tampered with is refused before it acts."""
+    n = len(support)
+    sizes = {len(getattr(support, name)) for name in _SUPPORT} | {len(f) for f in features}
+    shape = torch.tensor(told["shape"])
+    if sizes - {n} or support.positions.shape != (n, len(shape)):
+        raise ValueError("its parts differ in length")
+    finite = all(t.isfinite().all() for t in (support.reaches, support.weights, *features))
+    within = (support.positions >= 0).all() and (support.positions < shape).all()
+    known = (support.classes >= 0).all() and (support.classes < len(told["classes"])).all()
+    if not (finite and within and known):
+        raise ValueError("its places, classes or weights are impossible")

@@ -1,0 +1,160 @@
+"""A volume as a frozen network sees it, slice by slice, a few slices in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.networks.frozen import FrozenNetwork
+
+#: Slices whose activations are kept.
+KEPT = 4
+
+#: Slices that a network of three axes runs at once, besides its halo.
+SLAB = 16
+
+
+class Planes:
+    """The slices of a volume along one axis.
+
+    A network of two axes runs on each slice alone, as on an image of its own. One of
+    three axes runs on slabs with a halo, values scaled as in the whole volume. Slices are
+    read when they are asked for.
+
+    Parameters
+    ----------
+    volume
+        numpy, dask or zarr: three spatial axes, and at most one for channels. What comes
+        before, such as time, is chosen beforehand.
+    network
+        The frozen network.
+    axis
+        Spatial axis that the slices lie along.
+    channel_axis, channels
+        See :meth:`Preparation.prepare`.
+    spacing
+        Size of a voxel along each spatial axis.
+    point
+        Guide point; the network's own by default.
+
+    Raises
+    ------
+    InputError
+        If there are not three spatial axes, the axis is none of them, or a spacing is
+        not positive.
+    """
+
+    def __init__(
+        self,
+        volume: Any,
+        network: FrozenNetwork,
+        *,
+        axis: int = 0,
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        point: str | None = None,
+    ) -> None:
+        ndim = len(volume.shape)
+        if channel_axis is not None and not -ndim <= channel_axis < ndim:
+            raise InputError(f"there is no channel axis {channel_axis} in shape {volume.shape}")
+        self._channel_axis = None if channel_axis is None else channel_axis % ndim
+        spatial = [a for a in range(ndim) if a != self._channel_axis]
+        if len(spatial) != 3:
+            raise InputError(
+                f"a volume has three spatial axes, shape {tuple(volume.shape)} has "
+                f"{len(spatial)}" + (" (name its channel axis?)" if len(spatial) == 4 else "")
+            )
+        if not -3 <= axis < 3:
+            raise InputError(f"there is no axis {axis}; choose 0, 1 or 2")
+        self.network, self.axis = network, axis % 3
+        self._volume, self._channels, self._point = volume, channels, point
+        self._along = spatial[self.axis]
+        self.volume_shape = tuple(int(volume.shape[a]) for a in spatial)
+        self.spacing = _checked(spacing)
+        self._kept: OrderedDict[int, Scene] = OrderedDict()
+        self._slab: dict[int, Scene] = {}
+        self._measured = (
+            network.preparation.measured(volume, self._channel_axis)
+            if network.preparation.ndim == 3
+            else None
+        )
+
+    def __len__(self) -> int:
+        return self.volume_shape[self.axis]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of a slice."""
+        return self.volume_shape[: self.axis] + self.volume_shape[self.axis + 1 :]
+
+    @property
+    def thickness(self) -> float:
+        """Distance between slices in pixels of the plane."""
+        across = [s for a, s in enumerate(self.spacing) if a != self.axis]
+        return float(self.spacing[self.axis] / np.sqrt(np.prod(across)))
+
+    def pixels(self, index: int) -> NDArray[Any]:
+        """Read one slice."""
+        return np.asarray(self._volume[self._cut(index)])
+
+    def scene(self, index: int) -> Scene:
+        """Return one slice as the network sees it; that of the last few is kept."""
+        if not 0 <= index < len(self):
+            raise InputError(f"there is no slice {index}; choose 0 to {len(self) - 1}")
+        if index not in self._kept:
+            self._kept[index] = self._flat(index) if self._measured is None else self._deep(index)
+        self._kept.move_to_end(index)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return self._kept[index]
+
+    def _flat(self, index: int) -> Scene:
+        channel_axis = self._channel_axis
+        if channel_axis is not None and channel_axis > self._along:
+            channel_axis -= 1
+        return Scene(
+            self.network,
+            self.pixels(index),
+            channel_axis=channel_axis,
+            channels=self._channels,
+            point=self._point,
+        )
+
+    def _deep(self, index: int) -> Scene:
+        """Cut a slice out of the slab around it, all of whose slices are kept."""
+        if index not in self._slab:
+            first = index - index % SLAB
+            counts = range(first, min(first + SLAB, len(self)))
+            halo = self.network.halo
+            start, stop = max(first - halo, 0), min(counts.stop + halo, len(self))
+            self._slab = {}
+            slab = Scene(
+                self.network,
+                np.asarray(self._volume[self._cut(slice(start, stop))]),
+                channel_axis=self._channel_axis,
+                channels=self._channels,
+                point=self._point,
+                preparation=self._measured,
+            )
+            slab.logits  # noqa: B018  # One pass, of which all slices are cut.
+            self._slab = {at: slab.plane(self.axis, at - start) for at in counts}
+        return self._slab[index]
+
+    def _cut(self, where: int | slice) -> tuple[Any, ...]:
+        cut: list[Any] = [slice(None)] * len(self._volume.shape)
+        cut[self._along] = where
+        return tuple(cut)
+
+
+def _checked(spacing: Sequence[float] | None) -> tuple[float, ...]:
+    told = (1.0, 1.0, 1.0) if spacing is None else tuple(map(float, spacing))
+    if len(told) != 3 or not all(np.isfinite(told)) or min(told) <= 0:
+        raise InputError(f"the spacing {told} is not three positive numbers")
+    return told
