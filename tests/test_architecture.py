@@ -26,6 +26,8 @@ BELOW = {
     "guidance": {"errors", "hints", "hints_json", "files", "networks"},
     "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "report": {"errors", "hints"},
+    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},
     "session": {
         "errors",
         "hints",
@@ -35,8 +37,9 @@ BELOW = {
         "guidance",
         "language",
         "report",
+        "outlines",
+        "history",
     },
-    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "object_session": {
         "errors",
         "hints",
@@ -46,13 +49,16 @@ BELOW = {
         "guidance",
         "report",
         "outlines",
+        "history",
     },
 }
+BELOW["session_file"] = {*BELOW}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}
+BELOW["cli_sessions"] = {*BELOW} - {"demo", "evaluation", "cli_options"}
 BELOW["cli"] = {*BELOW}
-BELOW["widgets"] = {*BELOW} - {"cli", "cli_options"}
+BELOW["widgets"] = {*BELOW} - {"cli", "cli_options", "cli_sessions"}
 
 SCREEN = {"napari", "qtpy", "magicgui", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 
@@ -127,7 +133,15 @@ def loaded_after(code: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["napari_guideme", "napari_guideme.cli", "napari_guideme.files"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "napari_guideme",
+        "napari_guideme.cli",
+        "napari_guideme.files",
+        "napari_guideme.session_file",
+    ],
+)
 def test_torch_and_screen_are_not_loaded_early(module):
     loaded = loaded_after(f"import {module}")
     assert "napari_guideme" in loaded

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_guideme import cli_options as options_of
+from napari_guideme.cli_sessions import LABEL_FILES, replay, save, watched
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
-    TIFF,
     check_writable,
     read_hints,
     read_image,
@@ -28,6 +28,7 @@ from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.networks.card import read_card
 from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.session_file import FileReference, Setup, check_name, labels_of, open_session
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.noc_results import NocResult
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
 
-Command = Callable[[argparse.Namespace], int]
+    AnySession = GuideSession | ObjectSession
 
-LABEL_FILES = (*TIFF, ".png")
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,13 +81,13 @@ def models(_: argparse.Namespace) -> int:
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
     check_writable(options.output, LABEL_FILES)
-    session = _session(options)
+    _, session, _ = _opened(options)
     if session.network.interaction is not None:
         raise InputError(
             f"{session.network.name} finds nothing without clicks: "
             "give some with napari-guideme refine --hints HINTS.json"
         )
-    write_labels(options.output, _labels(session, options.instances))
+    write_labels(options.output, labels_of(session, instances=options.instances))
     print(_shares(session.labels(), session.network.classes))
     return 0
 
@@ -98,18 +99,20 @@ def refine(options: argparse.Namespace) -> int:
         check_writable(options.json, (".json",))
     if not options.hints and not options.say:
         raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
+    if options.save_session:
+        check_name(options.save_session)
+        check_writable(options.save_session, (".json",))
     hints = read_hints(options.hints) if options.hints else ()
-    session = _session(options)
+    pixels, session, setup = _opened(options)
     if options.mask:
         _begin_with(session, options.mask, options.label)
     said = _say(session, options.say, options.vectors)
     session.add(*hints)
-    with tqdm(desc=session.method, unit="step", disable=None) as bar:
-        for step in session.refine():
-            bar.total = step.total
-            bar.update(step.index - bar.n)
+    watched(session.refine(), session.method)
+    if options.save_session:
+        save(options, pixels, session, setup)
     report = session.report()
-    write_labels(options.output, _labels(session, options.instances))
+    write_labels(options.output, labels_of(session, instances=options.instances))
     if options.json:
         told = {
             "network": options.network,
@@ -125,9 +128,7 @@ def refine(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say(
-    session: GuideSession | ObjectSession, sentences: Sequence[str], table: Path | None
-) -> list[dict[str, Any]]:
+def _say(session: AnySession, sentences: Sequence[str], table: Path | None) -> list[dict[str, Any]]:
     """Tell a session some sentences; return what was understood."""
     from napari_guideme.language.understanding import to_json
     from napari_guideme.language.vocabulary import WordVectors
@@ -224,24 +225,27 @@ def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
     return Talk(options.operation, telling, guide)
 
 
-def _telling(options: argparse.Namespace, network: FrozenNetwork) -> dict[str, Any]:
-    """Return how words are followed, by a command that takes any."""
-    if not getattr(options, "say", None):
-        return {}
-    from napari_guideme.language.places import View
-
-    guide = _text_guide(options, network)
-    telling = options.telling or ("text-guide" if guide else DEFAULT_TELLING)
-    view = View.upright(network.preparation.ndim, options.patient or ())
-    return {"telling": telling, "text_guide": guide, "view": view}
+def _telling(options: argparse.Namespace, network: FrozenNetwork) -> tuple[str, Path | None]:
+    """Return how words are followed, and the file of what follows them."""
+    if not getattr(options, "say", None) or network.interaction is not None:
+        return DEFAULT_TELLING, None
+    guide = _text_guide_file(options)
+    return options.telling or ("text-guide" if guide else DEFAULT_TELLING), guide
 
 
 def _text_guide(options: argparse.Namespace, network: FrozenNetwork) -> TextGuide | None:
     """Open the text guide of a network, if there is one."""
-    from napari_guideme.language.text_guide import find, load
+    from napari_guideme.language.text_guide import load
 
-    path = options.text_guide or find(options.network)
+    path = _text_guide_file(options)
     return None if path is None else load(path, network)
+
+
+def _text_guide_file(options: argparse.Namespace) -> Path | None:
+    from napari_guideme.language.text_guide import find
+
+    path: Path | None = options.text_guide or find(options.network)
+    return path
 
 
 def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocResult:
@@ -266,33 +270,28 @@ def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
-def _session(options: argparse.Namespace) -> GuideSession | ObjectSession:
+def _opened(options: argparse.Namespace) -> tuple[NDArray[Any], AnySession, Setup]:
     """Open image and network; torch is only loaded here, after cheap checks."""
     pixels, channel_axis = read_image(options.image)
     if options.channel_axis is not None:
         channel_axis = options.channel_axis
-    from napari_guideme.object_session import ObjectSession
-    from napari_guideme.session import GuideSession
-
     network = _network(options)
-    told = {
-        "method": getattr(options, "method", None) or _default_method(network),
-        "channel_axis": channel_axis,
-        "channels": options.channels,
-    }
-    if network.interaction is None:
-        told.update(_telling(options, network))
-    zoom, spacing = getattr(options, "zoom", None), getattr(options, "spacing", None)
-    if network.interaction is None:
-        if spacing is not None:
-            raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
-        return GuideSession(pixels, network, zoom=zoom, **told)
-    if zoom is not None:
-        raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
-    return ObjectSession(pixels, network, spacing=spacing, **told)
+    telling, guide = _telling(options, network)
+    text_guide = _text_guide(options, network) if guide else None
+    setup = Setup(
+        channel_axis=channel_axis,
+        channels=tuple(options.channels) if options.channels else None,
+        telling=telling,
+        text_guide=FileReference.of(guide, is_found=not options.text_guide) if guide else None,
+        patient=getattr(options, "patient", None) or (),
+        zoom=getattr(options, "zoom", None),
+        spacing=getattr(options, "spacing", None),
+    )
+    method = getattr(options, "method", None)
+    return pixels, open_session(setup, network, pixels, text_guide, method), setup
 
 
-def _begin_with(session: GuideSession | ObjectSession, path: Path, label: int | None) -> None:
+def _begin_with(session: AnySession, path: Path, label: int | None) -> None:
     """Let the hints improve an object of a file of labels."""
     from napari_guideme.session import GuideSession
 
@@ -306,19 +305,6 @@ def _begin_with(session: GuideSession | ObjectSession, path: Path, label: int | 
     if label is not None and label not in found:
         raise InputError(f"{path.name} has no label {label}")
     session.start_from(labels != 0 if label is None else labels == label)
-
-
-def _labels(session: GuideSession | ObjectSession, instances: bool) -> NDArray[np.integer]:
-    """Labels to write; an object that was clicked is one instance."""
-    from napari_guideme.session import GuideSession
-
-    if isinstance(session, GuideSession):
-        return session.labels(instances=instances)
-    return session.labels()
-
-
-def _default_method(network: FrozenNetwork) -> str:
-    return DEFAULT_METHOD if network.interaction is None else DEFAULT_OBJECT_METHOD
 
 
 def _network(options: argparse.Namespace) -> FrozenNetwork:
@@ -359,6 +345,7 @@ def _parser() -> argparse.ArgumentParser:
             refine, 'cells.tif --network nuclei --say "find the nucleus top left" -o labels.tif'
         )
     )
+    options_of.add_replay(command(replay, "cells.guideme.json -o labels.tif"))
     options_of.add_understand(
         command(understand, '"there is no sky" --classes background,sky,road --json')
     )

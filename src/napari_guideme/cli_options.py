@@ -86,7 +86,24 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
         help="refine in a window of this size around the hints; what is beyond it stays",
     )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    parser.add_argument(
+        "--save-session",
+        type=Path,
+        metavar="FILE",
+        help="write what was done, ending .guideme.json, for napari-guideme replay and the widget",
+    )
     add_method(parser)
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """Which session, and where its labels go."""
+    parser.add_argument("session", type=Path, metavar="FILE", help="ends in .guideme.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="labels, TIFF or PNG")
+    parser.add_argument("--image", type=Path, help="the image, if it lies elsewhere now")
+    parser.add_argument(
+        "--network", metavar="NAME|PATH", help="the network, if it lies elsewhere now"
+    )
+    add_device(parser)
 
 
 def add_understand(parser: argparse.ArgumentParser) -> None:
