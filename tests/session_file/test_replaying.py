@@ -175,7 +175,8 @@ def test_objects_come_back_with_mask_and_committed_ones(click, tmp_path):
     say(session, Click((24, 105), "object"))
     session.next_object()
     session.undo()
-    assert session.labels().any() and session.objects().any()
+    assert session.labels().any()
+    assert session.objects().any()
     again = there_and_back(tmp_path, session, setup, picture)
     for redo in (False, True):
         if redo:
