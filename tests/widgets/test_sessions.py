@@ -352,11 +352,48 @@ def test_there_is_nothing_to_save_at_first(guide, problems):
     assert guide.sessions.dialog is None
 
 
-def test_dialogues_offer_a_name(guide, qtbot):
-    click(qtbot, guide, (20, 30))
+def test_dialogues_save_and_open(guide, qtbot, tmp_path):
+    click(qtbot, guide, (20, 30), "background")
+    before = labels(guide)
     guide.sessions.save.click()
-    assert guide.sessions.dialog.isVisible()
-    assert not guide.sessions.dialog.isModal() or guide.sessions.dialog.testOption(
-        guide.sessions.dialog.Option.DontUseNativeDialog
-    )
+    dialog = guide.sessions.dialog
+    assert dialog.isVisible()
+    assert dialog.selectedFiles()[0].endswith("tissue.guideme.json")
+    dialog.fileSelected.emit(str(tmp_path / "work.guideme.json"))
+    dialog.close()
+    settle(qtbot, guide)
+    finish(qtbot, guide, guide.clear.click)
+    assert not len(guide.controller.layers.clicks.data)
+    guide.sessions.open.click()
+    guide.sessions.dialog.fileSelected.emit(str(tmp_path / "work.guideme.json"))
     guide.sessions.dialog.close()
+    settle(qtbot, guide)
+    assert len(guide.controller.layers.clicks.data) == 1
+    np.testing.assert_array_equal(labels(guide), before)
+
+
+def test_sentences_are_kept_as_they_were_typed(guide, qtbot, state):
+    guide.words.line.setText("there is no nucleus at the top")
+    finish(qtbot, guide, guide.words.tell.click)
+    settle(qtbot, guide)
+    history = read_session(*autosaves(state)).parts[0].history
+    assert set(history.sentences.values()) == {"there is no nucleus at the top"}
+
+
+def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, state, tmp_path):
+    crash(tmp_path, tissue, "nuclei", "background", "20,30")
+    viewer.add_image(tissue, name="tissue")
+    widget = open_widget(viewer, qtbot)
+    settle(qtbot, widget)
+    widget.sessions.offer.go_on.click()
+    assert widget.sessions.resumer.is_busy
+    assert not widget.cancel.isHidden()
+    assert not widget.run.isEnabled()
+    widget.cancel.click()
+    settle(qtbot, widget)
+    assert widget.run.isEnabled()
+    assert len(autosaves(state)) == 1
+    assert not widget.sessions.offer.isHidden()
+    widget.sessions.offer.go_on.click()
+    settle(qtbot, widget)
+    assert len(widget.controller.layers.clicks.data) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+from weakref import finalize
 
 from napari.layers import Image, Layer
 from platformdirs import user_state_path
@@ -110,14 +111,14 @@ class Autosave(QObject):
         self._controller = controller
         self._store = _Store()
         self._works: dict[tuple[Image, str], Work] = {}
-        self._unsaved: dict[Work, str] = {}
+        self._unsaved: set[Work] = set()
         self._complained = False
         self.job = LatestJob(self)
         self.job.failed.connect(self._on_failed)
         controller.refined.connect(self._on_refined)
         controller.viewer.layers.events.removed.connect(self._on_removed)
-        # No bound method of this object: it may be gone by then.
-        self.destroyed.connect(self._store.end)
+        # Python's own way: slots of `destroyed` crash when the garbage collector destroys us.
+        finalize(self, self._store.end)
 
     def work(self, image: Image | None, network: Known) -> Work | None:
         """Return what was done to an image with a network, if anything."""
@@ -151,14 +152,16 @@ class Autosave(QObject):
             work = self._works[part.layer, known.label] = Work(part.layer, known)
         work.network = known
         done = saved_part(outcome.session, opened.setup, "", *part.place)
-        work.put(part.key, done, opened)
-        self._unsaved[work] = ""
+        said = controller.guide_layers().said.sentences
+        history = replace(done.history, sentences={**done.history.sentences, **said})
+        work.put(part.key, replace(done, history=history), opened)
+        self._unsaved.add(work)
         self.job.request(self._saving, "")
 
     def _saving(self) -> Generator[Step, None, None]:
         """Write what is not saved yet; runs in the background."""
         for work in list(self._unsaved):
-            self._unsaved.pop(work, None)
+            self._unsaved.discard(work)
             opened = [opened for _, opened in list(work.parts.values()) if opened]
             network = opened[-1].session.network
             self._store.save(work, work.contents(network.fingerprint))
@@ -203,7 +206,7 @@ class _Store:
             if claim is not None:
                 claim.remove()
 
-    def end(self, *_: object) -> None:
+    def end(self) -> None:
         """Delete all of them; none is written any more."""
         with self._lock:
             self._ended = True

@@ -385,6 +385,7 @@ class Controller(QObject):
         """Show what was replayed; hints of the slice that were there already count, too."""
         layers, part, session = self.guide_layers(), outcome.part, outcome.session
         newer = [hint for hint in layers.hints(part) if hint not in session.hints]
+        layers.said.sentences |= session.history.sentences
         layers.write_hints(part, session.hints.added(newer))
         self.method = session.method
         self.method_changed.emit(self.method)

@@ -9,7 +9,7 @@ from magicgui.widgets import create_widget
 from napari import Viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -97,6 +97,12 @@ class GuideWidget(QWidget):
         self._cancel()
         self.sessions.end()
         super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End when napari takes the widget out of its dock, which closes it in no other way."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.sessions.end()
+        super().changeEvent(event)
 
     # -- layout -------------------------------------------------------------
 

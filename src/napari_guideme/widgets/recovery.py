@@ -38,7 +38,6 @@ class Recovery(QObject):
         self._claims: list[Claim] = []
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
-        self.destroyed.connect(lambda claims=self._claims: _release(claims))
 
     def look(self, image: Image | None) -> None:
         """Look for an autosave of this image, in the background."""

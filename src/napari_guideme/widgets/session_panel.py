@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
+from qtpy.QtCore import QCoreApplication, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -64,7 +64,7 @@ class SessionPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.save)
         row.addWidget(self.open)
-        self._connect(parent)
+        self._connect()
 
     @property
     def is_busy(self) -> bool:
@@ -126,6 +126,7 @@ class SessionPanel(QWidget):
             (_, claim), self._resuming = self._resuming, None
             if claim is not None:
                 claim.release()
+                self._look_again()
 
     def _look_again(self) -> None:
         self.recovery.forget()
@@ -150,6 +151,7 @@ class SessionPanel(QWidget):
         folder = self._folder or (str(Path(path).parent) if path else "")
         dialog = QFileDialog(self, "Save session", folder, FILTER)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(SUFFIX)
         dialog.selectFile(f"{Path(path).stem if path else image.name}{SUFFIX}")
         dialog.fileSelected.connect(lambda chosen: self.save_to(Path(chosen)))
         self.dialog = dialog
@@ -228,7 +230,7 @@ class SessionPanel(QWidget):
 
     # -- connecting ---------------------------------------------------------
 
-    def _connect(self, owner: QWidget) -> None:
+    def _connect(self) -> None:
         self.save.clicked.connect(lambda: self.ask_where_to_save())
         self.open.clicked.connect(lambda: self.ask_what_to_open())
         self.offer.go_on.clicked.connect(lambda: self.go_on())
@@ -239,16 +241,9 @@ class SessionPanel(QWidget):
         self.resumer.resumed.connect(self._look_again)
         self._files.done.connect(self._on_file)
         self._files.failed.connect(self._on_failed)
-        owner.installEventFilter(self)
         application = QCoreApplication.instance()
         if application is not None:
             application.aboutToQuit.connect(self.end)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """See when the widget is taken out of its dock: napari closes it in no other way."""
-        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
-            self.end()
-        return bool(super().eventFilter(watched, event))
 
 
 class Offer(QFrame):
