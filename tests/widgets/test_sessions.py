@@ -373,11 +373,11 @@ def test_dialogues_save_and_open(guide, qtbot, tmp_path):
 
 
 def test_sentences_are_kept_as_they_were_typed(guide, qtbot, state):
-    guide.words.line.setText("there is no nucleus at the top")
-    finish(qtbot, guide, guide.words.tell.click)
+    sentence = "there is no nucleus at the top"
+    finish(qtbot, guide, lambda: guide.words.talker.tell(sentence))
     settle(qtbot, guide)
     history = read_session(*autosaves(state)).parts[0].history
-    assert set(history.sentences.values()) == {"there is no nucleus at the top"}
+    assert set(history.sentences.values()) == {sentence}
 
 
 def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, state, tmp_path):

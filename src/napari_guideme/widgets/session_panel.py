@@ -267,4 +267,5 @@ class Offer(QFrame):
 
     def ask(self, name: str) -> None:
         """Ask about an image."""
-        self.text.setText(f"napari stopped while <b>{escape(name)}</b> was being corrected.")
+        asked = f"napari stopped while <b>{escape(name)}</b> was being corrected: continue?"
+        self.text.setText(asked)
