@@ -397,3 +397,41 @@ def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, s
     widget.sessions.offer.go_on.click()
     settle(qtbot, widget)
     assert len(widget.controller.layers.clicks.data) == 1
+
+
+def test_a_network_from_a_file_is_opened_again(
+    viewer, qtbot, tmp_path, untrained_click_network, make_napari_viewer
+):
+    picture = coins()[100:164, 160:224]
+    viewer.add_image(picture, name="coins")
+    widget = open_widget(viewer, qtbot)
+    widget.opener.open(untrained_click_network)
+    settle(qtbot, widget)
+    qtbot.waitUntil(lambda: widget.controller.network.label == "untrained", timeout=60_000)
+    settle(qtbot, widget)
+    click(qtbot, widget, (20, 30), "object")
+    before = labels(widget)
+    widget.sessions.save_to(tmp_path / "work.guideme.json")
+    settle(qtbot, widget)
+    other = make_napari_viewer()
+    other.add_image(picture, name="coins")
+    again = open_widget(other, qtbot)
+    again.sessions.open_from(tmp_path / "work.guideme.json")
+    settle(qtbot, again)
+    assert again.network.combo.currentText() == "untrained"
+    np.testing.assert_array_equal(labels(again), before)
+    assert len(again.controller.session.hints) == 1
+
+
+def test_sessions_of_many_slices_are_not_all_held(viewer, tissue, qtbot, state):
+    viewer.add_image(np.stack([tissue[:64, :64, 0]] * 10), name="stack")
+    widget = open_widget(viewer, qtbot)
+    for plane in range(10):
+        viewer.dims.set_point(0, plane)
+        finish(qtbot, widget, widget.run.click)
+        click(qtbot, widget, (plane, 20, 30))
+        settle(qtbot, widget)
+    work = widget.sessions.autosave.work(widget.image.value, widget.controller.network)
+    assert len(work.parts) == 10
+    assert all(opened is None for _, opened in work.parts.values())
+    assert len(read_session(*autosaves(state)).parts) == 10

@@ -34,6 +34,7 @@ from napari_guideme.widgets.slices import full_resolution
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
+    from napari_guideme.networks.frozen import FrozenNetwork
 
 
 def autosave_folder() -> Path:
@@ -79,25 +80,34 @@ class Work:
     image: Image
     network: Known
     parts: dict[Any, tuple[Part, Opened | None]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def put(self, key: Any, part: Part, opened: Opened | None = None) -> None:
         """Replace what was done to a slice."""
-        self.parts.pop(key, None)
-        self.parts[key] = part, opened
+        with self._lock:
+            self.parts.pop(key, None)
+            self.parts[key] = part, opened
 
     def contents(self, fingerprint: str, path: Path | None = None) -> SessionFile:
         """Tell all of it; hashes are computed here, so not for the GUI thread."""
         known = self.network
         card = None if known.is_bundled else known.card.to_dict()
-        parts = [
-            replace(part, sha256=opened.sha256) if opened else part
-            for part, opened in list(self.parts.values())
-        ]
+        parts = [self._hashed(key, *entry) for key, entry in list(self.parts.items())]
         return SessionFile(
             ImageReference.of(full_resolution(self.image), path),
             NetworkReference(known.source, fingerprint, card),
             tuple(parts),
         )
+
+    def _hashed(self, key: Any, part: Part, opened: Opened | None) -> Part:
+        """Return a part with its hash; its session is not held any longer."""
+        if opened is None:
+            return part
+        hashed = replace(part, sha256=opened.sha256)
+        with self._lock:
+            if self.parts[key][0] is part:
+                self.parts[key] = hashed, None
+        return hashed
 
 
 class Autosave(QObject):
@@ -111,7 +121,7 @@ class Autosave(QObject):
         self._controller = controller
         self._store = _Store()
         self._works: dict[tuple[Image, str], Work] = {}
-        self._unsaved: set[Work] = set()
+        self._unsaved: dict[Work, FrozenNetwork] = {}
         self._complained = False
         self.job = LatestJob(self)
         self.job.failed.connect(self._on_failed)
@@ -155,15 +165,13 @@ class Autosave(QObject):
         said = controller.guide_layers().said.sentences
         history = replace(done.history, sentences={**done.history.sentences, **said})
         work.put(part.key, replace(done, history=history), opened)
-        self._unsaved.add(work)
+        self._unsaved[work] = outcome.session.network
         self.job.request(self._saving, "")
 
     def _saving(self) -> Generator[Step, None, None]:
         """Write what is not saved yet; runs in the background."""
         for work in list(self._unsaved):
-            self._unsaved.discard(work)
-            opened = [opened for _, opened in list(work.parts.values()) if opened]
-            network = opened[-1].session.network
+            network = self._unsaved.pop(work)
             self._store.save(work, work.contents(network.fingerprint))
         return
         yield

@@ -12,6 +12,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.session_file import SessionFile, read_session
 from napari_guideme.widgets.autosave import Claim, abandoned, autosave_folder
 from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.resuming import slice_of
 from napari_guideme.widgets.slices import full_resolution
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def matches(contents: SessionFile, image: Image) -> bool:
     """Whether a session is of this image; only the slices that were corrected are read."""
     array = full_resolution(image)
     try:
+        for part in contents.parts:
+            slice_of(image, part)
         return contents.image.fits(array) and all(part.matches(array) for part in contents.parts)
     except InputError:
         return False

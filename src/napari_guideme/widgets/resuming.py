@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
@@ -100,7 +101,7 @@ class Resumer(QObject):
     def _find(self, source: str | Path, card: NetworkCard | None) -> Known | None:
         """Return the network if it was opened, and as it was then."""
         for known in self._controller.networks:
-            if str(known.source) == str(source) and (card is None or known.card == card):
+            if str(known.source) == str(source) and (card is None or _same(known.card, card)):
                 return known
         return None
 
@@ -156,9 +157,25 @@ class Resumer(QObject):
         self._controller.problem.emit(str(error))
 
 
+def _same(card: NetworkCard, other: NetworkCard) -> bool:
+    """Whether two cards say the same, one of which went through a file."""
+    return json.dumps(card.to_dict(), sort_keys=True) == json.dumps(other.to_dict(), sort_keys=True)
+
+
 def slice_of(image: Image, part: Part) -> Slice:
-    """Find the slice of an image that a part of its session is about."""
+    """Find the slice of an image that a part of its session is about.
+
+    Raises
+    ------
+    InputError
+        If the image layer has other axes than the session.
+    """
     ndim = len(spatial_shape(image))
-    if part.axes is None or part.index is None:
-        return Slice(image, tuple(range(ndim)), (0,) * ndim)
-    return Slice(image, part.axes, part.index)
+    axes, index = part.axes or (0, 1), part.index or (0, 0)
+    coloured = part.setup.channel_axis is not None
+    if len(index) != ndim or len(axes) != 2 or bool(image.rgb) is not coloured:
+        raise InputError(
+            f"{image.name} has {ndim} axes, the session is of an image with {len(index)}"
+            f"{' and colours' if coloured else ''}; it can be replayed in the shell"
+        )
+    return Slice(image, axes, index)

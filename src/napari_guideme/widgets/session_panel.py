@@ -106,10 +106,10 @@ class SessionPanel(QWidget):
             self._look_again()
 
     def _resume(self, image: Image, contents: SessionFile, claim: Claim | None = None) -> None:
-        self.wanted.emit(image)
         work = Work(image, self._controller.network)
         for part in contents.parts:
             work.put(slice_of(image, part).key, part)
+        self.wanted.emit(image)
         self._resuming = work, claim
         self.resumer.resume(image, contents)
 
@@ -206,7 +206,7 @@ class SessionPanel(QWidget):
         contents, image = done
         image = image or self._opened_image(contents)
         if image is not None:
-            self._resume(image, contents)
+            self._controller.reported(lambda: self._resume(image, contents))
 
     def _opened_image(self, contents: SessionFile) -> Image | None:
         """Open the image of a session; its slices are compared when they are replayed."""
