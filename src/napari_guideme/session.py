@@ -20,6 +20,7 @@ from napari_guideme.guidance.questions import Position, Question, ask
 from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints, TextHint
+from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller, Told
@@ -121,6 +122,8 @@ class GuideSession:
         self.view = view or View.upright(len(self.shape))
         # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
         self._point_is_chosen = bool(guide_point or network.card.guide_point)
+        self._calibrated: str | None = None
+        self._sentences: dict[TextHint, str] = {}
         self._history = [_State(Hints(), method_named(method), refined=True)]
         self._cursor = 0
         self._shown: tuple[_State, Tensor] | None = None
@@ -135,6 +138,11 @@ class GuideSession:
     def guide_point(self) -> str:
         """Name of the place where methods that guide do so."""
         return self._scene.point
+
+    @property
+    def calibrated_point(self) -> str | None:
+        """Where to guide as a calibration found it, ``None`` if there was none yet."""
+        return self._calibrated
 
     @property
     def hints(self) -> Hints:
@@ -197,6 +205,7 @@ class GuideSession:
         """
         said = understand(sentence, self.network.classes, self.view, vectors)
         self.add(*said)
+        self._sentences |= dict.fromkeys(said, sentence)
         return said
 
     def remove(self, hint: Hint) -> None:
@@ -224,6 +233,44 @@ class GuideSession:
     def redo(self) -> None:
         """Go forward again by one change."""
         self._cursor = min(self._cursor + 1, len(self._history) - 1)
+
+    @property
+    def history(self) -> History:
+        """All that was done, as :meth:`replay` takes it."""
+        places = {id(state): index for index, state in enumerate(self._history)}
+        entries = tuple(
+            Past(state.hints, state.method.name, state.refined, places.get(id(state.warm)))
+            for state in self._history
+        )
+        return History(entries, self._cursor, dict(self._sentences))
+
+    def replay(self, history: History) -> Iterator[Step]:
+        """Do again what was done, in place of what this session was told so far.
+
+        Every entry that was refined is refined again, as warm starts make what is
+        found depend on all that was found before: the labels are the same, bit for
+        bit, on the same machine.
+
+        Raises
+        ------
+        InputError
+            If a hint does not fit image or network, or a method is unknown; nothing
+            changes then.
+        """
+        for past in history.entries:
+            past.hints.check(self.shape, self.network.classes)
+        states: list[_State] = []
+        for past in history.entries:
+            warm = None if past.warm is None else states[past.warm]
+            states.append(_State(past.hints, method_named(past.method), warm))
+        states[0].refined = history.entries[0].refined and not len(states[0].hints)
+        self._history, self._shown = states, None
+        self._sentences = dict(history.sentences)
+        for index, past in enumerate(history.entries):
+            self._cursor = index
+            for step in self.refine() if past.refined and not states[index].refined else ():
+                yield replace(step, index=index, total=len(states))
+        self._cursor = history.cursor
 
     def refine(self) -> Iterator[Step]:
         """Make the labels follow the hints, one yielded step after the other.
@@ -398,7 +445,8 @@ class GuideSession:
             point = best(trials)
             if trials:
                 remember(self.network, trials)
-        self._scene = self._scene.at(point or self._scene.point)
+        self._calibrated = point or self._scene.point
+        self._scene = self._scene.at(self._calibrated)
         self._point_is_chosen = True
 
     @property
