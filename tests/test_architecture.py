@@ -26,6 +26,8 @@ BELOW = {
     "guidance": {"errors", "hints", "hints_json", "files", "networks"},
     "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "report": {"errors", "hints"},
+    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},
     "session": {
         "errors",
         "hints",
@@ -35,8 +37,9 @@ BELOW = {
         "guidance",
         "language",
         "report",
+        "outlines",
+        "history",
     },
-    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "object_session": {
         "errors",
         "hints",
@@ -46,16 +49,17 @@ BELOW = {
         "guidance",
         "report",
         "outlines",
+        "history",
     },
 }
+BELOW["session_file"] = {*BELOW}
 BELOW["planes"] = {"errors", "guidance", "networks"}
 BELOW["volumes"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
-BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}
 BELOW["cli"] = {*BELOW}
-BELOW["widgets"] = {*BELOW} - {"cli", "cli_options"}
+BELOW["widgets"] = {*BELOW} - {"cli"}
 
 SCREEN = {"napari", "qtpy", "magicgui", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 
@@ -90,6 +94,18 @@ def test_imports_point_one_way(file):
         return
     looked_into = {room_of(name) for name in own(calls_and_imports(file)[1])}
     assert looked_into <= BELOW[room] | {room}
+
+
+@pytest.mark.parametrize(
+    ("room", "below"),
+    [("options", ()), ("opening", ()), ("sessions", ("opening",)), ("evaluating", ("opening",))],
+)
+def test_what_commands_share_knows_no_command(room, below):
+    files = [file for file in FILES if module_of(file).startswith(f"napari_guideme.cli.{room}")]
+    known = {name for file in files for name in own(calls_and_imports(file)[1])}
+    inside = {name.split(".")[2] for name in known if room_of(name) == "cli"}
+    assert files
+    assert inside <= {room, *below}
 
 
 def test_the_rooms_form_no_circle():
@@ -130,7 +146,15 @@ def loaded_after(code: str) -> set[str]:
     return set(result.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["napari_guideme", "napari_guideme.cli", "napari_guideme.files"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "napari_guideme",
+        "napari_guideme.cli",
+        "napari_guideme.files",
+        "napari_guideme.session_file",
+    ],
+)
 def test_torch_and_screen_are_not_loaded_early(module):
     loaded = loaded_after(f"import {module}")
     assert "napari_guideme" in loaded

@@ -121,6 +121,100 @@ def test_one_of_several_volumes(volumes, tmp_path, capsys):
     assert np.asarray(nibabel.load(tmp_path / "l.nii").dataobj).all()
 
 
+def saved(words: list[str], folder: Path, suffix: str) -> tuple[Path, Path]:
+    """Refine by a click, and return the session and the labels."""
+    path, labels = folder / "work.guideme.json", folder / f"a{suffix}"
+    told = ["--hints", hints(folder), "-o", labels, "--save-session", path]
+    assert main([*words, *map(str, told)]) == 0
+    return path, labels
+
+
+def same(before: Path, after: Path) -> bool:
+    """Whether labels and their grid are the same."""
+    one, two = open_image(before), open_image(after)
+    assert np.asarray(one.pixels).any()
+    np.testing.assert_array_equal(one.geometry.affine, two.geometry.affine)
+    return np.array_equal(one.pixels, two.pixels)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+@pytest.mark.parametrize("chosen", ["2", "1.2.826.99.7"])
+def test_a_session_of_one_series_of_several_is_replayed(volumes, scan, tmp_path, suffix, chosen):
+    write_series(scan, np.full((3, 24, 20), 40), uid="1.2.826.99.7", number=2)
+    words = ["refine", str(scan), "--network", str(volumes), "--window", "soft-tissue"]
+    path, labels = saved([*words, "--series", chosen], tmp_path, suffix)
+    again = tmp_path / f"b{suffix}"
+    assert main(["replay", str(path), "--image", str(scan), "-o", str(again)]) == 0
+    assert same(labels, again)
+    told = json.loads(path.read_text())
+    assert told["image"]["series"] == 2
+    assert told["network"]["card"]["preparation"]["limits"] == [-150, 250]
+    # Alone in a folder it needs no number, which may be another one there.
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for file in scan.glob("2-*"):
+        file.rename(alone / file.name)
+    words = ["replay", str(path), "--image", str(alone), "--series", "1", "-o", str(again)]
+    assert main(words) == 0
+
+
+def test_a_session_names_no_patient(volumes, scan, tmp_path, capsys):
+    path, labels = saved(["refine", str(scan), "--network", str(volumes)], tmp_path, ".nrrd")
+    text = path.read_text().lower()
+    assert not [word for word in SECRETS if word in text]
+    assert json.loads(text)["image"]["path"] is None
+    capsys.readouterr()
+    words = ["replay", str(path), "-o", str(tmp_path / "b.nrrd")]
+    assert main(words) == 2
+    assert "--image IMAGE" in capsys.readouterr().err
+    assert main([*words, "--image", str(scan)]) == 0
+    assert same(labels, tmp_path / "b.nrrd")
+    write_series(scan, np.full((4, 24, 20), 40))
+    assert main([*words, "--image", str(scan)]) == 2
+    told = capsys.readouterr()
+    assert "a DICOM series is not the image of this session" in told.err
+    assert not [word for word in SECRETS if word in (told.out + told.err).lower()]
+
+
+@pytest.mark.parametrize(
+    "words", [["--volume", "1"], ["--channel-axis", "0", "--channels", "1"]], ids=str
+)
+def test_a_session_of_a_part_of_a_file_is_replayed(volumes, tmp_path, words):
+    data = np.random.default_rng(0).integers(0, 255, (6, 7, 8, 3), np.uint8)
+    image, again = tmp_path / "image.nii", tmp_path / "b.nii"
+    nibabel.save(nibabel.Nifti1Image(data, np.diag([2.0, -1, 3, 1])), image)
+    path, labels = saved(
+        ["refine", str(image), "--network", str(volumes), *words], tmp_path, ".nii"
+    )
+    assert "image.nii" not in path.read_text()
+    assert main(["replay", str(path), "--image", str(image), "-o", str(again)]) == 0
+    assert same(labels, again)
+
+
+def test_a_session_of_an_ome_zarr_is_replayed_into_it(volumes, tmp_path):
+    pytest.importorskip("zarr")
+    write_image(tmp_path / "a.zarr", (6, 8, 10))
+    words = ["refine", str(tmp_path / "a.zarr"), "--network", str(volumes)]
+    path, labels = saved(words, tmp_path, ".zarr/labels/bright")
+    again = tmp_path / "b.nrrd"
+    assert main(["replay", str(path), "-o", str(again)]) == 0
+    np.testing.assert_array_equal(open_image(labels).pixels, open_image(again).pixels)
+    assert main(["replay", str(path), "-o", str(tmp_path / "a.zarr")]) == 2
+
+
+def test_sides_of_the_patient_are_those_of_the_file_when_replayed(volumes, tmp_path):
+    image, path = tmp_path / "a.nii", tmp_path / "work.guideme.json"
+    affine = np.diag([-1.0, 1, 1, 1])
+    nibabel.save(nibabel.Nifti1Image(np.zeros((9, 9, 9), np.uint8), affine), image)
+    words = ["--network", str(volumes), "--say", "find the bright on the patient's left"]
+    before, after = tmp_path / "l.nii", tmp_path / "m.nii"
+    told = ["-o", str(before), "--save-session", str(path)]
+    assert main(["refine", str(image), *words, *told]) == 0
+    assert json.loads(path.read_text())["parts"][0]["setup"]["patient"] == ["S", "A", "L"]
+    assert main(["replay", str(path), "--image", str(image), "-o", str(after)]) == 0
+    assert same(before, after)
+
+
 def test_labels_go_inside_an_ome_zarr(volumes, tmp_path):
     pytest.importorskip("zarr")
     write_image(tmp_path / "a.zarr", (6, 8, 10))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_guideme.errors import InputError
+    from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.hints import Click, Hints, Scribble
     from napari_guideme.networks.card import NetworkCard
     from napari_guideme.networks.catalogue import catalogue, open_network
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_guideme.networks.preparation import Preparation
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
+    from napari_guideme.volumes import VolumeSession
 
 __version__ = "0.1.0"
 
@@ -30,7 +32,9 @@ _HOMES = {
     "NetworkCard": "networks.card",
     "ObjectSession": "object_session",
     "Preparation": "networks.preparation",
+    "SavedGuidance": "guidance.saved",
     "Scribble": "hints",
+    "VolumeSession": "volumes",
     "catalogue": "networks.catalogue",
     "open_network": "networks.catalogue",
 }
@@ -44,7 +48,9 @@ __all__ = [
     "NetworkCard",
     "ObjectSession",
     "Preparation",
+    "SavedGuidance",
     "Scribble",
+    "VolumeSession",
     "catalogue",
     "open_network",
 ]

@@ -243,6 +243,38 @@ class Hints:
         return HintPixels(positions, said[:, 0], said[:, 1])
 
 
+def by_slice(marks: Iterable[Mark], shape: Sequence[int], axis: int) -> dict[int, list[Mark]]:
+    """Sort marks in a volume by the slices along an axis; there they have rows and columns.
+
+    Parameters
+    ----------
+    marks
+        Clicks and scribbles in array axes of the volume. A scribble that covers several
+        slices becomes one on each.
+    shape
+        Of the volume.
+    axis
+        Along which the slices lie.
+    """
+    sorted_marks: dict[int, list[Mark]] = {}
+    for mark in marks:
+        pixels = mark.pixels(shape)
+        for index in np.unique(pixels[:, axis]).tolist():
+            sorted_marks.setdefault(index, []).append(_on_slice(mark, pixels, index, shape, axis))
+    return sorted_marks
+
+
+def _on_slice(
+    mark: Mark, pixels: NDArray[np.intp], index: int, shape: Sequence[int], axis: int
+) -> Mark:
+    if isinstance(mark, Click):
+        return Click(tuple(x for a, x in enumerate(mark.at) if a != axis), mark.class_name)
+    covered = np.delete(pixels[pixels[:, axis] == index], axis, axis=1)
+    mask = np.zeros([n for a, n in enumerate(shape) if a != axis], dtype=bool)
+    mask[tuple(covered.T)] = True
+    return Scribble.from_mask(mask, mark.class_name)
+
+
 def class_index(name: str, classes: Sequence[str]) -> int:
     """Index of a class by name; the error lists the classes there are."""
     if name not in classes:

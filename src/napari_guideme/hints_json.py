@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Click, Hints, Position, Scribble, TextHint
+from napari_guideme.hints import Click, Hint, Hints, Position, Scribble, TextHint
 
 
 def hints_from_json(entries: Any) -> Hints:
@@ -33,33 +35,45 @@ def hints_from_json(entries: Any) -> Hints:
 
 def hints_to_json(hints: Hints) -> dict[str, list[dict[str, Any]]]:
     """Write what :func:`hints_from_json` reads."""
-    told: dict[str, list[dict[str, Any]]] = {
-        "clicks": [
-            {"at": list(hint.at), "class": hint.class_name}
-            for hint in hints
-            if isinstance(hint, Click)
-        ],
-        "scribbles": [
-            {
-                "paths": [[list(at) for at in path] for path in hint.paths],
-                "width": hint.width,
-                "class": hint.class_name,
-            }
-            for hint in hints
-            if isinstance(hint, Scribble)
-        ],
-    }
-    if hints.texts:
-        told["texts"] = [
-            {
-                "operation": hint.operation,
-                "class": hint.class_name,
-                "place": [list(cell) for cell in hint.place],
-                "instead_of": hint.instead_of,
-            }
-            for hint in hints.texts
-        ]
+    told: dict[str, list[dict[str, Any]]] = {"clicks": [], "scribbles": []}
+    for hint in hints:
+        for kind, entry in hint_to_json(hint).items():
+            told.setdefault(f"{kind}s", []).append(entry)
     return told
+
+
+def hint_from_json(entry: Any, where: str) -> Hint:
+    """Read one hint: ``{"click": {...}}``, ``{"scribble": {...}}`` or ``{"text": {...}}``.
+
+    Raises
+    ------
+    InputError
+        If the layout is another; the message begins with `where`.
+    """
+    readers: dict[str, Callable[[Any, str], Hint]]
+    readers = {"click": _click, "scribble": _scribble, "text": _text}
+    if not isinstance(entry, dict) or len(entry) != 1 or not set(entry) <= set(readers):
+        raise InputError(f'{where} must be an object with "click", "scribble" or "text"')
+    ((kind, told),) = entry.items()
+    return readers[kind](told, where)
+
+
+def hint_to_json(hint: Hint) -> dict[str, dict[str, Any]]:
+    """Write what :func:`hint_from_json` reads."""
+    if isinstance(hint, Click):
+        return {"click": {"at": _plain(hint.at), "class": hint.class_name}}
+    if isinstance(hint, Scribble):
+        paths = [[_plain(at) for at in path] for path in hint.paths]
+        return {"scribble": {"paths": paths, "width": hint.width, "class": hint.class_name}}
+    told = {"operation": hint.operation, "class": hint.class_name}
+    place = [list(cell) for cell in hint.place]
+    return {"text": {**told, "place": place, "instead_of": hint.instead_of}}
+
+
+def _plain(at: Position) -> list[float]:
+    """Numbers of Python's own, which JSON knows."""
+    plain: list[float] = np.asarray(at).tolist()
+    return plain
 
 
 def _text(entry: Any, where: str) -> TextHint:

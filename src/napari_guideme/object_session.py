@@ -20,6 +20,7 @@ from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import Window, around, still_fits, whole
 from napari_guideme.hints import Hint, HintPixels, Hints
+from napari_guideme.history import History, Past
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch, cut_out
 from napari_guideme.report import Report, agreeing, reported
@@ -41,12 +42,16 @@ _INTO_NOTHING = 3
 
 @dataclass(frozen=True)
 class _State:
-    """One entry of the history: all that is needed to be there again."""
+    """One entry of the history: all that is needed to be there again.
+
+    `known` is what was found before, from which the refinement goes on.
+    """
 
     hints: Hints
     method: Method
     start: Kept | None = None
     kept: tuple[Kept, ...] = ()
+    known: Patch | None = None
     found: Patch | None = None
     refined: bool = True
 
@@ -226,6 +231,45 @@ class ObjectSession:
         """Go forward again by one change."""
         self._cursor = min(self._cursor + 1, len(self._history) - 1)
 
+    @property
+    def history(self) -> History:
+        """All that was done, as :meth:`replay` takes it."""
+        finders = {id(s.found): i for i, s in reversed(list(enumerate(self._history))) if s.found}
+        entries = tuple(
+            Past(s.hints, s.method.name, s.refined, finders.get(id(s.known)), s.start, s.kept)
+            for s in self._history
+        )
+        return History(entries, self._cursor)
+
+    def replay(self, history: History) -> Iterator[Step]:
+        """Do again what was done, in place of what this session was told so far.
+
+        Every entry that was refined is refined again, from what was found before it
+        then: the labels are the same, bit for bit, on the same machine.
+
+        Raises
+        ------
+        InputError
+            If a hint or a mask does not fit image or network, or a method is unknown;
+            nothing changes then.
+        """
+        methods = [method_named(past.method) for past in history.entries]
+        for past in history.entries:
+            past.hints.check(self.shape, self.network.classes)
+            _check_fits([*past.kept, *([past.start] if past.start else [])], self.shape)
+        self._history = []
+        for index, (past, method) in enumerate(zip(history.entries, methods, strict=True)):
+            known = None if past.warm is None else self._history[past.warm].found
+            anew = past.refined and len(past.hints) > 0
+            refined = past.refined and not anew
+            self._history.append(
+                _State(past.hints, method, past.start, past.kept, known, known, refined)
+            )
+            self._cursor = index
+            for step in self.refine() if anew else ():
+                yield replace(step, index=index, total=len(history.entries))
+        self._cursor = history.cursor
+
     def refine(self) -> Iterator[Step]:
         """Make the object follow the hints, one yielded step after the other.
 
@@ -394,6 +438,7 @@ class ObjectSession:
 
     def _push(self, **changes: Any) -> None:
         changed = replace(self._state, **changes)
+        changed = replace(changed, known=changed.found)
         del self._history[self._cursor + 1 :]
         self._history.append(changed)
         self._cursor += 1
@@ -419,6 +464,13 @@ def _spatial_axes(image: NDArray[Any], channel_axis: int | None, ndim: int) -> t
             + (f" with channels along axis {channels}" if channels is not None else "")
         )
     return axes
+
+
+def _check_fits(outlines: Sequence[Kept], shape: Sequence[int]) -> None:
+    for kept in outlines:
+        last = np.add(kept.corner, kept.mask.shape)
+        if len(last) != len(shape) or min(kept.corner) < 0 or (last > shape).any():
+            raise InputError(f"an outline lies outside the image of shape {tuple(shape)}")
 
 
 def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:

@@ -15,11 +15,14 @@ from torch import Tensor
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.calibration import best, calibrate, remember, remembered
+from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.questions import Position, Question, ask
 from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
+from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints, TextHint
+from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller, Told
@@ -106,21 +109,59 @@ class GuideSession:
         view: View | None = None,
         zoom: int | None = None,
     ) -> None:
-        if zoom is not None and zoom < 1:
-            raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
-        if network.interaction:
-            raise InputError(
-                f"{network.name} outlines objects that are clicked; open it with ObjectSession"
-            )
-        self.network = network
-        self._scene = Scene(
+        check_labels_pixels(network)
+        scene = Scene(
             network, image, channel_axis=channel_axis, channels=channels, point=guide_point
         )
-        self._zoom = zoom
-        self._teller = Teller(self._scene, telling, text_guide)
+        self._begin(scene, method, bool(guide_point), telling, text_guide, view, zoom)
+
+    @classmethod
+    def on(
+        cls,
+        scene: Scene,
+        *,
+        method: str = DEFAULT_METHOD,
+        point_is_chosen: bool = False,
+        telling: str = DEFAULT_TELLING,
+        text_guide: TextGuide | None = None,
+        view: View | None = None,
+        zoom: int | None = None,
+    ) -> GuideSession:
+        """Open a session on a scene, such as a slice to which a correction was carried.
+
+        Parameters
+        ----------
+        scene
+            What hints start from.
+        point_is_chosen
+            Whether the user chose its guide point.
+        method, telling, text_guide, view, zoom
+            As of `GuideSession`.
+        """
+        check_labels_pixels(scene.network)
+        session = cls.__new__(cls)
+        session._begin(scene, method, point_is_chosen, telling, text_guide, view, zoom)
+        return session
+
+    def _begin(
+        self,
+        scene: Scene,
+        method: str,
+        point_is_chosen: bool,
+        telling: str,
+        text_guide: TextGuide | None,
+        view: View | None,
+        zoom: int | None,
+    ) -> None:
+        if zoom is not None and zoom < 1:
+            raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
+        self.network, self._scene, self._zoom = scene.network, scene, zoom
+        self._teller = Teller(scene, telling, text_guide)
         self.view = view or View.upright(len(self.shape))
         # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
-        self._point_is_chosen = bool(guide_point or network.card.guide_point)
+        self._point_is_chosen = point_is_chosen or bool(self.network.card.guide_point)
+        self._calibrated: str | None = None
+        self._sentences: dict[TextHint, str] = {}
         self._history = [_State(Hints(), method_named(method), refined=True)]
         self._cursor = 0
         self._shown: tuple[_State, Tensor] | None = None
@@ -135,6 +176,11 @@ class GuideSession:
     def guide_point(self) -> str:
         """Name of the place where methods that guide do so."""
         return self._scene.point
+
+    @property
+    def calibrated_point(self) -> str | None:
+        """Where to guide as a calibration found it, ``None`` if there was none yet."""
+        return self._calibrated
 
     @property
     def hints(self) -> Hints:
@@ -163,7 +209,7 @@ class GuideSession:
 
     def predict(self) -> NDArray[np.integer]:
         """Return the network's own labels, before any hint."""
-        return self._labels(self._scene.logits)
+        return self._labels(self._scene.own_logits)
 
     def add(self, *hints: Hint) -> None:
         """Add hints; :meth:`refine` makes them count.
@@ -197,6 +243,7 @@ class GuideSession:
         """
         said = understand(sentence, self.network.classes, self.view, vectors)
         self.add(*said)
+        self._sentences |= dict.fromkeys(said, sentence)
         return said
 
     def remove(self, hint: Hint) -> None:
@@ -224,6 +271,44 @@ class GuideSession:
     def redo(self) -> None:
         """Go forward again by one change."""
         self._cursor = min(self._cursor + 1, len(self._history) - 1)
+
+    @property
+    def history(self) -> History:
+        """All that was done, as :meth:`replay` takes it."""
+        places = {id(state): index for index, state in enumerate(self._history)}
+        entries = tuple(
+            Past(state.hints, state.method.name, state.refined, places.get(id(state.warm)))
+            for state in self._history
+        )
+        return History(entries, self._cursor, dict(self._sentences))
+
+    def replay(self, history: History) -> Iterator[Step]:
+        """Do again what was done, in place of what this session was told so far.
+
+        Every entry that was refined is refined again, as warm starts make what is
+        found depend on all that was found before: the labels are the same, bit for
+        bit, on the same machine.
+
+        Raises
+        ------
+        InputError
+            If a hint does not fit image or network, or a method is unknown; nothing
+            changes then.
+        """
+        for past in history.entries:
+            past.hints.check(self.shape, self.network.classes)
+        states: list[_State] = []
+        for past in history.entries:
+            warm = None if past.warm is None else states[past.warm]
+            states.append(_State(past.hints, method_named(past.method), warm))
+        states[0].refined = history.entries[0].refined and not len(states[0].hints)
+        self._history, self._shown = states, None
+        self._sentences = dict(history.sentences)
+        for index, past in enumerate(history.entries):
+            self._cursor = index
+            for step in self.refine() if past.refined and not states[index].refined else ():
+                yield replace(step, index=index, total=len(states))
+        self._cursor = history.cursor
 
     def refine(self) -> Iterator[Step]:
         """Make the labels follow the hints, one yielded step after the other.
@@ -380,6 +465,39 @@ class GuideSession:
             counts_as=counts_as,
         )
 
+    def anchors(self, index: int = 0) -> Anchors:
+        """Return what clicks and scribbles found, ready to be carried to other slices.
+
+        That is the residual's support, whichever method refined the slice; see
+        :mod:`napari_guideme.guidance.carrying`.
+
+        Parameters
+        ----------
+        index
+            Number of this slice.
+        """
+        state = self._state
+        if not state.refined:
+            state = state.warm or self._history[0]
+        scene = self._following(state.hints.texts, state.told)
+        support = state.guidance.support
+        if state.method.completes != "all" or state.guidance.window is not None:
+            *_, step = refine(scene, self._pixels(state), method_named(DEFAULT_METHOD))
+            support = step.guidance.support
+        return Anchors.of(
+            scene, support or Support.empty(len(self.shape), self.network.device), index
+        )
+
+    @property
+    def values(self) -> Tensor | None:
+        """Values of the variable that the method moved, if it moved one."""
+        return self._state.guidance.values
+
+    def forget(self) -> None:
+        """Give back the memory of what can be computed again."""
+        self._scene.forget()
+        self._shown = None
+
     def report(self) -> Report:
         """Say what became of the hints."""
         pixels = self._pixels(self._state)
@@ -398,7 +516,8 @@ class GuideSession:
             point = best(trials)
             if trials:
                 remember(self.network, trials)
-        self._scene = self._scene.at(point or self._scene.point)
+        self._calibrated = point or self._scene.point
+        self._scene = self._scene.at(self._calibrated)
         self._point_is_chosen = True
 
     @property
@@ -425,3 +544,11 @@ class GuideSession:
         kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
         labels: NDArray[np.integer] = logits.max(0).indices.cpu().numpy().astype(kind)
         return labels
+
+
+def check_labels_pixels(network: FrozenNetwork) -> None:
+    """Raise `InputError` if a network does not label pixels by itself."""
+    if network.interaction:
+        raise InputError(
+            f"{network.name} outlines objects that are clicked; open it with ObjectSession"
+        )

@@ -7,7 +7,13 @@ from napari_guideme.files.flat import PICTURES, TIFF, write_picture
 from napari_guideme.files.geometry import Geometry
 from napari_guideme.files.label_store import LabelStore
 from napari_guideme.files.picture import Picture
-from napari_guideme.files.reading import IMAGE_FILES, open_image, read_hints, read_image
+from napari_guideme.files.reading import (
+    IMAGE_FILES,
+    may_name_a_patient,
+    open_image,
+    read_hints,
+    read_image,
+)
 from napari_guideme.files.whole import (
     check_writable,
     first_line,
@@ -29,6 +35,7 @@ __all__ = [
     "check_writable",
     "first_line",
     "make_folder",
+    "may_name_a_patient",
     "open_image",
     "read_hints",
     "read_image",

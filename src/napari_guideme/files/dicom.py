@@ -112,7 +112,7 @@ def read_dicom(path: Path, series: str | None = None) -> Picture:
     pydicom = library()
     try:
         headers = list(_headers(pydicom, path))
-        chosen = _chosen(headers, series)
+        number, chosen = _chosen(headers, series)
         # Pixels are only read of what was chosen.
         datasets = [pydicom.dcmread(file) for file, _ in chosen]
         frames = [
@@ -132,7 +132,7 @@ def read_dicom(path: Path, series: str | None = None) -> Picture:
     axes = ("z", "y", "x", "c")[: pixels.ndim]
     if len(frames) == 1:
         pixels, axes = pixels[0], axes[1:]
-    kept = {"sources": tuple(file for file, _ in chosen), "order": order}
+    kept = {"sources": tuple(file for file, _ in chosen), "order": order, "series": number}
     return Picture(pixels, axes, geometry, "a DICOM series", private=True, kept=kept)
 
 
@@ -156,8 +156,10 @@ def _headers(pydicom: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             yield file, dataset
 
 
-def _chosen(headers: Sequence[tuple[Path, Any]], series: str | None) -> list[tuple[Path, Any]]:
-    """Return the files of one series."""
+def _chosen(
+    headers: Sequence[tuple[Path, Any]], series: str | None
+) -> tuple[int | None, list[tuple[Path, Any]]]:
+    """Return the number of a series, ``None`` if there is only one, and its files."""
     groups: dict[tuple[Any, ...], list[tuple[Path, Any]]] = defaultdict(list)
     for file, dataset in headers:
         groups[_group(dataset)].append((file, dataset))
@@ -165,13 +167,17 @@ def _chosen(headers: Sequence[tuple[Path, Any]], series: str | None) -> list[tup
         raise InputError("there is no image in it: no DICOM file with pixels")
     found = [groups[key] for key in sorted(groups)]
     if series is None and len(found) == 1:
-        return found[0]
+        return None, found[0]
     listed = ", ".join(f"{i} ({_described(group)})" for i, group in enumerate(found, start=1))
     if series is None:
         raise InputError(f"it holds {len(found)} series; choose one with --series N: {listed}")
     if series.isdecimal() and 1 <= int(series) <= len(found):
-        return found[int(series) - 1]
-    named = [group for group in found if group[0][1].get("SeriesInstanceUID") == series]
+        return int(series), found[int(series) - 1]
+    named = [
+        (number, group)
+        for number, group in enumerate(found, start=1)
+        if group[0][1].get("SeriesInstanceUID") == series
+    ]
     if len(named) != 1:
         raise InputError(f"--series does not name one of its series: {listed}")
     return named[0]

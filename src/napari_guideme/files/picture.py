@@ -36,7 +36,8 @@ class Picture:
     private
         Whether it may belong to a patient: its path is not written to any report then.
     kept
-        What its own format needs to write labels on the same grid.
+        What its own format needs to write labels on the same grid, and which ``"series"``
+        of several was read, from 1.
     """
 
     pixels: Any
@@ -63,9 +64,18 @@ class Picture:
         return tuple(n for n, name in named if name != "c")
 
     def with_channels(self, axis: int) -> Picture:
-        """Return the picture with its channels along another axis."""
+        """Return the picture with its channels along another axis.
+
+        Raises
+        ------
+        InputError
+            If there is no such axis.
+        """
         if not -len(self.axes) <= axis < len(self.axes):
-            return self
+            raise InputError(
+                f"there is no channel axis {axis}; the image of shape {self.pixels.shape} "
+                f"has axes 0 to {len(self.axes) - 1}"
+            )
         if self.axes[axis] == "c":
             return self
         return replace(self, axes=plain_axes(len(self.axes), axis))

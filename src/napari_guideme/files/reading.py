@@ -72,6 +72,12 @@ def open_image(path: Path, *, series: str | None = None) -> Picture:
         raise InputError(f"{name} is not a readable image: {told}") from error
 
 
+def may_name_a_patient(path: Path) -> bool:
+    """Whether a path is that of an image of medicine, whose names are often those of patients."""
+    folder = path.is_dir() and not is_zarr(path)
+    return folder or path.name.lower().endswith((*DICOM, *NIFTI, *NRRD))
+
+
 def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
     """Read an image and say which of its axes holds channels, see :func:`open_image`."""
     picture = open_image(path)

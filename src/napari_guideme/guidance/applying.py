@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from napari_guideme.guidance.carrying import Anchors, fitting
 from napari_guideme.guidance.methods import method_named
-from napari_guideme.guidance.residual import Kernel
 from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.guidance.scene import Scene
 
 State = Literal["corrected", "carried", "doubtful", "own"]
+
+_KERNEL = method_named("residual").kernel
 
 #: Below this agreement a slice that was changed is doubtful.
 DOUBTED = 0.5
@@ -50,9 +52,10 @@ def carried_to(
     scene: Scene,
     index: int,
     thickness: float,
-    kernel: Kernel,
     fit: Tensor | None = None,
-) -> tuple[Applied, Tensor]:
+    *,
+    check: bool = True,
+) -> tuple[Applied, Anchors, Tensor]:
     """Carry anchors to a slice of their volume, as far as they fit.
 
     Parameters
@@ -63,15 +66,17 @@ def carried_to(
         The slice.
     thickness
         Distance between slices in pixels of the plane.
-    kernel
-        Of the residual.
     fit
         How far each fitted on the slices on the way, (n,), which it does not exceed.
+    check
+        Whether they act only as far as they fit.
 
     Returns
     -------
     applied
         What became of the slice.
+    acting
+        What is left of the anchors here.
     fit
         How far each fits here, (n,).
     """
@@ -79,12 +84,11 @@ def carried_to(
     fits = fitting(anchors.similarity(scene)) if len(anchors) else near
     fits = fits if fit is None else torch.minimum(fits, fit)
     agreement = _mean(fits, anchors.support.weights * near)
+    acting = anchors.weakened(fits if check else torch.ones_like(fits))
     if agreement is None:
-        return Applied(scene.logits, "own"), fits
-    acting = anchors.weakened(fits)
-    beyond = acting.beyond(index, thickness)
-    logits = acting.added(scene.logits, scene, kernel, beyond)
-    return _judged(logits, scene, agreement, "what was clicked looks different here"), fits
+        return Applied(scene.logits, "own"), acting, fits
+    logits = acting.added(scene.logits, scene, _KERNEL, acting.beyond(index, thickness))
+    return _judged(logits, scene, agreement, "what was clicked looks different here"), acting, fits
 
 
 def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> Applied:
@@ -106,17 +110,19 @@ def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> App
     """
     saved.check(scene.network)
     saved = saved.to(scene.network.device)
-    kernel = method_named("residual").kernel
+    anchors = [entry.anchors for entry in saved.corrected]
     if index is not None:
-        anchors = blended([entry.anchors for entry in saved.corrected], saved.indices, index)
-        return carried_to(anchors, scene, index, saved.thickness, kernel)[0]
-    together = saved.corrected[0].anchors
-    for entry in saved.corrected[1:]:
-        together = together.joined(entry.anchors)
-    if not len(together):
+        here = blended(anchors, saved.indices, index)
+        return carried_to(here, scene, index, saved.thickness)[0]
+    return found_anywhere(functools.reduce(Anchors.joined, anchors), scene)
+
+
+def found_anywhere(anchors: Anchors, scene: Scene) -> Applied:
+    """Let anchors act in another image, where places mean nothing, on what looks the same."""
+    if not len(anchors):
         return Applied(scene.logits, "own")
-    agreement = _mean(fitting(together.likeness(scene)), together.support.weights)
-    logits = together.elsewhere().added(scene.logits, scene, kernel)
+    agreement = _mean(fitting(anchors.likeness(scene)), anchors.support.weights)
+    logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
     return _judged(logits, scene, agreement or 0.0, "nothing here looks like what was clicked")
 
 

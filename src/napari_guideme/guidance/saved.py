@@ -9,7 +9,7 @@ the image. Nothing in it is executed when it is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from napari_guideme.files import check_writable, first_line
 from napari_guideme.files.whole import write_whole
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.residual import Support
+from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json, hints_to_json
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -93,6 +94,34 @@ class SavedGuidance:
     shape: tuple[int, ...]
     thickness: float
     spreads: tuple[Tensor, ...]
+
+    @classmethod
+    def of(
+        cls, scene: Scene, method: str, corrected: Sequence[Corrected], thickness: float = 0.0
+    ) -> SavedGuidance:
+        """Gather what was found on a scene, or on slices like it.
+
+        Parameters
+        ----------
+        scene
+            The first slice that was corrected.
+        method, corrected, thickness
+            See the attributes.
+        """
+        network = scene.network
+        return cls(
+            network=network.name,
+            fingerprint=network.fingerprint,
+            classes=network.classes,
+            guide_point=scene.point,
+            feature_points=network.feature_points,
+            preparation=network.preparation.to_dict(),
+            method=method,
+            corrected=tuple(corrected),
+            shape=scene.shape,
+            thickness=thickness,
+            spreads=scene.spread,
+        )
 
     @property
     def indices(self) -> list[int]:

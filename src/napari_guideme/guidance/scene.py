@@ -208,6 +208,11 @@ class Scene:
         return self._with_field(self._observed.logits)
 
     @property
+    def own_logits(self) -> Tensor:
+        """The network's own logits on the image's pixels, without any field."""
+        return self._observed.logits
+
+    @property
     def features(self) -> Features:
         """The network's own features of the image."""
         return self._observed.features

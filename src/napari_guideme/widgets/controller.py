@@ -14,12 +14,13 @@ from qtpy.QtCore import QObject, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, TextHint
+from napari_guideme.session_file import Part
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
-from napari_guideme.widgets.sessions import Sessions
+from napari_guideme.widgets.sessions import Opened, Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ class Controller(QObject):
     def session_of(self, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
         return self._sessions.find(self.choice, part)
+
+    def opened(self, part: Slice) -> Opened | None:
+        """Return the session of a slice with what it was opened with, if it was."""
+        return self._sessions.opened(self.choice, part)
 
     # -- what the user asks for ---------------------------------------------
 
@@ -371,6 +376,23 @@ class Controller(QObject):
         held, self._held = self._held, None
         if held:
             self.run()
+
+    def replayed(self, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
+        """Do again what was done to a slice, in the background."""
+        return self._sessions.replayed(self.choice, part, saved)
+
+    def adopt(self, outcome: Outcome) -> None:
+        """Show what was replayed; hints of the slice that were there already count, too."""
+        layers, part, session = self.guide_layers(), outcome.part, outcome.session
+        newer = [hint for hint in layers.hints(part) if hint not in session.hints]
+        layers.said.sentences |= session.history.sentences
+        layers.write_hints(part, session.hints.added(newer))
+        self.method = session.method
+        self.method_changed.emit(self.method)
+        self._on_done(outcome)
+        self.travelled.emit(part, session)
+        if newer and self._held is not None:
+            self._held = True
 
     def _request(self, part: Slice, hints: list[Hint]) -> None:
         self._refining = part

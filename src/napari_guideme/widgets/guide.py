@@ -9,7 +9,7 @@ from magicgui.widgets import create_widget
 from napari import Viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -35,6 +35,7 @@ from napari_guideme.widgets.network_choice import NetworkChoice
 from napari_guideme.widgets.network_panel import NetworkPanel
 from napari_guideme.widgets.object_panel import BEGIN, ObjectPanel
 from napari_guideme.widgets.opener import Opener
+from napari_guideme.widgets.session_panel import SessionPanel
 from napari_guideme.widgets.text_panel import TextPanel
 
 START = "Choose an image and press Run."
@@ -77,6 +78,7 @@ class GuideWidget(QWidget):
         self.words = TextPanel(self.controller, self)
         self.asking = AskPanel(self.controller, self)
         self.objects = ObjectPanel(self.controller, self)
+        self.sessions = SessionPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
         self._fill_tools()
@@ -93,7 +95,14 @@ class GuideWidget(QWidget):
         self.asking.asker.stop()
         self.words.stop()
         self._cancel()
+        self.sessions.end()
         super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """End when napari takes the widget out of its dock, which closes it in no other way."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.sessions.end()
+        super().changeEvent(event)
 
     # -- layout -------------------------------------------------------------
 
@@ -109,6 +118,7 @@ class GuideWidget(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(area)
         column = QVBoxLayout(content)
+        column.addWidget(self.sessions.offer)
         column.addLayout(choices)
         column.addWidget(self.run)
         column.addWidget(self.status)
@@ -124,8 +134,10 @@ class GuideWidget(QWidget):
         tools.addWidget(self.asking)
         tools.addWidget(self.objects)
         tools.addLayout(_row(self.undo, self.redo, self.clear))
-        for widget in (self.changes, self.keep, self.as_objects, self.overwrite, self.advanced):
+        for widget in (self.changes, self.keep, self.as_objects, self.overwrite):
             tools.addWidget(widget)
+        tools.addWidget(self.sessions)
+        tools.addWidget(self.advanced)
         self.setMinimumWidth(320)
 
     def _fill_tools(self) -> None:
@@ -167,6 +179,10 @@ class GuideWidget(QWidget):
         self.asking.asker.asking.connect(self._on_asking)
         self.objects.told.connect(self.status.setText)
         self.objects.ready.connect(self._use_clicks)
+        self.sessions.wanted.connect(self._choose_image)
+        self.sessions.resumer.chosen.connect(lambda _: self._show_network())
+        self.sessions.resumer.resumed.connect(self._use_clicks)
+        self.sessions.resumer.busy.connect(self._on_busy)
         self._on_image()
 
     def _on_image(self, *_: object) -> None:
@@ -178,7 +194,12 @@ class GuideWidget(QWidget):
             self.card.look()
             self._begin_objects()
             self.words.look()
+            self.sessions.look()
         self._enable()
+
+    def _choose_image(self, image: Image) -> None:
+        self.image.value = image
+        self._on_image()
 
     def _images(self, _: object) -> list[Image]:
         """Images that can be segmented: not those that show what words moved."""
@@ -255,6 +276,8 @@ class GuideWidget(QWidget):
 
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
+        busy = busy or self.sessions.resumer.is_busy
+        self._tools.setEnabled(not self.sessions.resumer.is_busy)
         if self.opener.is_opening:
             self.status.setText(OPENING)
         elif self.status.text() == OPENING:
@@ -276,7 +299,8 @@ class GuideWidget(QWidget):
     def _enable(self) -> None:
         session = self.controller.session
         self.network.setEnabled(self.card.isHidden() and not self.opener.is_opening)
-        self.run.setEnabled(self.controller.image is not None)
+        resuming = self.sessions.resumer.is_busy
+        self.run.setEnabled(self.controller.image is not None and not resuming)
         self.undo.setEnabled(session is not None and session.can_undo)
         self.redo.setEnabled(session is not None and session.can_redo)
         self.clear.setEnabled(session is not None and len(session.hints) > 0)
@@ -288,6 +312,7 @@ class GuideWidget(QWidget):
     def _cancel(self) -> None:
         self.controller.cancel()
         self.opener.cancel()
+        self.sessions.stop()
 
     def _run(self) -> None:
         self.controller.run()

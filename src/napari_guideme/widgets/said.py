@@ -14,9 +14,15 @@ class Said:
     """Knows of each slice all that was ever said, and what of it counts now.
 
     Clicks and scribbles are in layers; words have no place there.
+
+    Attributes
+    ----------
+    sentences
+        What was said, by what was understood of it.
     """
 
     def __init__(self) -> None:
+        self.sentences: dict[TextHint, str] = {}
         self._ever: dict[Any, tuple[TextHint, ...]] = {}
         self._counting: dict[Any, tuple[TextHint, ...]] = {}
 
@@ -44,6 +50,7 @@ class Said:
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Call classes otherwise."""
+        self.sentences = {_renamed(hint, names): told for hint, told in self.sentences.items()}
         for kept in (self._ever, self._counting):
             for key, hints in kept.items():
                 kept[key] = tuple(_renamed(hint, names) for hint in hints)

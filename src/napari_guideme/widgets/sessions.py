@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
+from numpy.typing import NDArray
 
 from napari_guideme.hints import Hint, TextHint
+from napari_guideme.session_file import (
+    FileReference,
+    Part,
+    Setup,
+    digest,
+    load_text_guide,
+    open_session,
+    reopened,
+)
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
-from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.slices import Slice, full_resolution
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -22,17 +34,36 @@ if TYPE_CHECKING:
 LIMIT = 8
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A session, and what it was opened with."""
+
+    part: Slice
+    session: AnySession
+    setup: Setup
+    pixels: NDArray[Any]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the pixels; for many of them this takes a while."""
+        return digest(self.pixels)
+
+
 class Sessions:
     """Keeps one session for each slice and choice of network, of the last few."""
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
-        self._kept: OrderedDict[Any, tuple[Slice, AnySession]] = OrderedDict()
+        self._kept: OrderedDict[Any, Opened] = OrderedDict()
 
     def find(self, choice: Choice, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
-        _, session = self._kept.get(_key(choice, part), (part, None))
-        return session
+        opened = self.opened(choice, part)
+        return opened.session if opened else None
+
+    def opened(self, choice: Choice, part: Slice) -> Opened | None:
+        """Return the session of a slice, if it was opened, and with what it was."""
+        return self._kept.get(_key(choice, part))
 
     def refined(
         self, choice: Choice, part: Slice, hints: list[Hint], method: str
@@ -40,22 +71,26 @@ class Sessions:
         """Refine a slice, in the background; one without a session gets one with these hints."""
         session = self.find(choice, part)
         if session is None:
-            session = self._open(choice, part)
+            opened = self._open(choice, part)
+            session = opened.session
             tell(session, hints, method)
-            self._remember(choice, part, session)
+            self._remember(choice, opened)
         yield from session.refine()
-        report = session.report()
-        listed = list(session.hints)
-        unmet = [listed[index] for index in report.unmet]
-        drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
-        words = [hint for hint in unmet if isinstance(hint, TextHint)]
-        labels = session.labels()
-        shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
-        return Outcome(part, session, labels, session.changed(), shares, drawn, words, report)
+        return _outcome(part, session)
+
+    def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
+        """Do again what was done to a slice, in the background."""
+        network = self._networks.load(choice.network, choice.device)
+        used = saved.setup.text_guide
+        guide = load_text_guide(used, choice.network.source, network) if used else None
+        session = reopened(saved, network, full_resolution(part.layer), guide)
+        yield from session.replay(saved.history)
+        self._remember(choice, Opened(part, session, saved.setup, part.pixels()))
+        return _outcome(part, session)
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
-        for key in [key for key, (part, _) in self._kept.items() if part.layer is layer]:
+        for key in [key for key, opened in self._kept.items() if opened.part.layer is layer]:
             del self._kept[key]
 
     def forget_network(self, known: Known) -> None:
@@ -67,33 +102,47 @@ class Sessions:
         """Drop all sessions."""
         self._kept.clear()
 
-    def _open(self, choice: Choice, part: Slice) -> AnySession:
+    def _open(self, choice: Choice, part: Slice) -> Opened:
         network = self._networks.load(choice.network, choice.device)
-        channel_axis = -1 if part.layer.rgb else None
-        if network.interaction is not None:
-            from napari_guideme.object_session import ObjectSession
-
-            return ObjectSession(
-                part.pixels(), network, channel_axis=channel_axis, spacing=part.spacing
-            )
-        from napari_guideme.session import GuideSession
-
-        session = GuideSession(
-            part.pixels(),
-            network,
-            channel_axis=channel_axis,
+        takes_clicks = network.interaction is not None
+        guide = None if takes_clicks else self._networks.text_guide(choice)
+        setup = Setup(
+            channel_axis=-1 if part.layer.rgb else None,
             guide_point=choice.guide_point,
             telling=choice.telling,
-            text_guide=self._networks.text_guide(choice),
+            text_guide=_guide_file(choice) if guide else None,
+            spacing=part.spacing if takes_clicks else None,
         )
+        pixels = part.pixels()
+        session = open_session(setup, network, pixels, guide)
         session.predict()
-        return session
+        return Opened(part, session, setup, pixels)
 
-    def _remember(self, choice: Choice, part: Slice, session: AnySession) -> None:
+    def _remember(self, choice: Choice, opened: Opened) -> None:
         """Keep a session; the oldest one goes when there are too many."""
-        self._kept[_key(choice, part)] = part, session
+        self._kept[_key(choice, opened.part)] = opened
         while len(self._kept) > LIMIT:
             self._kept.popitem(last=False)
+
+
+def _outcome(part: Slice, session: AnySession) -> Outcome:
+    """Tell what a refined session shows."""
+    report = session.report()
+    listed = list(session.hints)
+    unmet = [listed[index] for index in report.unmet]
+    drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
+    words = [hint for hint in unmet if isinstance(hint, TextHint)]
+    labels = session.labels()
+    shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
+    return Outcome(part, session, labels, session.changed(), shares, drawn, words, report)
+
+
+def _guide_file(choice: Choice) -> FileReference | None:
+    """Refer to the file of the text guide, which lies beside its network."""
+    from napari_guideme.language.text_guide import find
+
+    path = find(choice.network.source)
+    return FileReference.of(path, is_found=True) if path else None
 
 
 def _key(choice: Choice, part: Slice) -> Any:

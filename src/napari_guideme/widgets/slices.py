@@ -38,6 +38,13 @@ class Slice:
         return id(self.layer), self.axes, fixed
 
     @property
+    def place(self) -> tuple[tuple[int, ...], tuple[int, ...]] | tuple[None, None]:
+        """Axes and index where other slices have other ones; of a picture none."""
+        if len(self.axes) == len(self.index):
+            return None, None
+        return self.axes, tuple(0 if a in self.axes else i for a, i in enumerate(self.index))
+
+    @property
     def slices(self) -> tuple[Any, ...]:
         """What selects the slice from an array of the layer's spatial shape."""
         return tuple(slice(None) if a in self.axes else i for a, i in enumerate(self.index))

@@ -187,6 +187,8 @@ class Talker(QObject):
         if telling and heard.hints:
             self._given = None
             self._show_place(None)
+            said = controller.guide_layers().said
+            said.sentences |= dict.fromkeys(heard.hints, heard.sentence)
             controller.say(heard.part, heard.hints)
             self.history_changed.emit()
             self.told.emit(heard.sentence)

@@ -1,0 +1,84 @@
+"""Simulated users on folders of images with truth."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from napari_guideme.cli.opening import network_of, text_guide_of
+from napari_guideme.errors import InputError
+from napari_guideme.files import check_writable, write_json
+from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
+from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
+
+if TYPE_CHECKING:
+    from napari_guideme.evaluation.noc_results import NocResult
+    from napari_guideme.evaluation.protocol import Talk
+    from napari_guideme.evaluation.results import Result
+    from napari_guideme.networks.frozen import FrozenNetwork
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Let a simulated user correct a folder of images with truth."""
+    check_writable(options.json, (".json",))
+    run = _count_clicks if options.protocol == "noc" else _correct
+    result = run(options, network_of(options))
+    write_json(options.json, result.to_json())
+    print(result)
+    return 0
+
+
+def _correct(options: argparse.Namespace, network: FrozenNetwork) -> Result:
+    """Let the user correct the labels of whole images."""
+    from napari_guideme.evaluation.datasets import open_dataset
+    from napari_guideme.evaluation.protocol import evaluate as run_protocol
+
+    items = open_dataset(
+        options.folder, network, class_map=options.class_map, **_choice_of_images(options)
+    )
+    talk = _talk(options, network) if options.protocol == "text" else None
+    return run_protocol(
+        tqdm(items, desc="images", disable=None),
+        network,
+        DEFAULT_METHOD if talk else options.method or DEFAULT_METHOD,
+        options.protocol,
+        5 if options.hints is None else options.hints,
+        ask=options.ask,
+        talk=talk,
+        seed=options.seed,
+    )
+
+
+def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
+    """Return how a simulated user talks."""
+    from napari_guideme.evaluation.protocol import Talk
+
+    guide = text_guide_of(options, network)
+    telling = options.method or ("text-guide" if guide else DEFAULT_TELLING)
+    if telling not in TELLING_NAMES:
+        raise InputError(f"{telling} follows clicks; with text choose {', '.join(TELLING_NAMES)}")
+    return Talk(options.operation, telling, guide)
+
+
+def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocResult:
+    """Let the user outline one object after the other."""
+    from napari_guideme.evaluation.datasets import open_objects
+    from napari_guideme.evaluation.noc import evaluate_objects
+
+    items = open_objects(options.folder, **_choice_of_images(options))
+    return evaluate_objects(
+        tqdm(items, desc="images", disable=None),
+        network,
+        options.method or DEFAULT_OBJECT_METHOD,
+        20 if options.hints is None else options.hints,
+        least_pixels=options.least_pixels,
+        per_image=options.objects,
+        seed=options.seed,
+    )
+
+
+def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("instances", "split", "only", "limit", "seed")
+    return {name: getattr(options, name) for name in names}

@@ -1,0 +1,153 @@
+"""What commands begin with: an image, a network, a session; and the labels they end with."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from napari_guideme.errors import InputError
+from napari_guideme.files import Picture, check_labels_writable, open_image, write_labels
+from napari_guideme.language import DEFAULT_TELLING
+from napari_guideme.networks.card import NetworkCard, read_card
+from napari_guideme.networks.catalogue import open_network
+from napari_guideme.session_file import FileReference, Setup, open_session
+
+if TYPE_CHECKING:
+    from napari_guideme.guidance.refining import Step
+    from napari_guideme.language.text_guide import TextGuide
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.object_session import ObjectSession
+    from napari_guideme.session import GuideSession
+
+    AnySession = GuideSession | ObjectSession
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session, the image it is about, and what it was opened with."""
+
+    picture: Picture
+    session: AnySession
+    setup: Setup
+
+
+def opened(options: argparse.Namespace) -> Opened:
+    """Open image, network and session; torch is only loaded here, after cheap checks."""
+    picture = open_picture(
+        options.image, options.output, series=options.series, channel_axis=options.channel_axis
+    ).volume(options.volume)
+    picture = replace(picture, pixels=np.asarray(picture.pixels))
+    network = network_of(options)
+    telling, guide = _telling(options, network)
+    text_guide = text_guide_of(options, network) if guide else None
+    setup = Setup(
+        channel_axis=picture.channel_axis,
+        channels=tuple(options.channels) if options.channels else None,
+        telling=telling,
+        text_guide=FileReference.of(guide, is_found=not options.text_guide) if guide else None,
+        patient=_patient(options, network, picture),
+        zoom=options.zoom,
+        spacing=_spacing(options, network, picture),
+    )
+    session = open_session(setup, network, picture.pixels, text_guide, options.method)
+    return Opened(picture, session, setup)
+
+
+def open_picture(
+    path: Path, output: Path, *, series: str | None = None, channel_axis: int | None = None
+) -> Picture:
+    """Open an image, once it is known that its labels have somewhere to go."""
+    if output.resolve() == path.resolve():
+        raise InputError("the output is the image itself; choose another name")
+    check_labels_writable(output)
+    picture = open_image(path, series=series)
+    if channel_axis is not None:
+        picture = picture.with_channels(channel_axis)
+    check_labels_writable(output, picture)
+    return picture
+
+
+def card_of(options: argparse.Namespace) -> NetworkCard | None:
+    """Return what is told of a network beside its file."""
+    card = read_card(options.card) if options.card else None
+    if options.window is None:
+        return card
+    window = {"value_range": "limits", "limits": options.window}
+    return NetworkCard(preparation=window).completed(card or NetworkCard())
+
+
+def network_of(options: argparse.Namespace) -> FrozenNetwork:
+    """Open the network that was chosen."""
+    return open_network(options.network, options.device, card_of(options))
+
+
+def text_guide_of(options: argparse.Namespace, network: FrozenNetwork) -> TextGuide | None:
+    """Open the text guide of a network, if there is one."""
+    from napari_guideme.language.text_guide import load
+
+    path = _text_guide_file(options)
+    return None if path is None else load(path, network)
+
+
+def watched(steps: Iterator[Step], description: str) -> None:
+    """Go all steps, and show how far that is."""
+    with tqdm(desc=description, unit="step", disable=None) as bar:
+        for step in steps:
+            bar.total = step.total
+            bar.update(step.index - bar.n)
+
+
+def write(
+    path: Path,
+    labels: NDArray[np.integer],
+    network: FrozenNetwork,
+    picture: Picture,
+    *,
+    instances: bool,
+) -> None:
+    """Write labels on the image's grid; segments are called as classes are."""
+    # A viewer may have taken channels for planes; its labels lie on no grid of the file's.
+    like = picture if labels.shape == picture.label_shape else None
+    numbered = instances or labels.max(initial=0) >= len(network.classes)
+    write_labels(path, labels, like, () if numbered else network.classes)
+
+
+def _telling(options: argparse.Namespace, network: FrozenNetwork) -> tuple[str, Path | None]:
+    """Return how words are followed, and the file of what follows them."""
+    if not options.say or network.interaction is not None:
+        return DEFAULT_TELLING, None
+    guide = _text_guide_file(options)
+    return options.telling or ("text-guide" if guide else DEFAULT_TELLING), guide
+
+
+def _text_guide_file(options: argparse.Namespace) -> Path | None:
+    from napari_guideme.language.text_guide import find
+
+    path: Path | None = options.text_guide or find(options.network)
+    return path
+
+
+def _patient(
+    options: argparse.Namespace, network: FrozenNetwork, picture: Picture
+) -> tuple[str, ...]:
+    """To which side of the patient the network's axes lead."""
+    if options.patient or picture.geometry is None:
+        return options.patient or ()
+    return picture.geometry.letters[-network.preparation.ndim :]
+
+
+def _spacing(
+    options: argparse.Namespace, network: FrozenNetwork, picture: Picture
+) -> tuple[float, ...] | None:
+    """Distance between neighbours, which only networks that take clicks are told."""
+    told: tuple[float, ...] | None = options.spacing
+    if told or picture.geometry is None or network.interaction is None:
+        return told
+    return picture.geometry.spacing[-network.preparation.ndim :]

@@ -1,0 +1,77 @@
+"""What ``evaluate`` can be told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_guideme.cli.options import values
+from napari_guideme.cli.options.shared import add_network, add_text_guide
+from napari_guideme.guidance import (
+    DEFAULT_METHOD,
+    DEFAULT_OBJECT_METHOD,
+    DEFAULT_QUESTION,
+    METHOD_NAMES,
+    QUESTION_NAMES,
+)
+from napari_guideme.language import TELLING_NAMES
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Data, simulated user, network and method."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
+    parser.add_argument(
+        "--protocol",
+        choices=("errors", "questions", "text", "noc"),
+        default="errors",
+        help="errors: the largest mistake of an image is clicked; questions: what is asked is "
+        "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
+        "by a network that takes clicks",
+    )
+    parser.add_argument(
+        "--ask",
+        choices=QUESTION_NAMES,
+        default=DEFAULT_QUESTION,
+        help="which pixel is asked for, with --protocol questions: "
+        + "; ".join(f"{name}: {told}" for name, told in QUESTION_NAMES.items()),
+    )
+    parser.add_argument(
+        "--operation",
+        choices=("find", "remove", "replace", "either"),
+        default="either",
+        help="what is told, with --protocol text; either: find or remove",
+    )
+    add_text_guide(parser)
+    parser.add_argument(
+        "--hints",
+        type=values.count,
+        metavar="N",
+        help="hints per image (5), or clicks per object (20)",
+    )
+    parser.add_argument(
+        "--objects",
+        type=values.count,
+        metavar="N",
+        help="with noc: N objects per image, by the seed",
+    )
+    parser.add_argument(
+        "--least-pixels",
+        type=values.count,
+        default=100,
+        metavar="N",
+        help="with noc: leave out smaller objects",
+    )
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--instances", action="store_true", help="labels are instance ids")
+    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
+    parser.add_argument("--split", help="rows of images.csv to use, such as test")
+    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
+    parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--method",
+        choices=(*METHOD_NAMES, *TELLING_NAMES),
+        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
+        f"{', '.join(TELLING_NAMES)}",
+    )
+    add_network(parser)

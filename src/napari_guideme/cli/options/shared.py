@@ -1,0 +1,89 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_guideme.cli.options import values
+from napari_guideme.files import LABEL_FILES
+from napari_guideme.networks.catalogue import DEFAULT_NETWORK
+from napari_guideme.networks.windows import WINDOWS
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Where labels go."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="labels, by the ending: " + ", ".join(LABEL_FILES),
+    )
+
+
+def add_series(parser: argparse.ArgumentParser) -> None:
+    """Which series of DICOM."""
+    parser.add_argument(
+        "--series", metavar="N|UID", help="which series of a DICOM folder, from 1, or its UID"
+    )
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Which network, what it is fed, and where it computes."""
+    parser.add_argument(
+        "--network",
+        default=DEFAULT_NETWORK,
+        metavar="NAME|PATH",
+        help="a name (see `napari-guideme models`), torchvision:NAME, or a path: ONNX, "
+        "torch.export, TorchScript, weights with a card, bioimage.io package, MONAI bundle",
+    )
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="TOML",
+        help="what the network expects and returns; default: NAME.guideme.toml beside it",
+    )
+    parser.add_argument(
+        "--window",
+        type=values.window,
+        metavar="NAME|CENTRE,WIDTH",
+        help=f"which values to feed: {', '.join(WINDOWS)} (Hounsfield units), or two numbers",
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Where to compute."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+
+
+def add_text_guide(parser: argparse.ArgumentParser) -> None:
+    """The trained guide that follows words."""
+    parser.add_argument(
+        "--text-guide",
+        type=Path,
+        metavar="FILE",
+        help="a text guide trained for the network; default: NAME.text-guide.safetensors beside it",
+    )
+
+
+def add_vectors(parser: argparse.ArgumentParser) -> None:
+    """What tells classes by words of other names."""
+    parser.add_argument(
+        "--vectors",
+        type=Path,
+        metavar="NPZ",
+        help="word vectors to tell classes by, besides spelling and WordNet: words and vectors",
+    )
+
+
+def add_patient(parser: argparse.ArgumentParser) -> None:
+    """How the patient lies."""
+    parser.add_argument(
+        "--patient",
+        type=values.letters,
+        metavar="X,Y",
+        help="to which side of the patient rows and columns lead, such as P,L: "
+        "letters of R, L, A, P, S, I; default: what the image's file tells",
+    )

@@ -1,0 +1,53 @@
+"""Values that options take, read from text."""
+
+from __future__ import annotations
+
+import argparse
+
+from napari_guideme.errors import InputError
+from napari_guideme.networks.windows import window_limits
+
+
+def channels(text: str) -> list[int]:
+    """Read numbers of channels, such as 0,2,1."""
+    return [int(part) for part in text.split(",")]
+
+
+def names(text: str) -> list[str]:
+    """Read names, such as background,cell."""
+    found = [part.strip() for part in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of names such as background,cell")
+    return found
+
+
+def letters(text: str) -> tuple[str, ...]:
+    """Read sides of the patient, such as P,L."""
+    found = tuple(part.strip().upper() for part in text.split(","))
+    if len(found) not in (2, 3) or not set(found) <= set("RLAPSI"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not letters such as P,L")
+    return found
+
+
+def window(text: str) -> tuple[float, float]:
+    """Read a window of values, by its name or as centre and width."""
+    try:
+        return window_limits(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Read numbers, such as 2,1."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 2,1") from None
+
+
+def count(text: str) -> int:
+    """Read a whole number from 0 on."""
+    found = int(text)
+    if found < 0:
+        raise argparse.ArgumentTypeError(f"{found} is negative")
+    return found

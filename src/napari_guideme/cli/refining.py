@@ -1,0 +1,111 @@
+"""Labels of one image: the network's own, and corrected ones."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.cli.opening import opened, watched, write
+from napari_guideme.cli.sessions import save
+from napari_guideme.errors import InputError
+from napari_guideme.files import check_writable, read_hints, read_image, write_json
+from napari_guideme.session_file import check_name, labels_of
+
+if TYPE_CHECKING:
+    from napari_guideme.cli.opening import AnySession
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Write a network's own labels."""
+    found = opened(options)
+    session, network = found.session, found.session.network
+    if network.interaction is not None:
+        raise InputError(
+            f"{network.name} finds nothing without clicks: "
+            "give some with napari-guideme refine --hints HINTS.json"
+        )
+    labels = labels_of(session, instances=options.instances)
+    write(options.output, labels, network, found.picture, instances=options.instances)
+    print(_shares(session.labels(), network.classes))
+    return 0
+
+
+def refine(options: argparse.Namespace) -> int:
+    """Refine a network's labels by a file of hints, by words, or by both."""
+    if options.json:
+        check_writable(options.json, (".json",))
+    if not options.hints and not options.say:
+        raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
+    if options.save_session:
+        check_name(options.save_session)
+        check_writable(options.save_session, (".json",))
+    hints = read_hints(options.hints) if options.hints else ()
+    found = opened(options)
+    session, picture = found.session, found.picture
+    if options.mask:
+        _begin_with(session, options.mask, options.label)
+    said = _say(session, options.say, options.vectors)
+    session.add(*hints)
+    watched(session.refine(), session.method)
+    if options.save_session:
+        save(options, found)
+    report = session.report()
+    labels = labels_of(session, instances=options.instances)
+    write(options.output, labels, session.network, picture, instances=options.instances)
+    if options.json:
+        told = {
+            "network": options.network,
+            # The path of a patient's images may hold a name.
+            "image": picture.kind if picture.private else str(options.image),
+            "method": session.method,
+            "said": said,
+        }
+        write_json(options.json, {**told, **report.to_json()})
+    print(
+        f"{report.satisfied} of {report.hints} hints satisfied, {report.changed_pixels} pixels "
+        f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
+    )
+    return 0
+
+
+def _say(session: AnySession, sentences: Sequence[str], table: Path | None) -> list[dict[str, Any]]:
+    """Tell a session some sentences; return what was understood."""
+    from napari_guideme.language.understanding import to_json
+    from napari_guideme.language.vocabulary import WordVectors
+    from napari_guideme.session import GuideSession
+
+    if not sentences:
+        return []
+    if not isinstance(session, GuideSession):
+        raise InputError(
+            f"--say is for networks with classes; {session.network.name} takes clicks on objects"
+        )
+    vectors = WordVectors.read(table) if table else None
+    told = [hint for said in sentences for hint in session.tell(said, vectors)]
+    return [to_json(hint, session.view) for hint in told]
+
+
+def _begin_with(session: AnySession, path: Path, label: int | None) -> None:
+    """Let the hints improve an object of a file of labels."""
+    from napari_guideme.session import GuideSession
+
+    if isinstance(session, GuideSession):
+        name = session.network.name
+        raise InputError(f"--mask is for networks that take clicks; {name} does not")
+    labels, _ = read_image(path)
+    found = np.unique(labels[labels != 0])
+    if label is None and len(found) > 1:
+        raise InputError(f"{path.name} has {len(found)} labels; choose one with --label")
+    if label is not None and label not in found:
+        raise InputError(f"{path.name} has no label {label}")
+    session.start_from(labels != 0 if label is None else labels == label)
+
+
+def _shares(labels: NDArray[np.integer], classes: Sequence[str]) -> str:
+    counts = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+    return ", ".join(f"{name} {share:.1%}" for name, share in zip(classes, counts, strict=True))

@@ -1,0 +1,29 @@
+"""What ships with the package: a demonstration, and networks."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+from napari_guideme.networks.catalogue import catalogue
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Correct a bundled network on a real image with hints that ship with us."""
+    from napari_guideme.demo import run_demo
+
+    print(run_demo(options.out, options.device))
+    if options.view:
+        command = [sys.executable, "-m", "napari_guideme.widgets.demo"]
+        return subprocess.run(command, check=False).returncode
+    return 0
+
+
+def models(_: argparse.Namespace) -> int:
+    """List the networks that ship with the package."""
+    for name, entry in catalogue().items():
+        print(f"{name}  ({entry.licence})")
+        print(f"    {entry.description}")
+        print(f"    classes: {', '.join(entry.classes)}")
+    return 0

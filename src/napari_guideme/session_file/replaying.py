@@ -1,0 +1,132 @@
+"""Opening sessions as they were opened, so that what was done can be done again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.session_file.contents import FileReference, Part, Setup, digest
+
+if TYPE_CHECKING:
+    from napari_guideme.language.text_guide import TextGuide
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.object_session import ObjectSession
+    from napari_guideme.session import GuideSession
+
+    AnySession = GuideSession | ObjectSession
+
+
+def open_session(
+    setup: Setup,
+    network: FrozenNetwork,
+    pixels: NDArray[Any],
+    text_guide: TextGuide | None = None,
+    method: str | None = None,
+) -> AnySession:
+    """Open the kind of session that a network needs.
+
+    Parameters
+    ----------
+    method
+        Name of a method; by default the one for such networks.
+
+    Raises
+    ------
+    InputError
+        If `setup` tells what means nothing to the network, or does not fit the image.
+    """
+    told: dict[str, Any] = {"channel_axis": setup.channel_axis, "channels": setup.channels}
+    if method is not None:
+        told["method"] = method
+    if network.interaction is not None:
+        from napari_guideme.object_session import ObjectSession
+
+        if setup.zoom is not None:
+            raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
+        return ObjectSession(pixels, network, spacing=setup.spacing, locked=setup.locked, **told)
+    from napari_guideme.language.places import View
+    from napari_guideme.session import GuideSession
+
+    if setup.spacing is not None:
+        raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
+    return GuideSession(
+        pixels,
+        network,
+        guide_point=setup.guide_point or setup.calibrated,
+        telling=setup.telling,
+        text_guide=text_guide,
+        view=View.upright(network.preparation.ndim, setup.patient),
+        zoom=setup.zoom,
+        **told,
+    )
+
+
+def saved_part(
+    session: AnySession,
+    setup: Setup,
+    sha256: str,
+    axes: tuple[int, ...] | None = None,
+    index: tuple[int, ...] | None = None,
+) -> Part:
+    """Tell what was done in a session that was opened by :func:`open_session`.
+
+    Parameters
+    ----------
+    sha256
+        Of the pixels, see :func:`~napari_guideme.session_file.contents.digest`.
+    axes, index
+        See :class:`Part`.
+    """
+    from napari_guideme.object_session import ObjectSession
+
+    if isinstance(session, ObjectSession):
+        setup = replace(setup, locked=session.locked)
+    else:
+        calibrated = session.calibrated_point or setup.calibrated
+        setup = replace(setup, calibrated=calibrated, patient=session.view.letters)
+    return Part(axes, index, sha256, setup, session.history)
+
+
+def reopened(
+    part: Part, network: FrozenNetwork, image: Any, text_guide: TextGuide | None = None
+) -> AnySession:
+    """Open a session of a part, to be brought to where it was by ``replay(part.history)``.
+
+    Parameters
+    ----------
+    image
+        The whole image; of a lazy one only the part is read.
+
+    Raises
+    ------
+    InputError
+        If the pixels are others, or the network does not take them.
+    """
+    pixels = part.pixels(image)
+    if digest(pixels) != part.sha256:
+        raise InputError("the image is not that of the session, or was changed since")
+    return open_session(part.setup, network, pixels, text_guide)
+
+
+def load_text_guide(
+    reference: FileReference, source: str | Path, network: FrozenNetwork
+) -> TextGuide:
+    """Open the text guide that was used, and no other one.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or is another one now.
+    """
+    from napari_guideme.language.text_guide import find, load
+
+    path = reference.path or find(source)
+    if path is None or not path.is_file():
+        raise InputError(f"the text guide {path or ''} of the session is not there any more")
+    if FileReference.of(path).sha256 != reference.sha256:
+        raise InputError(f"{path.name} is not the text guide of the session, or was changed since")
+    return load(path, network)

@@ -1,0 +1,429 @@
+"""Volumes: correct one slice, and the correction goes on as far as it still fits."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance import DEFAULT_METHOD
+from napari_guideme.guidance.applying import Applied, State, blended, carried_to, found_anywhere
+from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.methods import method_named
+from napari_guideme.guidance.refining import Step
+from napari_guideme.guidance.saved import Corrected, SavedGuidance
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.hints import Hint, Hints, Mark, TextHint, by_slice
+from napari_guideme.language import DEFAULT_TELLING
+from napari_guideme.language.places import View
+from napari_guideme.language.text_guide import TextGuide
+from napari_guideme.language.vocabulary import WordVectors
+from napari_guideme.networks import cancelling
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.planes import Planes
+from napari_guideme.session import GuideSession
+
+Extent = Literal["slice", "onward", "volume"]
+EXTENTS: tuple[str, ...] = get_args(Extent)
+
+#: Sessions of slices whose activations are kept.
+KEPT = 4
+
+
+@dataclass(frozen=True)
+class SliceState:
+    """What became of a slice.
+
+    Attributes
+    ----------
+    index
+        Its number along the axis.
+    state
+        ``"corrected"``, ``"carried"``, ``"doubtful"`` or ``"own"``, see `Applied`.
+    agreement
+        How far what was carried fits, from 0 to 1, ``None`` if nothing reached it.
+    why
+        What speaks against it, in words.
+    """
+
+    index: int
+    state: State = "own"
+    agreement: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class CarriedStep:
+    """How far carrying has come.
+
+    Attributes
+    ----------
+    done, total
+        Slices.
+    slice
+        What became of the last one.
+    labels
+        Its labels, (rows, columns).
+    """
+
+    done: int
+    total: int
+    slice: SliceState
+    labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What reached a slice: the anchors that are left of it, and what came of them."""
+
+    state: SliceState
+    labels: NDArray[np.integer]
+    anchors: Anchors
+    anywhere: bool = False
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """One entry of the history: a change of hints on a slice, or of what was carried."""
+
+    index: int | None
+    before: dict[int, _Carried]
+    after: dict[int, _Carried]
+
+
+class VolumeSession:
+    """Correct a frozen network on a volume, slice by slice.
+
+    Parameters
+    ----------
+    volume, network, axis, channel_axis, channels, spacing
+        See `Planes`.
+    method, guide_point, telling, text_guide, zoom
+        Of the sessions of its slices, see `GuideSession`.
+    view
+        How the two axes of a slice are seen.
+
+    Raises
+    ------
+    InputError
+        As `Planes` and `GuideSession` do.
+
+    Examples
+    --------
+    >>> from napari_guideme import Click, VolumeSession, open_network
+    >>> from skimage.data import cells3d
+    >>> nuclei = cells3d()[20:40, 1]
+    >>> session = VolumeSession(nuclei, open_network("nuclei", device="cpu"))
+    >>> session.add(Click((10, 120, 50), "nucleus"))
+    >>> for step in session.refine(10):
+    ...     pass
+    >>> for step in session.carry("onward"):
+    ...     pass
+    >>> session.states[11].state
+    'carried'
+    """
+
+    def __init__(
+        self,
+        volume: Any,
+        network: FrozenNetwork,
+        *,
+        axis: int = 0,
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        method: str = DEFAULT_METHOD,
+        guide_point: str | None = None,
+        telling: str = DEFAULT_TELLING,
+        text_guide: TextGuide | None = None,
+        view: View | None = None,
+        zoom: int | None = None,
+    ) -> None:
+        self.network = network
+        self.planes = Planes(
+            volume,
+            network,
+            axis=axis,
+            channel_axis=channel_axis,
+            channels=channels,
+            spacing=spacing,
+            point=guide_point,
+        )
+        if zoom is not None and network.preparation.ndim == 3:
+            raise InputError("a zoom is for networks of two axes; leave it out")
+        self._told: dict[str, Any] = {
+            "method": method_named(method).name,
+            "point_is_chosen": guide_point is not None,
+            "telling": telling,
+            "text_guide": text_guide,
+            "view": view,
+            "zoom": zoom,
+        }
+        self._sessions: OrderedDict[int, GuideSession] = OrderedDict()
+        self._inherited: dict[int, Anchors] = {}
+        self._carried: dict[int, _Carried] = {}
+        self._history: list[_Moment] = []
+        self._cursor = 0
+
+    def __len__(self) -> int:
+        return len(self.planes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of the volume."""
+        return self.planes.volume_shape
+
+    @property
+    def states(self) -> list[SliceState]:
+        """What became of every slice."""
+        corrected = set(self.corrected)
+        return [
+            SliceState(index, "corrected")
+            if index in corrected
+            else self._carried[index].state
+            if index in self._carried
+            else SliceState(index)
+            for index in range(len(self))
+        ]
+
+    @property
+    def corrected(self) -> list[int]:
+        """Numbers of the slices with hints, rising."""
+        return sorted(index for index, session in self._sessions.items() if len(session.hints))
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is something to undo."""
+        return self._cursor > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is something to redo."""
+        return self._cursor < len(self._history)
+
+    # -- one slice ----------------------------------------------------------
+
+    def session(self, index: int) -> GuideSession:
+        """Return the session of a slice; a new one starts from what was carried to it.
+
+        What is done in it directly is not in the history of the volume.
+        """
+        if index not in self._sessions:
+            scene = self.planes.scene(index)
+            known = self._carried.get(index)
+            if known is not None and len(known.anchors):
+                scene = scene.shifted(self._logits(known, scene, index) - scene.logits)
+                self._inherited[index] = known.anchors
+            self._sessions[index] = GuideSession.on(scene, **self._told)
+        self._sessions.move_to_end(index)
+        for session in list(self._sessions.values())[:-KEPT]:
+            session.forget()
+        return self._sessions[index]
+
+    def add(self, *marks: Mark) -> None:
+        """Add clicks and scribbles, in array axes of the volume; :meth:`refine` makes them count.
+
+        Raises
+        ------
+        InputError
+            If one is outside the volume or of an unknown class; none is added then.
+        """
+        Hints(marks).check(self.shape, self.network.classes)
+        for index, hints in by_slice(marks, self.shape, self.planes.axis).items():
+            self.add_to(index, *hints)
+
+    def add_to(self, index: int, *hints: Hint) -> None:
+        """Add hints to a slice, in rows and columns."""
+        session = self.session(index)
+        before = session.hints
+        session.add(*hints)
+        if session.hints != before:
+            self._push(_Moment(index, self._carried, self._carried))
+
+    def tell(
+        self, index: int, sentence: str, vectors: WordVectors | None = None
+    ) -> tuple[TextHint, ...]:
+        """Add to a slice what a sentence says, see `GuideSession.tell`.
+
+        Words are about a slice; they are not carried.
+        """
+        said = self.session(index).tell(sentence, vectors)
+        self._push(_Moment(index, self._carried, self._carried))
+        return said
+
+    def refine(self, index: int) -> Iterator[Step]:
+        """Make the labels of a slice follow its hints, see `GuideSession.refine`."""
+        yield from self.session(index).refine()
+
+    def slice_labels(self, index: int) -> NDArray[np.integer]:
+        """Return the labels of one slice, (rows, columns)."""
+        if index in self._sessions:
+            return self.session(index).labels()
+        if index in self._carried:
+            return self._carried[index].labels
+        return self._labels(self.planes.scene(index))
+
+    def labels(self) -> NDArray[np.integer]:
+        """Return the labels of the whole volume; the network runs on what is not labelled yet."""
+        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
+        labels = np.zeros(self.shape, kind)
+        along = np.moveaxis(labels, self.planes.axis, 0)
+        for index in range(len(self)):
+            along[index] = self.slice_labels(index)
+        return labels
+
+    # -- carrying on --------------------------------------------------------
+
+    def carry(self, extent: str = "onward", *, check: bool = True) -> Iterator[CarriedStep]:
+        """Carry all corrections on, one yielded slice after the other.
+
+        Drop the generator to cancel: nothing was carried then. What was carried before
+        is replaced.
+
+        Parameters
+        ----------
+        extent
+            ``"slice"``: nothing is carried. ``"onward"``: to both sides until it no longer
+            fits; between two corrected slices both count, the nearer one more.
+            ``"volume"``: to all slices; where it does not fit by its place, to what looks
+            very much the same.
+        check
+            Whether it is only carried while it fits; without, it fades with the distance
+            alone.
+
+        Raises
+        ------
+        InputError
+            If there is no such extent, or no slice was corrected.
+        """
+        if extent not in EXTENTS:
+            raise InputError(f"unknown extent {extent!r}; choose {', '.join(EXTENTS)}")
+        sources = self.corrected
+        if not sources:
+            raise InputError("nothing to carry on: click on a slice first")
+        found: dict[int, _Carried] = {}
+        if extent != "slice":
+            anchors = [self._anchors(index) for index in sources]
+            ways = _ways(sources, len(self))
+            total = sum(map(len, ways))
+            done = 0
+            for way in ways:
+                for carried in self._along(way, sources, anchors, extent, check):
+                    done += 1
+                    found[carried.state.index] = carried
+                    yield CarriedStep(done, total, carried.state, carried.labels)
+        self._push(_Moment(None, self._carried, found))
+        self._carried = found
+
+    def guidance(self) -> SavedGuidance:
+        """Return what was found, to be saved and applied to other images.
+
+        Raises
+        ------
+        InputError
+            If no slice was corrected.
+        """
+        sources = self.corrected
+        if not sources:
+            raise InputError("there is no correction to save: click on a slice first")
+        sessions = [self.session(index) for index in sources]
+        scene = self.planes.scene(sources[0])
+        return SavedGuidance.of(
+            scene,
+            str(self._told["method"]),
+            [
+                Corrected(index, self._anchors(index), session.hints, session.values)
+                for index, session in zip(sources, sessions, strict=True)
+            ],
+            self.planes.thickness,
+        )
+
+    def undo(self) -> None:
+        """Go back by one change of hints, or of what was carried."""
+        if self.can_undo:
+            self._cursor -= 1
+            moment = self._history[self._cursor]
+            self._carried = moment.before
+            if moment.index is not None:
+                self._sessions[moment.index].undo()
+
+    def redo(self) -> None:
+        """Go forward again by one change."""
+        if self.can_redo:
+            moment = self._history[self._cursor]
+            self._cursor += 1
+            self._carried = moment.after
+            if moment.index is not None:
+                self._sessions[moment.index].redo()
+
+    def _along(
+        self,
+        way: Sequence[int],
+        sources: Sequence[int],
+        anchors: Sequence[Anchors],
+        extent: str,
+        check: bool,
+    ) -> Iterator[_Carried]:
+        """Carry along slices that follow each other, away from a corrected one or between two."""
+        between = sources[0] < way[0] < sources[-1]
+        fit: torch.Tensor | None = None
+        stopped = False
+        for index in way:
+            cancelling.check()
+            if stopped and extent == "onward":
+                return
+            scene = self.planes.scene(index)
+            acting = blended(anchors, sources, index)
+            result, acting, fits = carried_to(
+                acting, scene, index, self.planes.thickness, fit, check=check
+            )
+            anywhere = extent == "volume" and result.state == "own"
+            if anywhere:
+                acting = blended(anchors, sources, index)
+                result = found_anywhere(acting, scene)
+            stopped = result.state == "own" and not between
+            fit = fits if extent == "onward" and check and not between else None
+            state = SliceState(index, result.state, result.agreement, result.why)
+            labels = self._labels_of(result)
+            yield _Carried(state, labels, acting, anywhere)
+
+    def _anchors(self, index: int) -> Anchors:
+        """Anchors of a corrected slice, with what had been carried to it before."""
+        own = self.session(index).anchors(index)
+        known = self._inherited.get(index)
+        return own if known is None else known.joined(own)
+
+    def _logits(self, carried: _Carried, scene: Scene, index: int) -> torch.Tensor:
+        """Logits of a slice to which something was carried."""
+        kernel = method_named(DEFAULT_METHOD).kernel
+        if carried.anywhere:
+            return carried.anchors.elsewhere().added(scene.logits, scene, kernel)
+        beyond = carried.anchors.beyond(index, self.planes.thickness)
+        return carried.anchors.added(scene.logits, scene, kernel, beyond)
+
+    def _labels(self, scene: Scene) -> NDArray[np.integer]:
+        return self._labels_of(Applied(scene.logits, "own"))
+
+    def _labels_of(self, applied: Applied) -> NDArray[np.integer]:
+        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
+        labels: NDArray[np.integer] = applied.logits.argmax(0).cpu().numpy().astype(kind)
+        return labels
+
+    def _push(self, moment: _Moment) -> None:
+        del self._history[self._cursor :]
+        self._history.append(moment)
+        self._cursor += 1
+
+
+def _ways(sources: Sequence[int], count: int) -> list[range]:
+    """Stretches of slices that are not corrected, each in the order it is walked."""
+    ways = [range(sources[0] - 1, -1, -1), range(sources[-1] + 1, count)]
+    ways += [range(a + 1, b) for a, b in itertools.pairwise(sources)]
+    return [way for way in ways if len(way)]
