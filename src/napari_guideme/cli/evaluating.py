@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -14,6 +15,7 @@ from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 
 if TYPE_CHECKING:
+    from napari_guideme.evaluation.carry import CarryResult
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.protocol import Talk
     from napari_guideme.evaluation.results import Result
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 def evaluate(options: argparse.Namespace) -> int:
     """Let a simulated user correct a folder of images with truth."""
     check_writable(options.json, (".json",))
-    run = _count_clicks if options.protocol == "noc" else _correct
-    result = run(options, network_of(options))
+    runs: dict[str, Callable[[argparse.Namespace, FrozenNetwork], Any]] = {
+        "noc": _count_clicks,
+        "carry": _carry,
+    }
+    result = runs.get(options.protocol, _correct)(options, network_of(options))
     write_json(options.json, result.to_json())
     print(result)
     return 0
@@ -76,6 +81,32 @@ def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocRes
         least_pixels=options.least_pixels,
         per_image=options.objects,
         seed=options.seed,
+    )
+
+
+def _carry(options: argparse.Namespace, network: FrozenNetwork) -> CarryResult:
+    """Let the user correct one slice or image, and carry that to the others."""
+    from napari_guideme.evaluation import carry
+    from napari_guideme.evaluation.datasets import open_dataset
+
+    told: dict[str, Any] = {
+        "hints": 5 if options.hints is None else options.hints,
+        "method": options.method or DEFAULT_METHOD,
+    }
+    truth = {"class_map": options.class_map, "instances": options.instances}
+    if not carry.is_volume_folder(options.folder):
+        items = open_dataset(
+            options.folder, network, class_map=options.class_map, **_choice_of_images(options)
+        )
+        return carry.evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
+    return carry.evaluate_carry(
+        carry.open_volume(options.folder, network, **truth),
+        network,
+        axis=options.axis,
+        index=options.slice,
+        extent=options.carry,
+        spacing=options.spacing,
+        **told,
     )
 
 

@@ -36,3 +36,14 @@ def foreground_iou(counts: Confusion) -> float:
     """Intersection over union of all that is not background (class 0)."""
     union = counts.sum() - counts[0, 0]
     return float(counts[1:, 1:].sum() / union) if union else 1.0
+
+
+def class_iou(counts: Confusion) -> float | None:
+    """Intersection over union, mean over the classes of objects in the truth.
+
+    ``None`` where the truth holds background (class 0) alone.
+    """
+    union = counts.sum(0) + counts.sum(1) - counts.diagonal()
+    there = counts.sum(1) > 0
+    there[0] = False
+    return float((counts.diagonal()[there] / union[there]).mean()) if there.any() else None

@@ -17,7 +17,7 @@ from napari_guideme.guidance.residual import Kernel, Support, spread
 from napari_guideme.guidance.scene import Scene
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
-FIRMNESS = 1.25
+FIRMNESS = 1.4
 
 #: From which similarity on a hint begins to fit, and from which it fits wholly.
 DRIFTED, ALIKE = 0.2, 0.5

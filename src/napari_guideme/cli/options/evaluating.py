@@ -22,11 +22,31 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
     parser.add_argument(
         "--protocol",
-        choices=("errors", "questions", "text", "noc"),
+        choices=("errors", "questions", "text", "noc", "carry"),
         default="errors",
         help="errors: the largest mistake of an image is clicked; questions: what is asked is "
         "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
-        "by a network that takes clicks",
+        "by a network that takes clicks; carry: the largest mistakes of one slice are clicked "
+        "and the correction is carried to the others (DIR holds volumes raw or image, and "
+        "labels), or from one image to the next",
+    )
+    parser.add_argument(
+        "--axis", type=int, default=0, metavar="N", help="with carry: along which slices lie"
+    )
+    parser.add_argument(
+        "--slice", type=int, metavar="N", help="with carry: the one that is clicked (the middle)"
+    )
+    parser.add_argument(
+        "--carry",
+        choices=("onward", "volume"),
+        default="onward",
+        help="with carry: until it no longer fits, or to the whole volume",
+    )
+    parser.add_argument(
+        "--spacing",
+        type=values.numbers,
+        metavar="Z,Y,X",
+        help="with carry: size of a voxel, if the file does not tell",
     )
     parser.add_argument(
         "--ask",
