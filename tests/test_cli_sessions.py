@@ -12,6 +12,18 @@ from imageio import v3 as imageio
 from skimage.data import coins, immunohistochemistry
 
 from napari_guideme.cli import main
+from napari_guideme.hints import Click
+from napari_guideme.networks.catalogue import open_network
+from napari_guideme.session_file import (
+    ImageReference,
+    NetworkReference,
+    SessionFile,
+    Setup,
+    digest,
+    open_session,
+    save_session,
+    saved_part,
+)
 
 CLICKS = {"clicks": [{"at": [60, 70], "class": "background"}, {"at": [20, 30], "class": "nucleus"}]}
 
@@ -142,3 +154,24 @@ def test_a_broken_session_is_one_line_and_exit_code_2(session, tmp_path, capsys)
     told = capsys.readouterr().err
     assert told.startswith("napari-guideme: work.guideme.json: ")
     assert told.count("\n") == 1
+
+
+def test_slices_of_all_volumes_of_a_file_are_replayed(tmp_path):
+    """As the widget saves them: its layer holds time points as well as planes."""
+    network = open_network("click")
+    pixels = np.zeros((2, 3, 140, 160), np.uint8)
+    pixels[1, 2] = coins()[100:240, 160:320]
+    tifffile.imwrite(tmp_path / "stack.tif", pixels, imagej=True, metadata={"axes": "TZYX"})
+    session = open_session(Setup(), network, pixels[1, 2])
+    session.add(Click((25, 46), "object"))
+    list(session.refine())
+    part = saved_part(session, Setup(), digest(pixels[1, 2]), (2, 3), (1, 2, 0, 0))
+    image = ImageReference.of(pixels, tmp_path / "stack.tif")
+    path, out = tmp_path / "a.guideme.json", tmp_path / "l.tif"
+    save_session(path, SessionFile(image, NetworkReference("click", network.fingerprint), (part,)))
+    assert main(["replay", str(path), "-o", str(out)]) == 0
+    labels = tifffile.imread(out)
+    assert labels.shape == pixels.shape
+    np.testing.assert_array_equal(labels[1, 2], session.labels())
+    assert labels[1, 2].any()
+    assert not labels[0].any()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from imageio import v3 as imageio
+from napari.layers._source import layer_source
 from skimage.data import coins, immunohistochemistry
 
 from napari_guideme.cli import main
@@ -290,6 +291,19 @@ def test_a_saved_session_is_opened_in_another_viewer_and_replayed_in_the_shell(
     widget.sessions.open_from(path)
     settle(qtbot, widget)
     np.testing.assert_array_equal(labels(widget), before)
+
+
+@pytest.mark.parametrize(("name", "is_kept"), [("Erika.nii.gz", False), ("cells.tif", True)])
+def test_a_session_keeps_no_path_of_what_may_be_a_patients(viewer, qtbot, tmp_path, name, is_kept):
+    (tmp_path / name).touch()
+    with layer_source(path=str(tmp_path / name)):
+        viewer.add_image(immunohistochemistry()[300:428, 160:320], name="image")
+    widget = open_widget(viewer, qtbot)
+    click(qtbot, widget, (20, 30))
+    widget.sessions.save_to(tmp_path / "work")
+    settle(qtbot, widget)
+    told = json.loads((tmp_path / "work.guideme.json").read_text())
+    assert told["image"]["path"] == (name if is_kept else None)
 
 
 def test_a_session_of_the_shell_opens_its_image(viewer, qtbot, tmp_path):
