@@ -396,7 +396,10 @@ class VolumeSession:
 
     def _anchors(self, index: int) -> Anchors:
         """Anchors of a corrected slice, with what had been carried to it before."""
+        scene = self.planes.scene(index)
+        beside = [n for n in (index - 1, index + 1) if 0 <= n < len(self)]
         own = self.session(index).anchors(index)
+        own = own.measured(scene, [self.planes.scene(n) for n in beside])
         known = self._inherited.get(index)
         return own if known is None else known.joined(own)
 

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from napari_guideme.guidance.carrying import Anchors, fitting
+from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.guidance.scene import Scene
@@ -19,6 +19,9 @@ from napari_guideme.guidance.scene import Scene
 State = Literal["corrected", "carried", "doubtful", "own"]
 
 _KERNEL = method_named("residual").kernel
+
+#: Similarity from which on something in another image looks a little like what was clicked.
+UNLIKE = 0.4
 
 #: Below this agreement a slice that was changed is doubtful.
 DOUBTED = 0.5
@@ -81,7 +84,7 @@ def carried_to(
         How far each fits here, (n,).
     """
     near = anchors.nearness(index, thickness)
-    fits = fitting(anchors.similarity(scene)) if len(anchors) else near
+    fits = anchors.fit(scene)
     fits = fits if fit is None else torch.minimum(fits, fit)
     agreement = _mean(fits, anchors.support.weights * near)
     acting = anchors.weakened(fits if check else torch.ones_like(fits))
@@ -118,12 +121,23 @@ def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> App
 
 
 def found_anywhere(anchors: Anchors, scene: Scene) -> Applied:
-    """Let anchors act in another image, where places mean nothing, on what looks the same."""
+    """Let anchors act in another image, where places mean nothing, on what looks the same.
+
+    That is refused where it would change a larger share of the image than it did where the
+    user saw it.
+    """
     if not len(anchors):
         return Applied(scene.logits, "own")
-    agreement = _mean(fitting(anchors.likeness(scene)), anchors.support.weights)
+    likeness = ((anchors.likeness(scene) - UNLIKE) / (1 - UNLIKE)).clamp(0, 1)
+    agreement = _mean(likeness, anchors.support.weights) or 0.0
     logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
-    return _judged(logits, scene, agreement or 0.0, "nothing here looks like what was clicked")
+    changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
+    if changed > float(anchors.changed.max()):
+        why = "it would change more here than where it was clicked"
+        return Applied(scene.logits, "own", agreement, why)
+    if not changed:
+        return Applied(logits, "own", agreement, "nothing here looks like what was clicked")
+    return Applied(logits, "carried", agreement)
 
 
 def blended(anchors: Sequence[Anchors], indices: Sequence[int], index: int) -> Anchors:

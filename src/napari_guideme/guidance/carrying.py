@@ -8,10 +8,12 @@ hinted. In another image places mean nothing: there it acts on what looks very m
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_guideme.guidance.residual import Kernel, Support, spread
 from napari_guideme.guidance.scene import Scene
@@ -19,8 +21,12 @@ from napari_guideme.guidance.scene import Scene
 #: A carried weight is so many times the weight at home, whose labels the user saw.
 FIRMNESS = 1.4
 
-#: From which similarity on a hint begins to fit, and from which it fits wholly.
-DRIFTED, ALIKE = 0.2, 0.5
+#: Shares of the similarity that is usual between neighbouring slices: from the first on a
+#: hint begins to fit, from the second on it fits wholly.
+DRIFTED, ALIKE = 0.7, 0.9
+
+#: Pixels that the usual similarity is measured on.
+_SAMPLED = 400
 
 #: Temperature of the kernel, and the reach in pixels, where places mean nothing.
 ELSEWHERE, EVERYWHERE = 0.12, 1e6
@@ -41,28 +47,32 @@ class Anchors:
         Their places in the plane, classes, reaches and weights; no pins.
     origins
         (n,) number of the slice on which each was hinted.
+    usual
+        (n,) similarity that is usual between that slice and its neighbours.
+    changed
+        (n,) share of the pixels whose label was changed on that slice.
     """
 
     levels: tuple[Tensor, ...]
     support: Support
     origins: Tensor
+    usual: Tensor
+    changed: Tensor
 
     @classmethod
-    def of(cls, scene: Scene, support: Support, index: int = 0) -> Anchors:
+    def of(cls, scene: Scene, support: Support, index: int = 0, changed: float = 1.0) -> Anchors:
         """Take what a refinement found with it; pixels that weigh nothing stay behind."""
         kept = _chosen(support, support.weights > 0)
         levels = tuple(scene.features.at(kept.positions)) if len(kept) else ()
-        return cls(levels, kept, torch.full_like(kept.classes, index))
+        ones = torch.ones_like(kept.weights)
+        return cls(levels, kept, torch.full_like(kept.classes, index), ones, ones * changed)
 
     def __len__(self) -> int:
         return len(self.support)
 
     def to(self, device: torch.device) -> Anchors:
         """Return them on a device."""
-        support = Support(*(value.to(device) for value in vars(self.support).values()))
-        return Anchors(
-            tuple(level.to(device) for level in self.levels), support, self.origins.to(device)
-        )
+        return self._mapped(lambda value: value.to(device))
 
     def joined(self, others: Anchors) -> Anchors:
         """Return these and others as one."""
@@ -73,13 +83,30 @@ class Anchors:
             tuple(torch.cat(pair) for pair in zip(self.levels, others.levels, strict=True)),
             Support(*(torch.cat(pair) for pair in pairs)),
             torch.cat([self.origins, others.origins]),
+            torch.cat([self.usual, others.usual]),
+            torch.cat([self.changed, others.changed]),
         )
 
     def weakened(self, shares: Tensor) -> Anchors:
         """Return what is left of them with a share (n,) of their weights."""
         left = shares > NOTHING
-        support = _chosen(replace(self.support, weights=self.support.weights * shares), left)
-        return Anchors(tuple(level[left] for level in self.levels), support, self.origins[left])
+        weaker = replace(self.support, weights=self.support.weights * shares)
+        return replace(self, support=weaker)._mapped(lambda value: value[left])
+
+    def measured(self, scene: Scene, neighbours: Sequence[Scene]) -> Anchors:
+        """Return them with the similarity that is usual between their slice and its neighbours."""
+        random = torch.Generator().manual_seed(0)
+        lengths = [torch.randint(n, (_SAMPLED,), generator=random) for n in scene.shape]
+        places = torch.stack(lengths, 1).to(scene.network.device)
+        own = scene.features.at(places)
+        found = [_alike(own, other.features.at(places)).median() for other in neighbours]
+        usual = torch.stack(found).mean() if found else torch.ones(())
+        return replace(self, usual=torch.full_like(self.usual, float(usual.clamp_min(0.1))))
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Anchors:
+        support = Support(*(change(value) for value in vars(self.support).values()))
+        levels = tuple(change(level) for level in self.levels)
+        return Anchors(levels, support, *map(change, (self.origins, self.usual, self.changed)))
 
     def elsewhere(self) -> Anchors:
         """Return them as they act in another image, where places mean nothing."""
@@ -88,9 +115,14 @@ class Anchors:
 
     def similarity(self, scene: Scene) -> Tensor:
         """How much what lies at each place in another scene looks like what was hinted, (n,)."""
-        there = scene.features.at(self.support.positions)
-        pairs = zip(there, self.levels, strict=True)
-        return torch.stack([(here * home).sum(1) for here, home in pairs]).mean(0)
+        return _alike(scene.features.at(self.support.positions), self.levels)
+
+    def fit(self, scene: Scene) -> Tensor:
+        """How far each fits another slice, (n,), from 0 to 1."""
+        if not len(self):
+            return self.usual
+        similarity = self.similarity(scene) / self.usual
+        return ((similarity - DRIFTED) / (ALIKE - DRIFTED)).clamp(0, 1)
 
     def likeness(self, scene: Scene) -> Tensor:
         """How much the most alike pixel of another scene looks like what was hinted, (n,)."""
@@ -129,9 +161,10 @@ class Anchors:
         return spread(logits, scene.features, acting, kernel, self.levels, beyond)
 
 
-def fitting(similarity: Tensor) -> Tensor:
-    """How far hints still fit, from 0 to 1, by the similarity of what lies at their places."""
-    return ((similarity - DRIFTED) / (ALIKE - DRIFTED)).clamp(0, 1)
+def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    """Similarity (n,) of features, from -1 to 1, mean over levels (n, C)."""
+    pairs = zip(some, others, strict=True)
+    return torch.stack([F.cosine_similarity(*pair) for pair in pairs]).mean(0)
 
 
 def _chosen(support: Support, chosen: Tensor) -> Support:

@@ -31,6 +31,7 @@ from napari_guideme.networks.frozen import FrozenNetwork
 
 SUFFIX = ".guidance.safetensors"
 _FORMAT = "napari-guideme guidance 1"
+_BESIDE = ("origins", "usual", "changed")
 _SUPPORT = ("positions", "classes", "reaches", "weights")
 
 
@@ -211,7 +212,7 @@ def check_name(path: Path) -> None:
 def _tensors(entry: Corrected) -> dict[str, Tensor]:
     support = entry.anchors.support
     tensors = {name: getattr(support, name) for name in _SUPPORT}
-    tensors["origins"] = entry.anchors.origins
+    tensors.update({name: getattr(entry.anchors, name) for name in _BESIDE})
     tensors.update({f"level.{i}": level for i, level in enumerate(entry.anchors.levels)})
     return tensors if entry.values is None else {**tensors, "values": entry.values}
 
@@ -224,8 +225,9 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         support = Support(**of, pins=torch.zeros_like(of["weights"]))
         empty = not len(support)
         features = () if empty else tuple(tensors[f"{number}.level.{i}"] for i in range(levels))
-        _check_sizes(support, features, told)
-        anchors = Anchors(features, support, tensors[f"{number}.origins"])
+        beside = {name: tensors[f"{number}.{name}"] for name in _BESIDE}
+        anchors = Anchors(features, support, **beside)
+        _check_sizes(anchors, told)
         hints = hints_from_json(entry["hints"])
         values = tensors.get(f"{number}.values")
         corrected.append(Corrected(int(entry["index"]), anchors, hints, values))
@@ -244,14 +246,15 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
     )
 
 
-def _check_sizes(support: Support, features: tuple[Tensor, ...], told: Mapping[str, Any]) -> None:
+def _check_sizes(anchors: Anchors, told: Mapping[str, Any]) -> None:
     """A file that was tampered with is refused before it acts."""
-    n = len(support)
-    sizes = {len(getattr(support, name)) for name in _SUPPORT} | {len(f) for f in features}
+    support, levels = anchors.support, anchors.levels
+    parts = [*vars(support).values(), *levels, *(getattr(anchors, name) for name in _BESIDE)]
     shape = torch.tensor(told["shape"])
-    if sizes - {n} or support.positions.shape != (n, len(shape)):
+    n = len(support)
+    if any(len(part) != n for part in parts) or support.positions.shape != (n, len(shape)):
         raise ValueError("its parts differ in length")
-    finite = all(t.isfinite().all() for t in (support.reaches, support.weights, *features))
+    finite = all(part.isfinite().all() for part in parts)
     within = (support.positions >= 0).all() and (support.positions < shape).all()
     known = (support.classes >= 0).all() and (support.classes < len(told["classes"])).all()
     if not (finite and within and known):
