@@ -54,8 +54,9 @@ BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}
+BELOW["apply_cli"] = {"errors", "files", "networks", "batch", "cli_options"}
 BELOW["cli"] = {*BELOW}
-BELOW["widgets"] = {*BELOW} - {"cli", "cli_options"}
+BELOW["widgets"] = {*BELOW} - {"cli", "cli_options", "apply_cli"}
 
 SCREEN = {"napari", "qtpy", "magicgui", "superqt", "PyQt5", "PyQt6", "PySide2", "PySide6"}
 

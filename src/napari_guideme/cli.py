@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_guideme import cli_options as options_of
+from napari_guideme.apply_cli import add_apply, apply
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
     Picture,
@@ -390,6 +391,7 @@ def _parser() -> argparse.ArgumentParser:
             refine, 'cells.tif --network nuclei --say "find the nucleus top left" -o labels.tif'
         )
     )
+    add_apply(command(apply, "nuclei.guidance.safetensors *.tif -o corrected"))
     options_of.add_understand(
         command(understand, '"there is no sky" --classes background,sky,road --json')
     )
