@@ -129,7 +129,7 @@ class Run:
         target = image.target
         if not target.image.exists():
             raise InputError(f"there is no image {target.image}")
-        piece = Piece(target, f"{self.recipe.digest} {target.labels.name} {target.stamp()}")
+        piece = Piece(target, target.key(self.recipe.digest, target.stamp()))
         image.key, image.parts = piece.key, [piece.part]
         there = target.labels.exists()
         if there and not self._overwrite:
@@ -151,7 +151,7 @@ class Run:
         axis = along(picture, recipe, tools)
         if recipe.instances:
             check_countable(picture)
-        key = f"{recipe.digest} {target.labels.name} {picture.fingerprint()}"
+        key = target.key(recipe.digest, picture.fingerprint())
         if self._overwrite and target.labels.exists():
             LabelStore(target.labels).remove()
             self._journal.begin(key)

@@ -111,11 +111,12 @@ def chunks(picture: Picture, axis: int | None, tools: Tools) -> tuple[int, ...]:
     """Shape of a chunk of the labels of a lazy image."""
     own = zip(picture.pixels.chunks, picture.axes, strict=True)
     sizes = [int(max(lengths)) for lengths, name in own if name != "c"]
+    plane = [n for other, n in enumerate(picture.label_shape) if other != axis]
     for other, n in enumerate(picture.label_shape):
         if other == axis:
             deep = tools.network.preparation.ndim == 3
             sizes[other] = min(n, SLAB if deep else min(sizes[other], SLAB))
-        else:
+        elif is_large(plane):
             sizes[other] = min(n, CHUNK)
     return tuple(sizes)
 

@@ -82,7 +82,7 @@ def on_cluster(recipe: Recipe, pieces: Sequence[Piece], address: str, tell: Tell
         futures = client.map(correct, [recipe] * len(pieces), pieces, pure=False)
         waiting = dict(zip((future.key for future in futures), pieces, strict=True))
         try:
-            for future in distributed.as_completed(futures):
+            for future in distributed.as_completed(futures, loop=client.loop):
                 piece = waiting[future.key]
                 failed = future.exception()
                 tell(Outcome(piece, error=piece.target.told(failed)) if failed else future.result())

@@ -62,6 +62,10 @@ class Target:
             text = text.replace(path, name)
         return text
 
+    def key(self, digest: str, image: str) -> str:
+        """SHA-256 of a recipe, an image as it is, and the name of its labels."""
+        return hashlib.sha256(f"{digest} {image} {self.labels.name}".encode()).hexdigest()
+
     def stamp(self) -> str:
         """SHA-256 of names, sizes and dates of the image's files: whether it changed."""
         files = sorted(self.image.rglob("*")) if self.image.is_dir() else [self.image]
