@@ -48,13 +48,13 @@ BELOW = {
         "outlines",
     },
 }
-BELOW["planes"] = {"errors", "guidance", "networks"}
+BELOW["planes"] = {"guidance", *BELOW["guidance"]}
 BELOW["volumes"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli_options"] = {"errors", *BELOW["session"]} - {"report"}
-BELOW["apply_cli"] = {"errors", "files", "networks", "batch", "cli_options"}
+BELOW["apply_cli"] = {"batch", *BELOW["batch"], "cli_options"}
 BELOW["cli"] = {*BELOW}
 BELOW["widgets"] = {*BELOW} - {"cli", "cli_options", "apply_cli"}
 
