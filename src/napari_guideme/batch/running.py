@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -34,21 +35,21 @@ def on_threads(recipe: Recipe, pieces: Sequence[Piece], workers: int, tell: Tell
     tell
         Is called for every piece that ends.
     """
-    from dask.base import compute
     from dask.callbacks import Callback
-    from dask.delayed import delayed
+    from dask.threaded import get
 
     def ended(_: Any, outcome: object, *__: Any) -> None:
         if isinstance(outcome, Outcome):
             tell(outcome)
 
-    work = delayed(correct, pure=False)
+    # A plain graph: `delayed` would look into every piece, and there can be many thousands.
+    work = partial(correct, recipe)
+    tasks = {number: (work, piece) for number, piece in enumerate(pieces)}
     # What is cancelled stops between two layers of the network, not at the end of a piece.
     stop = Event()
     with cancellable(stop), Callback(posttask=ended):
         try:
-            tasks = [work(recipe, piece) for piece in pieces]
-            compute(*tasks, scheduler="threads", num_workers=workers)
+            get(tasks, list(tasks), num_workers=workers)
         except BaseException:
             stop.set()
             raise
