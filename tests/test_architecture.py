@@ -53,7 +53,7 @@ BELOW = {
     },
 }
 BELOW["session_file"] = {*BELOW}
-BELOW["planes"] = {"errors", "guidance", "networks"}
+BELOW["planes"] = {"guidance", *BELOW["guidance"]}
 BELOW["volumes"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
 BELOW["demo"] = {*BELOW}

@@ -61,7 +61,8 @@ def test_predict_then_refine_in_real_processes(tissue, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "models", "predict", "refine", "understand", "fetch-wordnet", "evaluate"]
+    "command",
+    ["demo", "models", "predict", "refine", "apply", "understand", "fetch-wordnet", "evaluate"],
 )
 def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -181,6 +181,11 @@ class VolumeSession:
         return self.planes.volume_shape
 
     @property
+    def method(self) -> str:
+        """Name of the method that slices are refined by."""
+        return str(self._told["method"])
+
+    @property
     def states(self) -> list[SliceState]:
         """What became of every slice."""
         corrected = set(self.corrected)
@@ -337,7 +342,7 @@ class VolumeSession:
         scene = self.planes.scene(sources[0])
         return SavedGuidance.of(
             scene,
-            str(self._told["method"]),
+            self.method,
             [
                 Corrected(index, self._anchors(index), session.hints, session.values)
                 for index, session in zip(sources, sessions, strict=True)

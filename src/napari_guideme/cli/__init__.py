@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from napari_guideme.cli import options as options_of
+from napari_guideme.cli.applying import apply
 from napari_guideme.cli.evaluating import evaluate
 from napari_guideme.cli.refining import predict, refine
 from napari_guideme.cli.sessions import replay
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         command(
             refine, 'cells.tif --network nuclei --say "find the nucleus top left" -o labels.tif'
         )
+    )
+    options_of.add_apply(
+        command(apply, "nuclei.guidance.safetensors next.tif more.tif -o corrected")
     )
     options_of.add_replay(command(replay, "cells.guideme.json -o labels.tif"))
     options_of.add_understand(

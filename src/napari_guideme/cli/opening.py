@@ -38,13 +38,17 @@ class Opened:
     setup: Setup
 
 
-def opened(options: argparse.Namespace) -> Opened:
-    """Open image, network and session; torch is only loaded here, after cheap checks."""
+def begun(options: argparse.Namespace) -> tuple[Picture, FrozenNetwork]:
+    """Open image and network; torch is only loaded here, after cheap checks."""
     picture = open_picture(
         options.image, options.output, series=options.series, channel_axis=options.channel_axis
     ).volume(options.volume)
+    return picture, network_of(options)
+
+
+def opened(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> Opened:
+    """Open a session on a whole image."""
     picture = replace(picture, pixels=np.asarray(picture.pixels))
-    network = network_of(options)
     telling, guide = _telling(options, network)
     text_guide = text_guide_of(options, network) if guide else None
     setup = Setup(

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.cli.opening import opened, watched, write
+from napari_guideme.cli.opening import begun, opened, watched, write
 from napari_guideme.cli.sessions import save
+from napari_guideme.cli.volumes import (
+    check_guidance_name,
+    is_sliced,
+    predict_volume,
+    refine_volume,
+)
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, read_hints, read_image, write_json
+from napari_guideme.hints import Hints
 from napari_guideme.session_file import check_name, labels_of
 
 if TYPE_CHECKING:
@@ -22,15 +29,17 @@ if TYPE_CHECKING:
 
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
-    found = opened(options)
-    session, network = found.session, found.session.network
+    picture, network = begun(options)
+    if is_sliced(options, picture, network):
+        return predict_volume(options, picture, network)
+    session = opened(options, picture, network).session
     if network.interaction is not None:
         raise InputError(
             f"{network.name} finds nothing without clicks: "
             "give some with napari-guideme refine --hints HINTS.json"
         )
     labels = labels_of(session, instances=options.instances)
-    write(options.output, labels, network, found.picture, instances=options.instances)
+    write(options.output, labels, network, picture, instances=options.instances)
     print(_shares(session.labels(), network.classes))
     return 0
 
@@ -44,9 +53,14 @@ def refine(options: argparse.Namespace) -> int:
     if options.save_session:
         check_name(options.save_session)
         check_writable(options.save_session, (".json",))
-    hints = read_hints(options.hints) if options.hints else ()
-    found = opened(options)
-    session, picture = found.session, found.picture
+    if options.save_guidance:
+        check_guidance_name(options.save_guidance)
+    hints = read_hints(options.hints) if options.hints else Hints()
+    picture, network = begun(options)
+    if is_sliced(options, picture, network):
+        return refine_volume(options, picture, network, hints)
+    found = opened(options, picture, network)
+    session = found.session
     if options.mask:
         _begin_with(session, options.mask, options.label)
     said = _say(session, options.say, options.vectors)
@@ -54,6 +68,8 @@ def refine(options: argparse.Namespace) -> int:
     watched(session.refine(), session.method)
     if options.save_session:
         save(options, found)
+    if options.save_guidance:
+        _save_guidance(session, options.save_guidance)
     report = session.report()
     labels = labels_of(session, instances=options.instances)
     write(options.output, labels, session.network, picture, instances=options.instances)
@@ -71,6 +87,17 @@ def refine(options: argparse.Namespace) -> int:
         f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
     )
     return 0
+
+
+def _save_guidance(session: AnySession, path: Path) -> None:
+    """Save what was found, for napari-guideme apply."""
+    from napari_guideme.session import GuideSession
+
+    if not isinstance(session, GuideSession):
+        raise InputError(
+            f"--save-guidance is for networks with classes; {session.network.name} takes clicks"
+        )
+    session.guidance().save(path)
 
 
 def _say(session: AnySession, sentences: Sequence[str], table: Path | None) -> list[dict[str, Any]]:

@@ -123,6 +123,24 @@ class LabelStore:
                 whole[along] = self._region([place] * len(grid))[along]
                 yield tuple(whole)
 
+    def holds(self, region: Region) -> bool:
+        """Whether all chunks of a region are written."""
+        spans = zip(region, self.chunks, strict=True)
+        grid = [range(part.start // step, -(-part.stop // step)) for part, step in spans]
+        return all(self._is_there(index) for index in product(*grid))
+
+    def remove(self) -> None:
+        """Remove the labels.
+
+        Raises
+        ------
+        InputError
+            If what is there was not written by us.
+        """
+        check_store(self.path)
+        with output_errors(self.path):
+            shutil.rmtree(self.path)
+
     def write(self, region: Region, labels: NDArray[np.integer]) -> None:
         """Write the chunks of a region that are not there yet, each whole or not at all.
 

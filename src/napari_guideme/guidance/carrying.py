@@ -8,6 +8,7 @@ hinted. In another image places mean nothing: there it acts on what looks very m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_guideme.guidance.residual import Kernel, Support, spread
+from napari_guideme.guidance.residual import Kernel, Support, maps_at_once, spread
 from napari_guideme.guidance.scene import Scene
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
@@ -126,7 +127,8 @@ class Anchors:
 
     def likeness(self, scene: Scene) -> Tensor:
         """How much the most alike pixel of another scene looks like what was hinted, (n,)."""
-        parts = zip(*(level.split(32) for level in self.levels), strict=True)
+        together = maps_at_once(math.prod(scene.shape))
+        parts = zip(*(level.split(together) for level in self.levels), strict=True)
         return torch.cat([scene.features.maps(list(part)).flatten(1).amax(1) for part in parts])
 
     def beyond(self, index: int, thickness: float) -> Tensor:

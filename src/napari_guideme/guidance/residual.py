@@ -21,8 +21,9 @@ from torch import Tensor
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.scene import at_pixels, margins
 
-#: Similarity maps held at once: bounds the memory for long scribbles.
-_CHUNK = 32
+#: Similarity maps held at once, and pixels of all of them: bounds the memory for long
+#: scribbles and for large images.
+_CHUNK, _MAPPED = 32, 16_000_000
 
 #: By how many logits earlier and new hints must lead once all are weighed together.
 _HELD, _MET = 0.5, 1.0
@@ -211,8 +212,9 @@ def spread(
     """
     moved = logits.clone()
     active = torch.nonzero(support.weights)[:, 0]
-    for start in range(0, len(active), _CHUNK):
-        part = active[start : start + _CHUNK]
+    together = maps_at_once(logits[0].numel())
+    for start in range(0, len(active), together):
+        part = active[start : start + together]
         places = support.positions[part]
         own = features.at(places) if hinted is None else [level[part] for level in hinted]
         similarity = features.maps(own)
@@ -227,6 +229,11 @@ def spread(
     if hinted is None:
         moved[(support.classes, *support.positions.T)] += support.pins
     return moved
+
+
+def maps_at_once(pixels: int) -> int:
+    """How many similarity maps of so many pixels are held at once."""
+    return max(1, min(_CHUNK, _MAPPED // pixels))
 
 
 def depths(labels: Tensor, positions: Tensor) -> Tensor:

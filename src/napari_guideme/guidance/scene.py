@@ -46,6 +46,8 @@ class Scene:
         Guide point; the network's own by default.
     preparation
         Another preparation than the network's own.
+    at_once
+        Pixels that go through the network at once; a larger image does so in tiles.
     """
 
     def __init__(
@@ -57,9 +59,10 @@ class Scene:
         channels: Sequence[int] | None = None,
         point: str | None = None,
         preparation: Preparation | None = None,
+        at_once: int = LARGEST,
     ) -> None:
         self._image, self._channel_axis, self._channels = image, channel_axis, channels
-        self.network = network
+        self.network, self._at_once = network, at_once
         self.point = network.guide_point(point or network.default_point).name
         x, self.placement = (preparation or network.preparation).prepare(
             image, channel_axis=channel_axis, channels=channels
@@ -241,9 +244,9 @@ class Scene:
 
     def _observe(self, cut: str | None = None) -> _Observed:
         network = self.network
-        if cut is None and self._x[0, 0].numel() > LARGEST:
-            logits, activations = observe_tiled(network, self._x, network.feature_points, LARGEST)
-            head = None
+        if cut is None and self._x[0, 0].numel() > self._at_once:
+            points, head = network.feature_points, None
+            logits, activations = observe_tiled(network, self._x, points, self._at_once)
         else:
             logits, activations, head = network.observe_cut(self._x, network.feature_points, cut)
         features = Features(activations, network.preparation, self.placement)

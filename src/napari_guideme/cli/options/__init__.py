@@ -1,5 +1,6 @@
 """What the commands of the shell can be told."""
 
+from napari_guideme.cli.options.applying import add_apply
 from napari_guideme.cli.options.evaluating import add_evaluate
 from napari_guideme.cli.options.parser import Parser
 from napari_guideme.cli.options.refining import add_predict, add_refine
@@ -9,6 +10,7 @@ from napari_guideme.cli.options.understanding import add_understand
 
 __all__ = [
     "Parser",
+    "add_apply",
     "add_demo",
     "add_evaluate",
     "add_predict",

@@ -26,6 +26,7 @@ _NO_CORRECTION = {
     "zoom": None,
     "spacing": None,
     "method": None,
+    "carry": None,
 }
 
 
@@ -44,6 +45,18 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
     _add_words(parser)
     _add_method(parser)
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    parser.add_argument(
+        "--carry",
+        choices=("slice", "onward", "volume"),
+        help="of a volume: carry the correction nowhere (default), onward until it no longer "
+        "fits, or to the whole volume",
+    )
+    parser.add_argument(
+        "--save-guidance",
+        type=Path,
+        metavar="FILE",
+        help="write what was found, ending .guidance.safetensors, for napari-guideme apply",
+    )
     parser.add_argument(
         "--save-session",
         type=Path,
@@ -70,6 +83,12 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
         help="which of several volumes (time points), from 0",
     )
     add_series(parser)
+    parser.add_argument(
+        "--axis",
+        type=int,
+        metavar="N",
+        help="of a volume: work slice by slice along this axis (0 for networks of two axes)",
+    )
 
 
 def _add_hints(parser: argparse.ArgumentParser) -> None:
@@ -89,8 +108,8 @@ def _add_hints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spacing",
         type=values.numbers,
-        metavar="ROW,COLUMN",
-        help="size of a pixel along each axis, for a network that takes clicks",
+        metavar="[PLANE,]ROW,COLUMN",
+        help="size of a pixel along each axis, for a network that takes clicks, or of a voxel",
     )
 
 

@@ -1,0 +1,128 @@
+"""What is done to every image, and the tools that a worker opens once for it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+
+import torch
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance.saved import SavedGuidance
+from napari_guideme.networks.card import NetworkCard
+from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.networks.frozen import FrozenNetwork
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to every image: plain values, which any process can be sent.
+
+    Parameters
+    ----------
+    guidance
+        The file; other machines have to see it at the same path.
+    network
+        A name or a path; by default what the guidance names, if that is bundled.
+    card
+        What counts more than the network's own card.
+    device
+        Where to compute.
+    axis
+        Spatial axis that the slices of a volume lie along.
+    same_volume
+        Whether the image is the one that the correction was made in, so that places and
+        numbers of slices count.
+    instances
+        Whether objects are numbered.
+    channel_axis, channels, volume, series
+        How images are read, see :meth:`Preparation.prepare`, :meth:`Picture.volume` and
+        :func:`open_image`.
+    threads
+        Threads of torch for each worker; ``None`` leaves it to the cluster.
+    digest
+        SHA-256 of all that labels depend on besides the image, see :meth:`sealed`.
+    """
+
+    guidance: Path
+    network: str | None = None
+    card: NetworkCard | None = None
+    device: str = "auto"
+    axis: int = 0
+    same_volume: bool = False
+    instances: bool = False
+    channel_axis: int | None = None
+    channels: tuple[int, ...] | None = None
+    volume: int | None = None
+    series: str | None = None
+    threads: int | None = None
+    digest: str = ""
+
+    def sealed(self) -> Recipe:
+        """Return it with its digest, once its network and guidance were found to fit.
+
+        Raises
+        ------
+        InputError
+            If the guidance or the network cannot be read, or do not belong together.
+        """
+        tools = _open(self)
+        settings = ("axis", "same_volume", "instances", "channel_axis", "channels", "volume")
+        told = [_digest(self.guidance), tools.network.fingerprint, self.series]
+        told += [getattr(self, name) for name in settings]
+        sealed = replace(self, digest=hashlib.sha256(json.dumps(told).encode()).hexdigest())
+        _kept[sealed.digest] = tools
+        return sealed
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a worker needs."""
+
+    network: FrozenNetwork
+    saved: SavedGuidance
+
+
+#: The tools of this process, of the recipe that it worked by last.
+_kept: dict[str, Tools] = {}
+_opening = Lock()
+
+
+def tools_of(recipe: Recipe) -> Tools:
+    """Return the tools of a sealed recipe, opened once per process.
+
+    Raises
+    ------
+    InputError
+        If there is another guidance or network here than where the recipe was sealed.
+    """
+    with _opening:
+        if recipe.threads and torch.get_num_threads() != recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        if recipe.digest not in _kept:
+            _kept.clear()
+            if recipe.sealed().digest != recipe.digest:
+                _kept.clear()
+                raise InputError(f"{recipe.guidance.name} is another guidance on this machine")
+        return _kept[recipe.digest]
+
+
+def _open(recipe: Recipe) -> Tools:
+    saved = SavedGuidance.read(recipe.guidance)
+    name = recipe.network or saved.network
+    if recipe.network is None and name not in catalogue():
+        raise InputError(
+            f"the guidance was made for {name}, which is not bundled; give it by --network PATH"
+        )
+    # What the user told of the network for the guidance, such as a window, holds here too.
+    card = NetworkCard(preparation=saved.preparation)
+    network = open_network(name, recipe.device, (recipe.card or NetworkCard()).completed(card))
+    saved.check(network)
+    return Tools(network, saved.to(network.device))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,116 @@
+"""Volumes slice by slice: labels of all slices, and corrections that are carried on."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from napari_guideme.cli.opening import watched, write
+from napari_guideme.errors import InputError
+from napari_guideme.files import Picture, write_json
+from napari_guideme.hints import Hints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.volumes import VolumeSession
+
+
+def is_sliced(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> bool:
+    """Whether an image is a volume that is worked on slice by slice."""
+    if network.interaction is not None or len(picture.label_shape) != 3:
+        return False
+    return network.preparation.ndim == 2 or options.axis is not None or options.carry is not None
+
+
+def predict_volume(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> int:
+    """Write a network's own labels of all slices."""
+    session = _session(options, picture, network)
+    write(options.output, _labels(options, session), network, picture, instances=options.instances)
+    print(f"{len(session)} slices")
+    return 0
+
+
+def refine_volume(
+    options: argparse.Namespace, picture: Picture, network: FrozenNetwork, hints: Hints
+) -> int:
+    """Refine the slices that hints lie in, and carry that on."""
+    if options.say or hints.texts:
+        raise InputError("words are about a whole image; in slices of a volume, give clicks")
+    for name in ("zoom", "mask", "save_session"):
+        if getattr(options, name):
+            told = name.replace("_", "-")
+            raise InputError(f"--{told} is for single images, not for slices of a volume")
+    session = _session(options, picture, network)
+    session.add(*hints.marks)
+    for index in session.corrected:
+        watched(session.refine(index), f"slice {index}")
+    extent = options.carry or "slice"
+    with tqdm(desc="carried", unit="slice", disable=None) as bar:
+        for step in session.carry(extent):
+            bar.total = step.total
+            bar.update(step.done - bar.n)
+    if options.save_guidance:
+        session.guidance().save(options.save_guidance)
+    labels = _labels(options, session)
+    write(options.output, labels, network, picture, instances=options.instances)
+    counts = Counter(state.state for state in session.states)
+    reports = [session.session(index).report() for index in session.corrected]
+    satisfied, given = sum(r.satisfied for r in reports), sum(r.hints for r in reports)
+    if options.json:
+        report = {
+            "network": options.network,
+            "image": picture.kind if picture.private else str(options.image),
+            "method": session.method,
+            "hints": given,
+            "satisfied": satisfied,
+            "carried": extent,
+            "slices": [asdict(state) for state in session.states],
+        }
+        write_json(options.json, report)
+    states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
+    print(f"{satisfied} of {given} hints satisfied; slices: {states}")
+    return 0
+
+
+def check_guidance_name(path: Path) -> None:
+    """Raise `InputError` early if guidance cannot be saved there."""
+    from napari_guideme.guidance.saved import check_name
+
+    check_name(path)
+
+
+def _session(
+    options: argparse.Namespace, picture: Picture, network: FrozenNetwork
+) -> VolumeSession:
+    from napari_guideme.guidance import DEFAULT_METHOD
+    from napari_guideme.volumes import VolumeSession
+
+    geometry = picture.geometry
+    return VolumeSession(
+        picture.pixels,
+        network,
+        axis=options.axis or 0,
+        channel_axis=picture.channel_axis,
+        channels=options.channels,
+        spacing=options.spacing or (geometry.spacing if geometry else None),
+        method=options.method or DEFAULT_METHOD,
+    )
+
+
+def _labels(options: argparse.Namespace, session: VolumeSession) -> NDArray[np.integer]:
+    """Labels of all slices; objects are numbered within the whole volume."""
+    from napari_guideme.networks.objects import objects
+
+    labels = session.labels()
+    if not options.instances:
+        return labels
+    separator = session.network.separator
+    return objects(labels, session.network.classes.index(separator) if separator else None)

@@ -1,0 +1,454 @@
+"""A saved correction on many images; on small real ones, by the bundled network."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from skimage.data import immunohistochemistry
+
+from napari_guideme.batch import pieces
+from napari_guideme.batch.applying import JOURNAL, REPORT
+from napari_guideme.batch.journal import Journal
+from napari_guideme.batch.targets import Target, targets
+from napari_guideme.cli import main
+from napari_guideme.errors import InputError
+from napari_guideme.files import open_image
+from napari_guideme.guidance.applying import applied
+from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.residual import Support
+from napari_guideme.guidance.saved import Corrected, SavedGuidance
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.hints import Hints
+from napari_guideme.networks.catalogue import open_network
+from tests.files.series import NAME, SECRETS, write_series
+from tests.files.test_ome_zarr import write_image
+
+#: A pixel that is called nucleus, and said to be background.
+AT = (25, 65)
+SIDE = 96
+
+
+def guidance(network, scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
+    """A correction of one pixel."""
+    support = Support(
+        torch.tensor([at]),
+        torch.tensor([label]),
+        torch.tensor([reach]),
+        torch.tensor([weight]),
+        torch.zeros(1),
+    )
+    return SavedGuidance(
+        network.name,
+        network.fingerprint,
+        network.classes,
+        scene.point,
+        network.feature_points,
+        network.preparation.to_dict(),
+        "residual",
+        (Corrected(0, Anchors.of(scene, support), Hints()),),
+        scene.shape,
+        4.0,
+        scene.spread,
+    )
+
+
+@pytest.fixture(scope="module")
+def network():
+    return open_network("nuclei", "cpu")
+
+
+@pytest.fixture(scope="module")
+def tissue():
+    return np.ascontiguousarray(immunohistochemistry()[:SIDE, :SIDE].mean(2).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def saved(network, tissue):
+    return guidance(network, Scene(network, tissue))
+
+
+@pytest.fixture
+def file(saved, tmp_path) -> Path:
+    path = tmp_path / "nuclei.guidance.safetensors"
+    saved.save(path)
+    return path
+
+
+def stack(tissue, planes: int) -> np.ndarray:
+    """Planes that differ, the first one being the picture itself."""
+    return np.stack([np.roll(tissue, 3 * i, axis=1) for i in range(planes)])
+
+
+def write_zarr(path: Path, pixels: np.ndarray, chunks: tuple[int, ...]) -> Path:
+    import zarr
+
+    axes = [{"name": name, "type": "space"} for name in "zyx"[-pixels.ndim :]]
+    group = zarr.create_group(path, zarr_format=3)
+    image = {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": []}]}
+    group.attrs.update({"ome": {"version": "0.5", "multiscales": [image]}})
+    group.create_array("0", data=pixels, chunks=chunks)
+    return path
+
+
+def apply(*words) -> int:
+    return main(["apply", *map(str, words), "--device", "cpu"])
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+
+
+def wanted(network, saved, plane, index=None) -> np.ndarray:
+    return applied(saved, Scene(network, plane), index).logits.argmax(0).numpy()
+
+
+def test_the_correction_changes_what_is_tested_here(network, saved, tissue):
+    own = Scene(network, tissue).logits.argmax(0).numpy()
+    assert (wanted(network, saved, tissue) != own).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "labels"),
+    [("a.tif", None, "a.tif"), ("a.png", None, "a.png"), ("a.png", ".nii.gz", "a.nii.gz")],
+)
+def test_a_picture(network, saved, file, tissue, tmp_path, name, ending, labels):
+    from imageio import v3 as imageio
+
+    imageio.imwrite(tmp_path / name, tissue)
+    words = ["--format", ending] if ending else []
+    assert apply(file, tmp_path / name, "-o", tmp_path / "out", *words) == 0
+    found = np.asarray(open_image(tmp_path / "out" / labels).pixels).squeeze()
+    np.testing.assert_array_equal(found, wanted(network, saved, tissue))
+    (entry,) = report(tmp_path / "out")["images"]
+    agreement = applied(saved, Scene(network, tissue)).agreement
+    state = {"state": "carried", "agreement": pytest.approx(agreement, abs=1e-4)}
+    assert entry["slices"] == [state]
+    assert entry["finished"] is True
+
+
+def test_nothing_fits_a_picture_without_anything_alike(file, network, tmp_path):
+    empty = np.zeros((64, 64), np.uint8)
+    empty[20:30] = 200
+    tifffile.imwrite(tmp_path / "empty.tif", empty)
+    assert apply(file, tmp_path / "empty.tif", "-o", tmp_path / "out") == 0
+    (entry,) = report(tmp_path / "out")["images"]
+    (told,) = entry["slices"]
+    own = Scene(network, empty).logits.argmax(0).numpy()
+    changed = (tifffile.imread(tmp_path / "out/empty.tif") != own).any()
+    assert told["state"] == ("doubtful" if changed else "own")
+    assert told["why"] == "nothing here looks like what was clicked"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_volume_slice_by_slice(network, saved, file, tissue, tmp_path, axis):
+    nibabel = pytest.importorskip("nibabel")
+    volume = np.moveaxis(stack(tissue, 4), 0, axis)
+    affine = np.array([[0, 0, 2.0, 1], [0, -0.5, 0, 2], [0.5, 0, 0, 3], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(volume.T, affine), tmp_path / "v.nii.gz")
+    assert apply(file, tmp_path / "v.nii.gz", "-o", tmp_path / "out", "--axis", axis) == 0
+    found = open_image(tmp_path / "out/v.nii.gz")
+    for index, labels in enumerate(np.moveaxis(np.asarray(found.pixels), axis, 0)):
+        np.testing.assert_array_equal(labels, wanted(network, saved, stack(tissue, 4)[index]))
+    image = open_image(tmp_path / "v.nii.gz")
+    np.testing.assert_allclose(found.geometry.affine, image.geometry.affine, rtol=1e-6)
+    (entry,) = report(tmp_path / "out")["images"]
+    assert [told["slice"] for told in entry["slices"]] == [0, 1, 2, 3]
+
+
+def test_places_and_slices_count_in_the_same_volume(network, saved, file, tissue, tmp_path):
+    volume = np.stack([tissue] * 16)
+    tifffile.imwrite(tmp_path / "v.tif", volume, metadata={"axes": "ZYX"})
+    assert apply(file, tmp_path / "v.tif", "-o", tmp_path / "out", "--same-volume") == 0
+    labels = tifffile.imread(tmp_path / "out/v.tif")
+    for index in (0, 1, 15):
+        np.testing.assert_array_equal(labels[index], wanted(network, saved, tissue, index))
+    states = [told["state"] for told in report(tmp_path / "out")["images"][0]["slices"]]
+    assert states[:2] == ["corrected", "carried"]
+    # 15 slices are 60 pixels, five times the reach.
+    assert states[15] == "own"
+    tifffile.imwrite(tmp_path / "w.tif", volume[:, :-1], metadata={"axes": "ZYX"})
+    assert apply(file, tmp_path / "w.tif", "-o", tmp_path / "other", "--same-volume") == 3
+    assert (
+        "planes of 96 × 96, these have 95 × 96" in report(tmp_path / "other")["images"][0]["error"]
+    )
+
+
+def test_chunk_by_chunk_is_the_same(network, saved, file, tissue, tmp_path):
+    pytest.importorskip("zarr")
+    write_zarr(tmp_path / "v.zarr", stack(tissue, 5), (2, 64, 64))
+    assert apply(file, tmp_path / "v.zarr", "-o", tmp_path / "out") == 0
+    found = open_image(tmp_path / "out/v.zarr").pixels
+    assert found.chunks == ((2, 2, 1), (64, 32), (64, 32))
+    for index, plane in enumerate(stack(tissue, 5)):
+        np.testing.assert_array_equal(found[index], wanted(network, saved, plane))
+
+
+def test_channels_of_an_ome_zarr(file, tmp_path):
+    pytest.importorskip("zarr")
+    write_image(tmp_path / "c.zarr", (2, 3, 32, 48))
+    assert apply(file, tmp_path / "c.zarr", "-o", tmp_path / "out") == 3
+    assert "choose which ones to feed" in report(tmp_path / "out")["images"][0]["error"]
+    assert apply(file, tmp_path / "c.zarr", "-o", tmp_path / "out", "--channels", "1") == 3
+    assert apply(file, tmp_path / "c.zarr", "-o", tmp_path / "new", "--channels", "1") == 0
+    assert open_image(tmp_path / "new/c.zarr").pixels.shape == (3, 32, 48)
+
+
+def test_large_planes_are_done_tile_by_tile(network, saved, file, tissue, tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+    large = np.tile(tissue, (3, 4))
+    monkeypatch.setattr(pieces, "LARGEST_PLANE", 256 * 256)
+    monkeypatch.setattr(pieces, "TILE", 256)
+    monkeypatch.setattr(pieces, "CHUNK", 128)
+    write_zarr(tmp_path / "m.zarr", large, (100, 100))
+    tifffile.imwrite(tmp_path / "m.tif", large)
+    for name in ("m.zarr", "m.tif"):
+        assert apply(file, tmp_path / name, "-o", tmp_path / "out") == 0
+    found = np.asarray(open_image(tmp_path / "out/m.zarr").pixels)
+    np.testing.assert_array_equal(found, tifffile.imread(tmp_path / "out/m.tif"))
+    tiles = [told["tile"] for told in report(tmp_path / "out")["images"][0]["slices"]]
+    assert tiles == [[0, 0], [0, 256], [256, 0], [256, 256]]
+    halo = network.halo
+    box = np.s_[: 256 + halo, 256 - halo :]
+    scale = network.preparation.measured(large)
+    scene = Scene(network, large[box], preparation=scale)
+    expected = applied(saved, scene).logits.argmax(0)[:256, halo:]
+    np.testing.assert_array_equal(found[:256, 256:], expected)
+    # Nothing is cut at the borders of tiles that was not cut before.
+    assert (found != wanted(network, saved, large)).mean() < 0.02
+
+
+def test_objects_are_numbered(file, tissue, tmp_path, monkeypatch):
+    pytest.importorskip("zarr")
+    write_zarr(tmp_path / "v.zarr", stack(tissue, 3), (1, 64, 64))
+    tifffile.imwrite(tmp_path / "v.tif", stack(tissue, 3), metadata={"axes": "ZYX"})
+    for name in ("v.zarr", "v.tif"):
+        assert apply(file, tmp_path / name, "-o", tmp_path / "out", "--instances") == 0
+    ids = tifffile.imread(tmp_path / "out/v.tif")
+    assert ids.max() > 3
+    np.testing.assert_array_equal(ids, open_image(tmp_path / "out/v.zarr").pixels)
+    monkeypatch.setattr(pieces, "LARGEST_COUNTED", 1000)
+    assert apply(file, tmp_path / "v.zarr", "-o", tmp_path / "no", "--instances") == 3
+    assert "leave --instances out" in report(tmp_path / "no")["images"][0]["error"]
+
+
+def test_another_network_is_refused_by_name(saved, file, tissue, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    words = [tmp_path / "a.tif", "-o", tmp_path / "out"]
+    assert apply(file, *words, "--network", "click") == 2
+    assert "made for nuclei" in capsys.readouterr().err
+    replace(saved, network="mine").save(file)
+    assert apply(file, *words) == 2
+    assert "made for mine, which is not bundled; give it by --network" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert apply(file, *words, "--network", "nuclei") == 0
+
+
+def test_one_bad_file_is_told_and_skipped(file, tissue, tmp_path, capsys):
+    (tmp_path / "bad.tif").write_text("nothing")
+    tifffile.imwrite(tmp_path / "five.tif", np.stack([tissue] * 5), metadata={"axes": "CYX"})
+    tifffile.imwrite(tmp_path / "good.tif", tissue)
+    names = ["bad.tif", "missing.tif", "five.tif", "good.tif"]
+    assert apply(file, *(tmp_path / n for n in names), "-o", tmp_path / "out") == 3
+    told = report(tmp_path / "out")["images"]
+    assert ["error" in entry for entry in told] == [True, True, True, False]
+    assert "there is no image" in told[1]["error"]
+    assert "choose which ones to feed" in told[2]["error"]
+    captured = capsys.readouterr()
+    assert len(captured.err.strip().splitlines()) == 3
+    assert "1 of 4 images done" in captured.out
+    assert (tmp_path / "out/good.tif").exists()
+
+
+def test_labels_replace_neither_images_nor_each_other(tmp_path):
+    image = tmp_path / "a.tif"
+    with pytest.raises(InputError, match="would replace an image"):
+        targets([image], tmp_path)
+    with pytest.raises(InputError, match=r"two images would be called a\.tif"):
+        targets([image, tmp_path / "b/a.tif"], tmp_path / "out")
+    with pytest.raises(InputError, match=r"not as \.jpg"):
+        targets([image], tmp_path / "out", ".jpg")
+
+
+def test_what_is_there_is_kept(saved, file, tissue, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    words = [tmp_path / "a.tif", "-o", tmp_path / "out"]
+    labels = tmp_path / "out/a.tif"
+    assert apply(file, *words) == 0
+    first, told = labels.stat().st_mtime_ns, report(tmp_path / "out")
+    assert apply(file, *words) == 0
+    assert labels.stat().st_mtime_ns == first
+    assert report(tmp_path / "out") == told
+    # Another correction does not silently take the place of the first one.
+    replace(saved, method="other").save(file)
+    assert apply(file, *words) == 3
+    assert "--overwrite" in capsys.readouterr().err
+    assert labels.stat().st_mtime_ns == first
+    assert apply(file, *words, "--overwrite") == 0
+    assert labels.stat().st_mtime_ns > first
+    # Nor is the image what it was.
+    tifffile.imwrite(tmp_path / "a.tif", tissue[::-1])
+    assert apply(file, *words) == 3
+
+
+def test_overwriting_a_store(file, tissue, tmp_path):
+    pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))
+    chunk = tmp_path / "out/v.zarr/0/c/0/0/0"
+    assert apply(file, image, "-o", tmp_path / "out") == 0
+    first = chunk.stat().st_mtime_ns
+    assert apply(file, image, "-o", tmp_path / "out") == 0
+    assert chunk.stat().st_mtime_ns == first
+    assert apply(file, image, "-o", tmp_path / "out", "--overwrite") == 0
+    assert chunk.stat().st_mtime_ns > first
+
+
+def test_a_torn_journal_is_read(tmp_path):
+    path = tmp_path / JOURNAL
+    journal = Journal(path)
+    journal.begin("a")
+    journal.finish("a", "0:1", [{"slice": 0, "state": "own"}])
+    path.write_text(path.read_text() + '{"key": "b", "par')
+    journal = Journal(path)
+    assert journal.is_done("a", "0:1")
+    assert not journal.is_begun("b")
+    journal.begin("b")
+    assert Journal(path).is_begun("b")
+    journal.begin("a")
+    assert not Journal(path).is_done("a", "0:1")
+
+
+def test_nothing_is_told_of_a_patient(file, tissue, tmp_path, capsys):
+    pytest.importorskip("highdicom")
+    nibabel = pytest.importorskip("nibabel")
+    series = tmp_path / NAME
+    write_series(series, np.stack([tissue] * 3).astype(np.int16), orientation=(1, 0, 0, 0, 1, 0))
+    scan, bad = tmp_path / f"{NAME}.nii", tmp_path / f"{NAME}.nrrd"
+    nibabel.save(nibabel.Nifti1Image(tissue.T, np.eye(4)), scan)
+    bad.write_text("nothing")
+    assert apply(file, series, scan, bad, "-o", tmp_path / "out") == 3
+    told = [
+        path.read_text().lower() for path in (tmp_path / "out" / REPORT, tmp_path / "out" / JOURNAL)
+    ]
+    for secret in SECRETS:
+        assert not any(secret in text for text in told)
+    names = [entry["image"] for entry in report(tmp_path / "out")["images"]]
+    assert names == ["a medical image"] * 3
+    import highdicom
+
+    found = highdicom.seg.segread(tmp_path / "out" / f"{NAME}.dcm")
+    assert (found.Rows, found.Columns) == (SIDE, SIDE)
+
+
+def test_names_of_targets(tmp_path):
+    images = ["a.ome.zarr", "b.jpg", "c.nii.gz", "d.ima"]
+    for image in images:
+        (tmp_path / image).mkdir() if image.endswith("zarr") else None
+    paths = [tmp_path / image for image in images]
+    found = [target.labels.name for target in targets(paths, tmp_path / "out")]
+    assert found == ["a.ome.zarr", "b.png", "c.nii.gz", "d.dcm"]
+    found = [target.labels.name for target in targets(paths, tmp_path / "out", ".nrrd")]
+    assert found == ["a.nrrd", "b.nrrd", "c.nrrd", "d.nrrd"]
+    target = Target(1, tmp_path / "Doe.nii.gz", tmp_path / "out/Doe.nii.gz")
+    assert "Doe" not in target.told(InputError(f"Doe.nii.gz: {tmp_path}/Doe.nii.gz is broken"))
+
+
+def command(*words) -> list[str]:
+    apply = [sys.executable, "-m", "napari_guideme.cli", "apply", *map(str, words)]
+    return [*apply, "--device", "cpu"]
+
+
+def chunk_files(store: Path) -> dict[Path, tuple[int, bytes]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in (store / "0/c").rglob("*")
+        if path.is_file() and path.name.isdigit()
+    }
+
+
+def wait_for_chunks(store: Path, count: int, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while len(chunk_files(store)) < count:
+        assert time.monotonic() < end, "nothing was written"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_goes_on(file, tissue, tmp_path, sent):
+    pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", np.tile(stack(tissue, 60), (1, 2, 2)), (1, 192, 192))
+    words = command(file, image, "-o", tmp_path / "out", "--workers", 1)
+    run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    store = tmp_path / "out/v.zarr"
+    wait_for_chunks(store, 4)
+    run.send_signal(sent)
+    _, errors = run.communicate(timeout=60)
+    before = chunk_files(store)
+    assert 4 <= len(before) < 60
+    if sent == signal.SIGINT:
+        assert run.returncode == 130
+        assert errors.strip().splitlines() == [
+            "napari-guideme: cancelled; 0 of 1 images are finished and the same command goes on"
+        ]
+        assert len(report(tmp_path / "out")["images"][0]["slices"]) >= 3
+    with pytest.raises(InputError, match="not finished"):
+        open_image(store)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    after = chunk_files(store)
+    assert len(after) == 60
+    assert {path: after[path] for path in before} == before
+    slices = report(tmp_path / "out")["images"][0]["slices"]
+    assert [told["slice"] for told in slices] == list(range(60))
+    assert apply(file, image, "-o", tmp_path / "serial", "--workers", 1) == 0
+    serial = open_image(tmp_path / "serial/v.zarr").pixels
+    np.testing.assert_array_equal(open_image(store).pixels, serial)
+
+
+def test_a_cluster_whose_worker_is_killed(file, tissue, tmp_path):
+    pytest.importorskip("zarr")
+    distributed = pytest.importorskip("distributed")
+    image = write_zarr(tmp_path / "v.zarr", np.tile(stack(tissue, 60), (1, 2, 2)), (1, 192, 192))
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        with distributed.Client(cluster) as client:
+            pids = list(client.run(os.getpid).values())
+        words = [file, image, tmp_path / "a.tif", "-o", tmp_path / "out"]
+        run = subprocess.Popen(
+            command(*words, "--scheduler", cluster.scheduler_address),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for_chunks(tmp_path / "out/v.zarr", 6)
+        os.kill(pids[0], signal.SIGKILL)
+        there = len(chunk_files(tmp_path / "out/v.zarr"))
+        out, errors = run.communicate(timeout=240)
+    assert there < 60
+    assert run.returncode == 0, errors
+    assert "2 of 2 images done" in out
+    assert apply(*words[:-1], tmp_path / "serial", "--workers", 1) == 0
+    serial, found = (open_image(tmp_path / n / "v.zarr").pixels for n in ("serial", "out"))
+    np.testing.assert_array_equal(found, serial)
+    assert report(tmp_path / "out") == report(tmp_path / "serial")
+
+
+def test_no_scheduler_answers(file, tissue, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("napari_guideme.batch.running._PATIENCE", 1)
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    words = ["-o", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1"]
+    assert apply(file, tmp_path / "a.tif", *words) == 2
+    assert "no scheduler answers at tcp://127.0.0.1:1" in capsys.readouterr().err
