@@ -54,8 +54,8 @@ BELOW = {
 }
 BELOW["session_file"] = {*BELOW}
 BELOW["planes"] = {"guidance", *BELOW["guidance"]}
-BELOW["volumes"] = {*BELOW} - {"object_session", "outlines"}
-BELOW["batch"] = {*BELOW} - {"object_session", "outlines"}
+BELOW["volumes"] = {"planes", "session", *BELOW["planes"], *BELOW["session"]}
+BELOW["batch"] = {"volumes", *BELOW["volumes"]}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}
 BELOW["cli"] = {*BELOW}

@@ -223,7 +223,7 @@ class VolumeSession:
         if index not in self._sessions:
             scene = self.planes.scene(index)
             known = self._carried.get(index)
-            if known is not None and len(known.anchors):
+            if known is not None and known.state.state != "own" and len(known.anchors):
                 scene = scene.shifted(self._logits(known, scene, index) - scene.logits)
                 self._inherited[index] = known.anchors
             self._sessions[index] = GuideSession.on(scene, **self._told)
@@ -392,7 +392,7 @@ class VolumeSession:
             anywhere = extent == "volume" and result.state == "own"
             if anywhere:
                 acting = blended(anchors, sources, index)
-                result = found_anywhere(acting, scene)
+                result = found_anywhere(acting, scene, check=check)
             stopped = result.state == "own" and not between
             fit = fits if extent == "onward" and check and not between else None
             state = SliceState(index, result.state, result.agreement, result.why)

@@ -17,7 +17,7 @@ from napari_guideme.evaluation.scores import class_iou, confusion
 from napari_guideme.evaluation.truth import Truth, class_values, object_ids
 from napari_guideme.evaluation.user import Position, largest_error_click
 from napari_guideme.files import IMAGE_FILES, Picture, open_image
-from napari_guideme.guidance.applying import applied
+from napari_guideme.guidance.applying import applied, found_anywhere
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click
@@ -293,13 +293,13 @@ def evaluate_images(
             clicked.append((before, _score(item.truth, item.merged[session.labels()]) or 0.0))
             continue
         result = applied(saved, scene)
-        found = _score(item.truth, item.merged[result.logits.argmax(0).cpu().numpy()]) or 0.0
-        kept = found if result.state != "own" else before
-        rows.append(
-            CarriedSlice(
-                at, number, before, kept, found, result.state, result.agreement, result.why
-            )
+        blind = found_anywhere(saved.corrected[0].anchors, scene, check=False)
+        after, unchecked = (
+            _score(item.truth, item.merged[one.logits.argmax(0).cpu().numpy()]) or 0.0
+            for one in (result, blind)
         )
+        told = result.state, result.agreement, result.why
+        rows.append(CarriedSlice(at, number, before, after, unchecked, *told))
     if not rows:
         raise InputError(f"{number + 1} images are too few; give at least 2")
     return _result(network, method, hints, "to images", clicked, rows, (None, None))

@@ -120,11 +120,11 @@ def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> App
     return found_anywhere(functools.reduce(Anchors.joined, anchors), scene)
 
 
-def found_anywhere(anchors: Anchors, scene: Scene) -> Applied:
+def found_anywhere(anchors: Anchors, scene: Scene, *, check: bool = True) -> Applied:
     """Let anchors act in another image, where places mean nothing, on what looks the same.
 
-    That is refused where it would change a larger share of the image than it did where the
-    user saw it.
+    With the check, that is refused where it would change a larger share of the image than
+    it did where the user saw it.
     """
     if not len(anchors):
         return Applied(scene.logits, "own")
@@ -132,11 +132,12 @@ def found_anywhere(anchors: Anchors, scene: Scene) -> Applied:
     agreement = _mean(likeness, anchors.support.weights) or 0.0
     logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
     changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
-    if changed > float(anchors.changed.max()):
+    if check and changed > float(anchors.changed.max()):
         why = "it would change more here than where it was clicked"
         return Applied(scene.logits, "own", agreement, why)
-    if not changed:
-        return Applied(logits, "own", agreement, "nothing here looks like what was clicked")
+    if not changed or agreement < DOUBTED:
+        state: State = "doubtful" if changed else "own"
+        return Applied(logits, state, agreement, "nothing here looks like what was clicked")
     return Applied(logits, "carried", agreement)
 
 
