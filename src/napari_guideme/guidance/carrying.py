@@ -20,11 +20,11 @@ from napari_guideme.guidance.residual import Kernel, Support, maps_at_once, spre
 from napari_guideme.guidance.scene import Scene
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
-FIRMNESS = 1.4
+FIRMNESS = 1.55
 
 #: Shares of the similarity that is usual between neighbouring slices: from the first on a
 #: hint begins to fit, from the second on it fits wholly.
-DRIFTED, ALIKE = 0.7, 0.9
+DRIFTED, ALIKE = 0.62, 0.9
 
 #: Pixels that the usual similarity is measured on.
 _SAMPLED = 400
