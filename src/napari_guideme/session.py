@@ -20,6 +20,7 @@ from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.questions import Position, Question, ask
 from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
 from napari_guideme.guidance.residual import Support
+from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, HintPixels, Hints, TextHint
 from napari_guideme.history import History, Past
@@ -487,6 +488,19 @@ class GuideSession:
         return Anchors.of(
             scene, support or Support.empty(len(self.shape), self.network.device), index
         )
+
+    def guidance(self) -> SavedGuidance:
+        """Return what was found, to be saved and applied to other images.
+
+        Raises
+        ------
+        InputError
+            If there are no hints.
+        """
+        if not self.hints:
+            raise InputError("there is no correction to save: click on the image first")
+        corrected = Corrected(0, self.anchors(), self.hints, self.values)
+        return SavedGuidance.of(self._scene, self.method, [corrected])
 
     @property
     def values(self) -> Tensor | None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari import Viewer
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
@@ -16,12 +18,13 @@ from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.session_file import Part
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
+from napari_guideme.widgets.flight import move_slider
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.sessions import Opened, Sessions
-from napari_guideme.widgets.slices import Slice, shown_slice
+from napari_guideme.widgets.slices import Slice, shown_slice, touched_slices
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -74,9 +77,10 @@ class Controller(QObject):
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
         self._refining: Slice | None = None
+        self._waiting: dict[Any, Slice] = {}
         self._held: bool | None = None
         self._sets = LayerSets(viewer, self._make_layers)
-        self._sessions = Sessions(self.networks)
+        self.sessions = Sessions(self.networks)
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -126,11 +130,11 @@ class Controller(QObject):
 
     def session_of(self, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
-        return self._sessions.find(self.choice, part)
+        return self.sessions.find(self.choice, part)
 
     def opened(self, part: Slice) -> Opened | None:
         """Return the session of a slice with what it was opened with, if it was."""
-        return self._sessions.opened(self.choice, part)
+        return self.sessions.opened(self.choice, part)
 
     # -- what the user asks for ---------------------------------------------
 
@@ -190,6 +194,7 @@ class Controller(QObject):
 
     def choose_network(self, known: Known) -> None:
         """Use this network, or the same one with another card; layers and classes follow."""
+        self._waiting.clear()
         self.job.cancel()
         outlined = self.outlines_objects
         self.choice = Choice(known, self.choice.device)
@@ -211,14 +216,14 @@ class Controller(QObject):
     def forget_network(self, known: Known) -> None:
         """Drop a network that is not chosen any more, with its sessions."""
         self.networks.forget(known)
-        self._sessions.forget_network(known)
+        self.sessions.forget_network(known)
 
     def choose_device(self, name: str) -> None:
         """Compute there from now on; hints stay, the history of undo starts anew."""
         if name != self.choice.device:
             self.choice = replace(self.choice, device=name)
             self.networks.unload()
-            self._sessions.clear()
+            self.sessions.clear()
 
     def undo(self) -> None:
         """Take the last change of the hints back."""
@@ -234,6 +239,7 @@ class Controller(QObject):
 
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
+        self._waiting.clear()
         for job in (self.job, self._keeping, self._loading):
             job.cancel()
 
@@ -326,11 +332,25 @@ class Controller(QObject):
             raise InputError(f"{image.name} is not an image layer; choose an image")
         return image
 
-    def _on_hints(self) -> None:
+    def _on_hints(self, places: NDArray[np.floating]) -> None:
         if self._held is None:
-            self.run()
+            self.reported(lambda: self._refine_touched(places))
         else:
             self._held = True
+
+    def _refine_touched(self, places: NDArray[np.floating]) -> None:
+        """Refine the slices in which hints changed, in 3-D too: there the slider follows."""
+        image = self.checked_image()
+        parts, outside = touched_slices(self.viewer, image, places)
+        if outside:
+            self.problem.emit(f"{outside} click(s) or pixels outside the image do not count.")
+        if not parts:
+            self._refine_shown()
+            return
+        if self.viewer.dims.ndisplay == 3:
+            move_slider(self.viewer, parts[0])
+        self._waiting |= {part.key: part for part in parts}
+        self._refine(parts[0])
 
     def _refine_shown(self) -> None:
         self._refine(shown_slice(self.viewer, self.checked_image()))
@@ -379,7 +399,7 @@ class Controller(QObject):
 
     def replayed(self, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
-        return self._sessions.replayed(self.choice, part, saved)
+        return self.sessions.replayed(self.choice, part, saved)
 
     def adopt(self, outcome: Outcome) -> None:
         """Show what was replayed; hints of the slice that were there already count, too."""
@@ -396,7 +416,7 @@ class Controller(QObject):
 
     def _request(self, part: Slice, hints: list[Hint]) -> None:
         self._refining = part
-        refined = partial(self._sessions.refined, self.choice, part, hints, self.method)
+        refined = partial(self.sessions.refined, self.choice, part, hints, self.method)
         self.job.request(refined, f"Refining {part.layer.name}")
 
     # -- from sessions to layers --------------------------------------------
@@ -405,6 +425,7 @@ class Controller(QObject):
         layers = self.layers
         image = outcome.part.layer
         if layers is None or layers.image is not image or image not in self.viewer.layers:
+            self._waiting.clear()
             return
         self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)
@@ -412,6 +433,9 @@ class Controller(QObject):
         if self.show_changes:
             layers.write_changes(outcome.part, outcome.changed)
         self.refined.emit(outcome)
+        self._waiting.pop(outcome.part.key, None)
+        if self._waiting:
+            self.reported(lambda: self._refine(next(iter(self._waiting.values()))))
 
     def _on_kept(self, kept: Kept) -> None:
         if self.layers is not None and kept.part.layer is self.layers.image:
@@ -420,10 +444,12 @@ class Controller(QObject):
 
     def _on_removed(self, event: Any) -> None:
         """Forget the sessions of an image that was deleted."""
-        self._sessions.forget(event.value)
+        self._waiting.clear()
+        self.sessions.forget(event.value)
         self._sets.forget(event.value)
 
     def _on_failed(self, error: Exception) -> None:
+        self._waiting.clear()
         if not isinstance(error, InputError):
             raise error
         self.problem.emit(str(error))
