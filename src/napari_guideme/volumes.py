@@ -345,7 +345,8 @@ class VolumeSession:
         sources = self.corrected
         if not sources and extent != "slice":
             raise InputError("nothing to carry on: click on a slice first")
-        found: dict[int, _Carried] = {}
+        # What a corrected slice began from is there again as soon as its hints are gone.
+        found = {i: self._inherited[i] for i in sources if i in self._inherited}
         before = self._carried
         if extent != "slice":
             anchors = [self._anchors(index) for index in sources]

@@ -113,6 +113,7 @@ class Carrier(QObject):
         self._running: Board | None = None
         self._wanted: Board | None = None
         self._gives_up = False
+        self._changed: set[Board] = set()
         self._redraw = QTimer(self, singleShot=True)
         self._redraw.timeout.connect(self._draw)
         self.job = LatestJob(self)
@@ -173,9 +174,10 @@ class Carrier(QObject):
     def look(self) -> None:
         """Stop if what is being done is no longer what is shown: another network or axis."""
         board, stack = self._running, self.stack
-        if board is None or stack is None or board.layers.image is not stack.layer:
+        if board is None:
             return
-        other_axis = (board.stack.axis, board.stack.axes) != (stack.axis, stack.axes)
+        same_image = stack is not None and board.layers.image is stack.layer
+        other_axis = same_image and (board.stack.axis, board.stack.axes) != (stack.axis, stack.axes)
         if board.choice != self._controller.choice or other_axis:
             self.cancel()
 
@@ -261,7 +263,7 @@ class Carrier(QObject):
             board.labelled.add(index)
         board.write(index, arrived.labels)
         board.states[index] = arrived.slice
-        self._draw_soon()
+        self._draw_soon(board)
 
     def _on_done(self, asked: Any) -> None:
         board, self._running = self._running, None
@@ -324,16 +326,18 @@ class Carrier(QObject):
         volume = self._volume(board)
         if volume is not None:
             board.states = volume.states
-        self._draw_soon()
+        self._draw_soon(board)
 
-    def _draw_soon(self) -> None:
+    def _draw_soon(self, board: Board) -> None:
+        self._changed.add(board)
         if not self._redraw.isActive():
             self._redraw.start(REDRAWN_MS[self._viewer.dims.ndisplay])
 
     def _draw(self) -> None:
-        board = self.board
-        if board is not None and board.is_there:
-            board.layers.labels.refresh()
+        for board in self._changed:
+            if board.is_there:
+                board.layers.labels.refresh()
+        self._changed.clear()
         self.changed.emit()
 
     def _on_removed(self, _: Any) -> None:

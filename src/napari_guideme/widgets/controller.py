@@ -11,7 +11,7 @@ import numpy as np
 from napari import Viewer
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
@@ -78,6 +78,7 @@ class Controller(QObject):
         self.outcome: Outcome | None = None
         self._refining: Slice | None = None
         self._waiting: dict[Any, Slice] = {}
+        self._seen_in_3d: Slice | None = None
         self._held: bool | None = None
         self._sets = LayerSets(viewer, self._make_layers)
         self.sessions = Sessions(self.networks)
@@ -92,6 +93,7 @@ class Controller(QObject):
         self._loading.done.connect(self.devices_found)
         self._loading.failed.connect(self._on_failed)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.ndisplay.connect(self._on_view)
 
     @property
     def is_busy(self) -> bool:
@@ -348,9 +350,16 @@ class Controller(QObject):
             self._refine_shown()
             return
         if self.viewer.dims.ndisplay == 3:
+            self._seen_in_3d = parts[0]
             move_slider(self.viewer, parts[0])
         self._waiting |= {part.key: part for part in parts}
         self._refine(parts[0])
+
+    def _on_view(self, _: Any) -> None:
+        """Show in 2-D what was corrected last in 3-D; napari moves the sliders back itself."""
+        part, self._seen_in_3d = self._seen_in_3d, None
+        if part is not None and part.layer in self.viewer.layers:
+            QTimer.singleShot(0, partial(move_slider, self.viewer, part))
 
     def _refine_shown(self) -> None:
         self._refine(shown_slice(self.viewer, self.checked_image()))

@@ -182,6 +182,7 @@ class GuideWidget(QWidget):
         self.controller.busy.connect(self._on_busy)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
+        self.carry.carrier.changed.connect(self._enable)
         self._class_box.chosen.connect(self._choose_class)
         self.asking.asker.asking.connect(self._on_asking)
         self.objects.told.connect(self.status.setText)
