@@ -19,6 +19,7 @@ import functools
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ from napari_guideme.files import read_image
 from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.networks.unet import UNet
+from napari_guideme.networks.windows import window_limits
 
 SCALES = (0.6, 1.3)
 MOST_JUDGED = 100
@@ -134,8 +136,11 @@ def main(options: argparse.Namespace) -> None:
         listed = read_class_list(options.data / "classes.txt")
     names = ClassNames(tuple(listed.values()))
     classes = tuple(name for name in names.names if names.find(name) != IGNORED)
+    window: dict[str, Any] = {"percentiles": (1.0, 99.8)}
+    if options.window:
+        window = {"value_range": "limits", "limits": window_limits(options.window)}
     preparation = Preparation(
-        percentiles=(1.0, 99.8),
+        **window,
         size=tuple(options.size) if options.size else None,
         multiple=2 ** (len(options.widths) - 1),
     )
@@ -176,6 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--licence", default="not stated", help="of the weights")
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 192])
     parser.add_argument("--size", type=int, nargs=2, help="to which images are resized")
+    parser.add_argument("--window", help="of Hounsfield units, such as soft-tissue")
     parser.add_argument("--crop", type=int, default=192, help="side in pixels")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=4000)

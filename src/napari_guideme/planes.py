@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.tiles import LARGEST
 
 #: Slices whose activations are kept.
 KEPT = 4
 
-#: Slices that a network of three axes runs at once, besides its halo.
+#: Slices that a network of three axes runs at once, besides its halo, at least.
 SLAB = 16
 
 
@@ -130,9 +132,10 @@ class Planes:
     def _deep(self, index: int) -> Scene:
         """Cut a slice out of the slab around it, all of whose slices are kept."""
         if index not in self._slab:
-            first = index - index % SLAB
-            counts = range(first, min(first + SLAB, len(self)))
             halo = self.network.halo
+            count = self._at_once(halo)
+            first = index - index % count
+            counts = range(first, min(first + count, len(self)))
             start, stop = max(first - halo, 0), min(counts.stop + halo, len(self))
             self._slab = {}
             slab = Scene(
@@ -146,6 +149,11 @@ class Planes:
             slab.logits  # noqa: B018  # One pass, of which all slices are cut.
             self._slab = {at: slab.plane(self.axis, at - start) for at in counts}
         return self._slab[index]
+
+    def _at_once(self, halo: int) -> int:
+        """Slices of a slab: all of a volume that fits through the network in one pass."""
+        fitting = LARGEST // math.prod(self.shape)
+        return len(self) if fitting >= len(self) else max(fitting - 2 * halo, SLAB)
 
     def _cut(self, where: int | slice) -> tuple[Any, ...]:
         cut: list[Any] = [slice(None)] * len(self._volume.shape)

@@ -151,6 +151,20 @@ def is_volume_folder(folder: Path) -> bool:
     return _found(folder, ("raw", "image")) is not None
 
 
+def volume_files(folder: Path) -> tuple[Path, Path]:
+    """Find ``raw`` or ``image``, and ``labels``, volumes of any format, in a folder.
+
+    Raises
+    ------
+    InputError
+        If one is missing.
+    """
+    image, labels = (_found(folder, names) for names in (("raw", "image"), ("labels",)))
+    if image is None or labels is None:
+        raise InputError(f"{folder} must hold volumes raw (or image) and labels")
+    return image, labels
+
+
 def open_volume(
     folder: Path, network: FrozenNetwork, *, instances: bool = False, class_map: Path | None = None
 ) -> VolumeItem:
@@ -167,9 +181,7 @@ def open_volume(
     InputError
         If a file is missing, or image and labels differ in shape.
     """
-    image, labels = (_found(folder, names) for names in (("raw", "image"), ("labels",)))
-    if image is None or labels is None:
-        raise InputError(f"{folder} must hold volumes raw (or image) and labels")
+    image, labels = volume_files(folder)
     picture, values = open_image(image), open_image(labels)
     if picture.label_shape != values.label_shape or len(values.label_shape) != 3:
         raise InputError(
@@ -233,9 +245,7 @@ def evaluate_carry(
 
     others = [number for number in range(len(session)) if number != at]
     before = scores(range(len(session)))
-    _click(
-        session.session(at), lambda: session.session(at).labels(), truths[at], item.merged, hints
-    )
+    _click(session.session(at), truths[at], item.merged, hints)
     for _ in session.carry(extent, check=False):
         pass
     unchecked = scores(others)
