@@ -44,7 +44,9 @@ def test_a_correction_is_applied_to_other_layers(stack, viewer, other, nuclei, q
         panel.apply_present([other, flat])
     settle(qtbot, stack)
     assert len(results(viewer)) == 2
-    for layer, image in zip(sorted(results(viewer), key=lambda x: -x.ndim), (other, flat)):
+    for layer, image in zip(
+        sorted(results(viewer), key=lambda x: -x.ndim), (other, flat), strict=True
+    ):
         assert layer.data.shape == image.data.shape
         assert layer.data.any()
         for key, value in geometry(image).items():
@@ -94,7 +96,7 @@ def test_a_correction_of_another_network_is_refused_by_name(
         panel.save_to(path)
     with safe_open(path, "pt") as file:
         content = json.loads(file.metadata()["guidance"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     content |= {"network": "somebody's network", "fingerprint": "0" * 64}
     save_file(tensors, path, {"guidance": json.dumps(content)})
     with qtbot.waitSignal(stack.controller.problem, timeout=60_000) as caught:

@@ -316,7 +316,7 @@ def test_a_click_in_the_3d_view_counts_in_its_slice(stack, viewer, qtbot):
     finish(qtbot, stack, lambda: stack.controller.layers.clicks.add(there))
     part = stack.controller.outcome.part
     assert part.index[0] == MIDDLE + 1
-    assert labels(stack)[tuple(int(round(x)) for x in (MIDDLE + 1, *at[1:]))] == 0
+    assert labels(stack)[tuple(round(x) for x in (MIDDLE + 1, *at[1:]))] == 0
     viewer.dims.ndisplay = 2
     qtbot.waitUntil(lambda: viewer.dims.current_step[0] == MIDDLE + 1, timeout=5000)
     finish(qtbot, stack, stack.undo.click)

@@ -85,9 +85,11 @@ class Results:
     def write(self, step: AppliedSlice) -> None:
         """Write a slice; the layer is made with the first one."""
         image = step.part.layer
-        if image not in self._open:
-            self._open[image] = self._make(image, step.classes)
-        layer = self._open[image]
+        layer = self._open.get(image)
+        if layer is None:
+            # napari lets Qt deliver the next slices while it adds a layer.
+            layer = self._open[image] = self._make(image, step.classes)
+            self._add(layer, image)
         layer.data[step.part.slices] = step.labels
         layer.refresh()
 
@@ -104,17 +106,19 @@ class Results:
 
     def _make(self, image: Image, classes: Sequence[str]) -> Labels:
         kind = np.uint8 if len(classes) <= 256 else np.uint16
-        layer = Labels(
+        return Labels(
             np.zeros(spatial_shape(image), kind),
             name=f"applied correction ({image.name})",
             opacity=0.5,
             colormap=class_colormap(class_colours(len(classes))),
             **geometry(image),
         )
+
+    def _add(self, layer: Labels, image: Image) -> None:
+        """Add a layer above its image; the tool stays in the user's hand."""
         active = self._viewer.layers.selection.active
         self._viewer.layers.insert(self._viewer.layers.index(image) + 1, layer)
         self._viewer.layers.selection.active = active
-        return layer
 
 
 def _scenes(part: Slice, network: FrozenNetwork) -> Iterator[tuple[Slice, Scene]]:

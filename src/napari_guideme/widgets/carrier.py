@@ -176,8 +176,9 @@ class Carrier(QObject):
         board, stack = self._running, self.stack
         if board is None:
             return
-        same_image = stack is not None and board.layers.image is stack.layer
-        other_axis = same_image and (board.stack.axis, board.stack.axes) != (stack.axis, stack.axes)
+        other_axis = False
+        if stack is not None and board.layers.image is stack.layer:
+            other_axis = (board.stack.axis, board.stack.axes) != (stack.axis, stack.axes)
         if board.choice != self._controller.choice or other_axis:
             self.cancel()
 

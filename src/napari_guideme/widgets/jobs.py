@@ -95,11 +95,12 @@ class LatestJob(QObject):
         self._worker.start()
 
     def _on_step(self, step: Any) -> None:
+        if not self._is_overtaken:
+            self.stepped.emit(step)
+        # Drawing the bar lets Qt deliver what comes next, so it is the last thing to do.
         if self._bar is not None:
             self._bar.total = step.total
             self._bar.update(step.index - self._bar.n)
-        if not self._is_overtaken:
-            self.stepped.emit(step)
 
     def _on_returned(self, result: Any) -> None:
         if not self._is_overtaken:
