@@ -108,6 +108,7 @@ def test_a_correction_of_another_network_is_refused_by_name(
 
 def test_a_cancel_leaves_no_half_labelled_layer(stack, viewer, other, qtbot):  # noqa: F811
     correct(qtbot, stack)
+    other.data = np.concatenate([other.data] * 8)
     viewer.add_layer(other)
     with qtbot.waitSignal(stack.applying.job.stepped, timeout=60_000):
         stack.applying.apply_present([other])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from napari import Viewer
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -44,7 +45,11 @@ class CarryPanel(QGroupBox):
         self.carrier = Carrier(controller, self)
         self.extents = QButtonGroup(self)
         self.strip = Strip(self)
-        self.legend = QLabel(legend(("corrected", "carried", "doubtful", "own")), wordWrap=True)
+        self.legend = QLabel(
+            legend(("corrected", "carried", "doubtful", "own")),
+            wordWrap=True,
+            textFormat=Qt.TextFormat.RichText,
+        )
         self.told = QLabel(wordWrap=True, objectName="guideme-carried")
         self.doubtful = QPushButton("Next doubtful")
         self.doubtful.setToolTip("Show the next slice to look at")

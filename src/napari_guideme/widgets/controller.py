@@ -158,7 +158,9 @@ class Controller(QObject):
 
     def run(self) -> None:
         """Label the slice that is shown; hints that are there already count."""
-        self.reported(self._refine_shown)
+        self.reported(lambda: self._refine_shown(at_once=True))
+        if self.job.is_busy and self.layers is not None:
+            self.layers.prepare()
 
     def show_hints(self, hints: Hints) -> None:
         """Place hints in the slice that is shown, and refine by them."""
@@ -361,10 +363,10 @@ class Controller(QObject):
         if part is not None and part.layer in self.viewer.layers:
             QTimer.singleShot(0, partial(move_slider, self.viewer, part))
 
-    def _refine_shown(self) -> None:
-        self._refine(shown_slice(self.viewer, self.checked_image()))
+    def _refine_shown(self, *, at_once: bool = False) -> None:
+        self._refine(shown_slice(self.viewer, self.checked_image()), at_once=at_once)
 
-    def _refine(self, part: Slice) -> None:
+    def _refine(self, part: Slice, *, at_once: bool = False) -> None:
         hints = self.guide_layers().hints(part)
         inside = [h for h in hints if not isinstance(h, Click) or is_inside(h, part)]
         if len(inside) < len(hints):
@@ -375,7 +377,7 @@ class Controller(QObject):
         session = self.session_of(part)
         if session is not None:
             tell(session, inside, self.method)
-        self._request(part, inside)
+        self._request(part, inside, at_once=at_once)
 
     def travel(self, change: Callable[[AnySession], object], part: Slice | None = None) -> None:
         """Change the session of a slice, by default the shown one; its layers follow.
@@ -423,10 +425,10 @@ class Controller(QObject):
         if newer and self._held is not None:
             self._held = True
 
-    def _request(self, part: Slice, hints: list[Hint]) -> None:
+    def _request(self, part: Slice, hints: list[Hint], *, at_once: bool = False) -> None:
         self._refining = part
         refined = partial(self.sessions.refined, self.choice, part, hints, self.method)
-        self.job.request(refined, f"Refining {part.layer.name}")
+        self.job.request(refined, f"Refining {part.layer.name}", at_once=at_once)
 
     # -- from sessions to layers --------------------------------------------
 

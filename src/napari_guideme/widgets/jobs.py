@@ -53,17 +53,19 @@ class LatestJob(QObject):
         """Whether something is running or about to."""
         return self._worker is not None or self._next is not None
 
-    def request(self, work: Work, description: str) -> None:
+    def request(self, work: Work, description: str, *, at_once: bool = False) -> None:
         """Run `work` as soon as possible instead of whatever runs or waits now.
 
         What runs may finish its present step; only :meth:`cancel` interrupts it.
-        Work without a description shows no progress.
+        Work without a description shows no progress. `at_once` waits for no more requests.
         """
         self._next = work, description
         if self._worker is not None:
             self._worker.quit()
         self._timer.start()
         self.busy.emit(True)
+        if at_once:
+            self._start()
 
     def cancel(self) -> None:
         """Stop what runs and forget what waits."""
@@ -78,6 +80,7 @@ class LatestJob(QObject):
         if self._worker is not None or self._next is None:
             return
         (work, description), self._next = self._next, None
+        self._timer.stop()
         self._stop = Event()
         self._bar = progress(total=0, desc=description) if description else None
         self._worker = create_worker(

@@ -155,7 +155,9 @@ class GuideLayers:
         """Click and paint with this class from now on."""
         self.current_class = name
         index = self.classes.index(name)
-        self.scribbles.selected_label = index + 1
+        scribbles = self.existing("scribbles")
+        if isinstance(scribbles, Labels):
+            scribbles.selected_label = index + 1
         # Selected points would take the new colour, and give their class to new ones.
         self.clicks.selected_data = set()
         self.clicks.feature_defaults = {CLASS: name}
@@ -191,6 +193,10 @@ class GuideLayers:
                 self._write_scribbles(part, painted)
 
     # -- results ------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Make the layer of labels, which takes napari a while, before there are any."""
+        self.labels  # noqa: B018
 
     def write_labels(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the refined labels of a slice."""

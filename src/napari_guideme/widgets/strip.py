@@ -119,8 +119,11 @@ def legend(states: Sequence[str]) -> str:
         "corrected": "corrected",
         "carried": "carried",
         "doubtful": "doubtful",
-        "own": "network's own",
-        "none": "no labels yet",
+        "own": "network's&nbsp;own",
+        "none": "no&nbsp;labels&nbsp;yet",
     }
-    marks = (f'<span style="color:{COLOURS[s]}">&#9632;</span>&nbsp;{names[s]}' for s in states)
-    return " &nbsp;".join(mark.replace(" ", "&nbsp;", 1) for mark in marks)
+    marks = (
+        f'<span style="color:{COLOURS[state]}">&#9632;</span>&nbsp;{names[state]}'
+        for state in states
+    )
+    return " &nbsp;".join(marks)
