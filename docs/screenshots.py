@@ -33,8 +33,8 @@ HERE = Path(__file__).parent
 WINDOW = (1400, 900)
 #: Where the canvas is centred, in rows and columns of the picture, and how close.
 CENTRE, ZOOM = (365, 235), 3.0
-#: Rows and columns of two clicks in a stack, and of three coins.
-STACK_CLICKS = ((60, 80), (150, 190))
+#: Rows, columns and classes of clicks in a stack, and three coins.
+STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
 
 
@@ -145,8 +145,8 @@ def take_carrying() -> None:
     viewer.dims.set_current_step(0, 8)
     widget.run.click()
     wait(widget)
-    widget.controller.choose_class("background")
-    for at in STACK_CLICKS:
+    for *at, name in STACK_CLICKS:
+        widget.controller.choose_class(name)
         widget.controller.layers.clicks.add((8, *at))
         wait(widget)
     widget.carry.extents.buttons()[1].click()

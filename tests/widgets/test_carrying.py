@@ -296,12 +296,13 @@ def test_what_became_of_slices_is_told():
     found += [SliceState(1, "own", 0.1, why), SliceState(2, "carried", 0.8)]
     found += [SliceState(3, "corrected"), SliceState(4, "doubtful", 0.4, why), SliceState(5)]
     assert summary(found) == (
-        "Carried to slices 2 and 4 (1 of them doubtful); stopped at 5: too far away; "
+        f"Carried to slices 2 and 4 (1 of them doubtful: {why}); stopped at 5: too far away; "
         f"stopped at 1: {why}."
     )
     assert told(found[4], has_labels=True).startswith("Slice 4: carried, but look at it")
     assert why in told(found[1], has_labels=True)
     assert summary([SliceState(0)]) == ""
+    assert "changed nothing" in summary([SliceState(0), SliceState(1, "corrected")])
     assert fitted("a", [("carried", 0.82, "")]) == "a: it fits (agreement 82%)"
 
 

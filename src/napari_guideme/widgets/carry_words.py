@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from napari_guideme.volumes import SliceState
 
 FADED = "too far away"
+NOTHING = "Carried to no other slice: the hints changed nothing, or slices lie too far apart."
 
 #: State, agreement and why.
 Fit = tuple[str, "float | None", str]
@@ -36,10 +37,12 @@ def summary(states: Sequence[SliceState]) -> str:
     touched = {s.index for s in states if s.state != "own"}
     if not touched:
         return ""
-    doubtful = sum(s.state == "doubtful" for s in states)
-    doubts = f" ({doubtful} of them doubtful)" if doubtful else ""
+    doubtful = [s.why for s in states if s.state == "doubtful"]
+    doubts = f" ({len(doubtful)} of them doubtful: {doubtful[0]})" if doubtful else ""
     sides = {i + step for i in touched for step in (-1, 1)} - touched
     stops = [states[i] for i in sorted(sides) if 0 <= i < len(states)]
+    if not reached and all(state.agreement is None for state in stops):
+        return NOTHING
     text = f"Carried to {_slices(reached)}{doubts}" if reached else "Carried to no other slice"
     for why, those in groupby(sorted(stops, key=_why), key=_why):
         text += f"; stopped at {_spans(s.index for s in those)}: {why}"
