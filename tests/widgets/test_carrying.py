@@ -5,8 +5,11 @@ import gc
 import numpy as np
 import pytest
 
+from napari_guideme import GuideSession
+from napari_guideme.networks.preparation import Preparation
 from napari_guideme.widgets.carry_words import fitted, summary, told
 from napari_guideme.widgets.stacks import Stack
+from tests import toys
 
 from .conftest import finish, is_busy, open_widget
 
@@ -342,3 +345,29 @@ def test_a_click_beside_the_stack_is_told(stack, viewer, qtbot):
     assert "outside" in caught.args[0]
     settle(qtbot, stack)
     assert volume(stack).corrected == []
+
+
+# -- networks of three axes -----------------------------------------------------
+
+
+def test_a_network_of_three_axes_works_on_a_stack(viewer, qtbot):
+    flat = Preparation(channels=1, value_range="none", ndim=3, multiple=2)
+    network = toys.frozen(toys.Volume(), preparation=flat, name="deep")
+    values = np.random.default_rng(0).random((8, 16, 18), dtype=np.float32)
+    viewer.add_image(values, name="deep", scale=(2, 1, 1))
+    viewer.dims.set_current_step(0, 4)
+    widget = open_widget(viewer, qtbot)
+    controller = widget.controller
+    controller.choose_network(controller.networks.add("deep", network, "auto"))
+    widget._show_network()
+    finish(qtbot, widget, widget.run.click)
+    own = GuideSession(values, network).predict()
+    np.testing.assert_array_equal(labels(widget)[4], own[4])
+    choose(widget, "onward")
+    other = controller.classes[1 - own[4, 8, 8]]
+    controller.choose_class(other)
+    finish(qtbot, widget, lambda: controller.layers.clicks.add((4.0, 8.0, 8.0)))
+    settle(qtbot, widget)
+    assert controller.classes[labels(widget)[4, 8, 8]] == other
+    assert states(widget)[4] == "corrected"
+    assert volume(widget).planes.thickness == 2

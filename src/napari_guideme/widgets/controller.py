@@ -159,8 +159,6 @@ class Controller(QObject):
     def run(self) -> None:
         """Label the slice that is shown; hints that are there already count."""
         self.reported(lambda: self._refine_shown(at_once=True))
-        if self.job.is_busy and self.layers is not None:
-            self.layers.prepare()
 
     def show_hints(self, hints: Hints) -> None:
         """Place hints in the slice that is shown, and refine by them."""

@@ -194,10 +194,6 @@ class GuideLayers:
 
     # -- results ------------------------------------------------------------
 
-    def prepare(self) -> None:
-        """Make the layer of labels, which takes napari a while, before there are any."""
-        self.labels  # noqa: B018
-
     def write_labels(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the refined labels of a slice."""
         self.labels.data[part.slices] = labels
