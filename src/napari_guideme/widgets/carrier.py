@@ -3,90 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.errors import InputError
+from napari_guideme.widgets.board import Arrived, Board, nearest_first, steps
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.flight import show_slice
 from napari_guideme.widgets.jobs import LatestJob
-from napari_guideme.widgets.known import Choice
-from napari_guideme.widgets.layers import GuideLayers
-from napari_guideme.widgets.sessions import STACKS, Sessions
+from napari_guideme.widgets.sessions import STACKS
 from napari_guideme.widgets.slices import shown_slice
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
-    from napari_guideme.volumes import SliceState, VolumeSession
+    from napari_guideme.volumes import VolumeSession
 
 #: How often a picture of what arrives is drawn, in 2-D and, where all of it is uploaded, in 3-D.
 REDRAWN_MS = {2: 100, 3: 1500}
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """One slice more has labels.
-
-    Attributes
-    ----------
-    index, total
-        Of the slices to do.
-    carried
-        Whether a correction was carried to it; otherwise these are the network's own labels.
-    """
-
-    index: int
-    total: int
-    slice: SliceState
-    labels: NDArray[np.integer]
-    carried: bool
-
-
-@dataclass(eq=False)
-class Board:
-    """What is known about the slices of a stack, and what the labels layer shows of them.
-
-    Attributes
-    ----------
-    states
-        One for each slice.
-    labelled
-        Slices that have labels without anything being carried.
-    covered
-        Labels as they were before something was carried there.
-    settled
-        What was carried when it was last finished, and for which hints.
-    """
-
-    layers: GuideLayers
-    choice: Choice
-    stack: Stack
-    states: list[SliceState]
-    labelled: set[int] = field(default_factory=set)
-    covered: dict[int, NDArray[np.integer]] = field(default_factory=dict)
-    settled: Mapping[int, Any] = field(default_factory=dict)
-    settled_for: Any = None
-
-    @property
-    def is_there(self) -> bool:
-        """Whether image and labels are still in the viewer."""
-        there = self.layers.image in self.layers.viewer.layers
-        return there and self.layers.existing("labels") is not None
-
-    def has_labels(self, index: int) -> bool:
-        """Whether a slice has any labels."""
-        return index in self.labelled or index in self.covered
-
-    def write(self, index: int, labels: NDArray[np.integer]) -> None:
-        """Let the layer have the labels of a slice; it is not drawn yet."""
-        self.layers.labels.data[self.stack.slice(index).slices] = labels
 
 
 class Carrier(QObject):
@@ -236,14 +173,16 @@ class Carrier(QObject):
         is_empty = self.extent == "slice" and not (volume and volume.carried)
         extent = None if is_settled or is_empty else self.extent
         everywhere = self.labels_all or self.extent == "volume"
-        rest = [i for i in _from(board.stack.index, len(board.stack)) if i not in board.labelled]
+        rest = [
+            i for i in nearest_first(board.stack.index, len(board.stack)) if i not in board.labelled
+        ]
         rest = rest if everywhere else []
         if extent is None and not rest:
             return
         self._gives_up, self._running = False, board
-        steps = partial(_steps, self._controller.sessions, board, extent, rest, asked)
+        work = partial(steps, self._controller.sessions, board, extent, rest, asked)
         sessions = self._controller.sessions
-        self.job.request(lambda: sessions.in_turn(steps()), f"Slices of {board.layers.image.name}")
+        self.job.request(lambda: sessions.in_turn(work()), f"Slices of {board.layers.image.name}")
 
     def _told(self, board: Board) -> Any:
         """What is to be carried: the hints of every corrected slice."""
@@ -352,24 +291,3 @@ class Carrier(QObject):
                     self._running = None
                     self.job.cancel()
         self.changed.emit()
-
-
-def _steps(
-    sessions: Sessions, board: Board, extent: str | None, rest: Sequence[int], asked: Any
-) -> Generator[Arrived, None, Any]:
-    """Carry, unless `extent` is ``None``, and label what is left of the rest."""
-    volume = sessions.opened_stack(board.choice, board.stack).volume
-    if extent is not None:
-        reach = extent if volume.corrected else "slice"
-        for step in volume.carry(reach, at_once=True):
-            yield Arrived(step.done, step.total, step.slice, step.labels, carried=True)
-    left = [i for i in rest if i not in volume.carried and i not in volume.corrected]
-    for done, index in enumerate(left, start=1):
-        labels = volume.slice_labels(index)
-        yield Arrived(done, len(left), volume.states[index], labels, carried=False)
-    return asked
-
-
-def _from(index: int, count: int) -> list[int]:
-    """Numbers of slices, the nearest ones first."""
-    return sorted(range(count), key=lambda other: abs(other - index))

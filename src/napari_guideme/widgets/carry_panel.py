@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_guideme.widgets.carrier import Board, Carrier
+from napari_guideme.widgets.board import Board
+from napari_guideme.widgets.carrier import Carrier
 from napari_guideme.widgets.carry_words import summary, told
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.strip import COLOURS, Cell, Strip, legend
