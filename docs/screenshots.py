@@ -6,8 +6,9 @@ Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before 
 after the demo's clicks), ``correction.png`` (a part of both canvases),
 ``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
 (a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
-clicked) and ``widget-text.png`` (one sentence counts, with the map of what it moved; the
-next one is understood).
+clicked), ``widget-text.png`` (one sentence counts, with the map of what it moved; the
+next one is understood) and ``widget-carry.png`` (one slice of a stack corrected, and how far
+that was carried).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import napari
 import numpy as np
 from imageio import v3 as imageio
 from qtpy.QtTest import QTest
-from skimage.data import cell, coins
+from skimage.color import rgb2gray
+from skimage.data import cell, coins, immunohistochemistry
 
 from napari_guideme.demo import demo_hints, demo_image
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
@@ -31,13 +33,14 @@ HERE = Path(__file__).parent
 WINDOW = (1400, 900)
 #: Where the canvas is centred, in rows and columns of the picture, and how close.
 CENTRE, ZOOM = (365, 235), 3.0
-#: Rows and columns of three coins.
+#: Rows, columns and classes of clicks in a stack, and three coins.
+STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
 
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
-    parts = widget.controller, widget.opener, widget.asking.asker, widget.words
+    parts = widget.controller, widget.opener, widget.asking.asker, widget.words, widget.carry
     while any(part.is_busy for part in parts):
         QTest.qWait(50)
     QTest.qWait(500)
@@ -133,6 +136,25 @@ def take_words() -> None:
     viewer.close()
 
 
+def take_carrying() -> None:
+    """Correct the middle of a stack that drifts away from it, and carry that onward."""
+    grey = (255 * rgb2gray(immunohistochemistry())).astype(np.uint8)
+    here = [grey[150 + k // 2 : 406 + k // 2, 100 + k // 2 : 356 + k // 2] for k in range(17)]
+    beyond = [grey[k : 256 + k, 250:506] for k in range(7)]
+    viewer, widget = opened(np.stack(here + beyond), "drifting tissue")
+    viewer.dims.set_current_step(0, 8)
+    widget.run.click()
+    wait(widget)
+    for *at, name in STACK_CLICKS:
+        widget.controller.choose_class(name)
+        widget.controller.layers.clicks.add((8, *at))
+        wait(widget)
+    widget.carry.extents.buttons()[1].click()
+    wait(widget)
+    shot(viewer, "widget-carry.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -146,3 +168,4 @@ if __name__ == "__main__":
         take_opening(Path(folder))
     take_objects()
     take_words()
+    take_carrying()

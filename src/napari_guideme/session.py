@@ -498,7 +498,7 @@ class GuideSession:
             If there is no click or scribble.
         """
         if not self.hints.marks:
-            raise InputError("there is no correction to save: click or paint first")
+            raise InputError("there is no correction to save: click on the image first")
         corrected = Corrected(0, self.anchors(), self.hints, self.values)
         return SavedGuidance.of(self._scene, self.method, [corrected])
 

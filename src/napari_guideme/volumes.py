@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -167,7 +167,7 @@ class VolumeSession:
             "zoom": zoom,
         }
         self._sessions: OrderedDict[int, GuideSession] = OrderedDict()
-        self._inherited: dict[int, Anchors] = {}
+        self._inherited: dict[int, _Carried] = {}
         self._carried: dict[int, _Carried] = {}
         self._history: list[_Moment] = []
         self._cursor = 0
@@ -201,7 +201,7 @@ class VolumeSession:
     @property
     def corrected(self) -> list[int]:
         """Numbers of the slices with hints, rising."""
-        return sorted(index for index, session in self._sessions.items() if len(session.hints))
+        return sorted(index for index, session in list(self._sessions.items()) if session.hints)
 
     @property
     def can_undo(self) -> bool:
@@ -215,22 +215,49 @@ class VolumeSession:
 
     # -- one slice ----------------------------------------------------------
 
+    def opened(self, index: int) -> GuideSession | None:
+        """Return the session of a slice, if it has one that begins from what is carried there now.
+
+        One with hints is never overtaken by what is carried.
+        """
+        session = self._sessions.get(index)
+        if session is None or session.hints:
+            return session
+        before, now = self._inherited.get(index), self._carried.get(index)
+        return session if _alike(before, now) else None
+
     def session(self, index: int) -> GuideSession:
         """Return the session of a slice; a new one starts from what was carried to it.
 
         What is done in it directly is not in the history of the volume.
         """
-        if index not in self._sessions:
+        session = self.opened(index)
+        if session is None:
             scene = self.planes.scene(index)
             known = self._carried.get(index)
+            self._inherited.pop(index, None)
             if known is not None and known.state.state != "own" and len(known.anchors):
                 scene = scene.shifted(self._logits(known, scene, index) - scene.logits)
-                self._inherited[index] = known.anchors
-            self._sessions[index] = GuideSession.on(scene, **self._told)
+                self._inherited[index] = known
+            session = GuideSession.on(scene, **self._told)
+            self._sessions[index] = session
         self._sessions.move_to_end(index)
-        for session in list(self._sessions.values())[:-KEPT]:
+        self._spare()
+        return session
+
+    def adopt(self, index: int, session: GuideSession) -> None:
+        """Let what was done to a slice in a session of its own count here."""
+        self._inherited.pop(index, None)
+        self._sessions[index] = session
+        self._spare()
+
+    def _spare(self) -> None:
+        """Keep the activations of the last few slices, and of others what cannot be found again."""
+        for index, session in list(self._sessions.items())[:-KEPT]:
             session.forget()
-        return self._sessions[index]
+            if not (session.can_undo or session.can_redo):
+                del self._sessions[index]
+                self._inherited.pop(index, None)
 
     def add(self, *marks: Mark) -> None:
         """Add clicks and scribbles, in array axes of the volume; :meth:`refine` makes them count.
@@ -267,9 +294,14 @@ class VolumeSession:
         """Make the labels of a slice follow its hints, see `GuideSession.refine`."""
         yield from self.session(index).refine()
 
+    def carried_labels(self, index: int) -> NDArray[np.integer] | None:
+        """Return what was carried to a slice, (rows, columns), if anything was."""
+        known = self._carried.get(index)
+        return known.labels if known is not None else None
+
     def slice_labels(self, index: int) -> NDArray[np.integer]:
         """Return the labels of one slice, (rows, columns)."""
-        if index in self._sessions:
+        if self.opened(index) is not None:
             return self.session(index).labels()
         if index in self._carried:
             return self._carried[index].labels
@@ -286,7 +318,9 @@ class VolumeSession:
 
     # -- carrying on --------------------------------------------------------
 
-    def carry(self, extent: str = "onward", *, check: bool = True) -> Iterator[CarriedStep]:
+    def carry(
+        self, extent: str = "onward", *, check: bool = True, at_once: bool = False
+    ) -> Iterator[CarriedStep]:
         """Carry all corrections on, one yielded slice after the other.
 
         Drop the generator to cancel: nothing was carried then. What was carried before
@@ -302,18 +336,23 @@ class VolumeSession:
         check
             Whether it is only carried while it fits; without, it fades with the distance
             alone.
+        at_once
+            Whether a slice counts as soon as it is reached, for who shows it then. That is no
+            entry of the history; what was carried before is brought back by :meth:`restore`.
 
         Raises
         ------
         InputError
-            If there is no such extent, or no slice was corrected.
+            If there is no such extent, or something is to be carried and no slice was corrected.
         """
         if extent not in EXTENTS:
             raise InputError(f"unknown extent {extent!r}; choose {', '.join(EXTENTS)}")
         sources = self.corrected
-        if not sources:
+        if not sources and extent != "slice":
             raise InputError("nothing to carry on: click on a slice first")
-        found: dict[int, _Carried] = {}
+        # What a corrected slice began from is there again as soon as its hints are gone.
+        found = {i: self._inherited[i] for i in sources if i in self._inherited}
+        before = self._carried
         if extent != "slice":
             anchors = [self._anchors(index) for index in sources]
             ways = _ways(sources, len(self))
@@ -323,9 +362,21 @@ class VolumeSession:
                 for carried in self._along(way, sources, anchors, extent, check):
                     done += 1
                     found[carried.state.index] = carried
+                    if at_once:
+                        self._carried = {**before, **found}
                     yield CarriedStep(done, total, carried.state, carried.labels)
-        self._push(_Moment(None, self._carried, found))
+        if not at_once:
+            self._push(_Moment(None, before, found))
         self._carried = found
+
+    @property
+    def carried(self) -> Mapping[int, Any]:
+        """What was carried to which slices, as :meth:`restore` takes it."""
+        return self._carried
+
+    def restore(self, carried: Mapping[int, Any]) -> None:
+        """Bring back what was carried at another time."""
+        self._carried = dict(carried)
 
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.
@@ -406,7 +457,7 @@ class VolumeSession:
         own = self.session(index).anchors(index)
         own = own.measured(scene, [self.planes.scene(n) for n in beside])
         known = self._inherited.get(index)
-        return own if known is None else known.joined(own)
+        return own if known is None else known.anchors.joined(own)
 
     def _logits(self, carried: _Carried, scene: Scene, index: int) -> torch.Tensor:
         """Logits of a slice to which something was carried."""
@@ -428,6 +479,14 @@ class VolumeSession:
         del self._history[self._cursor :]
         self._history.append(moment)
         self._cursor += 1
+
+
+def _alike(carried: _Carried | None, other: _Carried | None) -> bool:
+    """Whether the same was carried to a slice."""
+    if carried is None or other is None or carried is other:
+        return carried is other or not len((carried or other).anchors)  # type: ignore[union-attr]
+    places = (c.anchors.support.positions for c in (carried, other))
+    return np.array_equal(carried.labels, other.labels) and torch.equal(*places)
 
 
 def _ways(sources: Sequence[int], count: int) -> list[range]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage.color import rgb2gray
 from skimage.data import immunohistochemistry
 
 from napari_guideme.widgets.guide import GuideWidget
@@ -11,6 +12,15 @@ from napari_guideme.widgets.guide import GuideWidget
 def tissue() -> np.ndarray:
     """A real picture, small enough for many refinements."""
     return immunohistochemistry()[300:428, 160:320]
+
+
+@pytest.fixture(scope="session")
+def nuclei() -> np.ndarray:
+    """A few slices through real nuclei: a window that drifts across the picture, ever paler."""
+    whole = rgb2gray(immunohistochemistry())
+    slices = [whole[300 + 2 * k : 396 + 2 * k, 160 + k : 272 + k] for k in range(7)]
+    pale = [s + (1 - s) * 0.03 * k for k, s in enumerate(slices)]
+    return (255 * np.stack(pale)).astype(np.uint8)
 
 
 @pytest.fixture
@@ -44,4 +54,5 @@ def finish(qtbot, widget, action):
 
 
 def is_busy(widget) -> bool:
-    return widget.controller.is_busy or widget.words.is_busy
+    parts = widget.controller, widget.words, widget.carry, widget.applying
+    return any(part.is_busy for part in parts)

@@ -296,11 +296,10 @@ def test_a_labels_layer_is_no_image(viewer, qtbot):
     assert "not an image" in caught.args[0]
 
 
-def test_three_dimensional_view_is_told(guide, viewer, qtbot):
+def test_a_picture_is_corrected_in_the_3d_view_too(guide, viewer, qtbot):
     viewer.dims.ndisplay = 3
-    with qtbot.waitSignal(guide.controller.problem) as caught:
-        guide.run.click()
-    assert "2-D view" in caught.args[0]
+    click(qtbot, guide, AT, wrong_class(guide))
+    assert "1 of 1 hints satisfied" in guide.status.text()
 
 
 def test_undo_brings_the_method_back(guide, qtbot):

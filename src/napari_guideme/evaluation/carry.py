@@ -18,7 +18,7 @@ from napari_guideme.evaluation.truth import Truth, class_values, object_ids
 from napari_guideme.evaluation.user import Position, largest_error_click
 from napari_guideme.files import IMAGE_FILES, Picture, open_image
 from napari_guideme.guidance.applying import applied, found_anywhere
-from napari_guideme.guidance.saved import Corrected, SavedGuidance
+from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -288,8 +288,7 @@ def evaluate_images(
             at = number
             session = GuideSession.on(scene, method=method)
             _click(session, item.truth, item.merged, hints)
-            corrected = Corrected(0, session.anchors(), session.hints, session.values)
-            saved = SavedGuidance.of(scene, method, [corrected])
+            saved = session.guidance()
             clicked.append((before, _score(item.truth, item.merged[session.labels()]) or 0.0))
             continue
         result = applied(saved, scene)

@@ -7,21 +7,24 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari import Viewer
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QObject, Signal
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.session_file import Part
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
+from napari_guideme.widgets.flight import move_slider
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.sessions import Opened, Sessions
-from napari_guideme.widgets.slices import Slice, shown_slice
+from napari_guideme.widgets.slices import Slice, shown_slice, touched_slices
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -74,9 +77,11 @@ class Controller(QObject):
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
         self._refining: Slice | None = None
+        self._waiting: dict[Any, Slice] = {}
+        self._seen_in_3d: Slice | None = None
         self._held: bool | None = None
         self._sets = LayerSets(viewer, self._make_layers)
-        self._sessions = Sessions(self.networks)
+        self.sessions = Sessions(self.networks)
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -88,6 +93,7 @@ class Controller(QObject):
         self._loading.done.connect(self.devices_found)
         self._loading.failed.connect(self._on_failed)
         viewer.layers.events.removed.connect(self._on_removed)
+        viewer.dims.events.ndisplay.connect(self._on_view)
 
     @property
     def is_busy(self) -> bool:
@@ -126,11 +132,11 @@ class Controller(QObject):
 
     def session_of(self, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
-        return self._sessions.find(self.choice, part)
+        return self.sessions.find(self.choice, part)
 
     def opened(self, part: Slice) -> Opened | None:
         """Return the session of a slice with what it was opened with, if it was."""
-        return self._sessions.opened(self.choice, part)
+        return self.sessions.opened(self.choice, part)
 
     # -- what the user asks for ---------------------------------------------
 
@@ -152,7 +158,7 @@ class Controller(QObject):
 
     def run(self) -> None:
         """Label the slice that is shown; hints that are there already count."""
-        self.reported(self._refine_shown)
+        self.reported(lambda: self._refine_shown(at_once=True))
 
     def show_hints(self, hints: Hints) -> None:
         """Place hints in the slice that is shown, and refine by them."""
@@ -190,6 +196,7 @@ class Controller(QObject):
 
     def choose_network(self, known: Known) -> None:
         """Use this network, or the same one with another card; layers and classes follow."""
+        self._waiting.clear()
         self.job.cancel()
         outlined = self.outlines_objects
         self.choice = Choice(known, self.choice.device)
@@ -211,14 +218,14 @@ class Controller(QObject):
     def forget_network(self, known: Known) -> None:
         """Drop a network that is not chosen any more, with its sessions."""
         self.networks.forget(known)
-        self._sessions.forget_network(known)
+        self.sessions.forget_network(known)
 
     def choose_device(self, name: str) -> None:
         """Compute there from now on; hints stay, the history of undo starts anew."""
         if name != self.choice.device:
             self.choice = replace(self.choice, device=name)
             self.networks.unload()
-            self._sessions.clear()
+            self.sessions.clear()
 
     def undo(self) -> None:
         """Take the last change of the hints back."""
@@ -234,6 +241,7 @@ class Controller(QObject):
 
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
+        self._waiting.clear()
         for job in (self.job, self._keeping, self._loading):
             job.cancel()
 
@@ -326,16 +334,37 @@ class Controller(QObject):
             raise InputError(f"{image.name} is not an image layer; choose an image")
         return image
 
-    def _on_hints(self) -> None:
+    def _on_hints(self, places: NDArray[np.floating]) -> None:
         if self._held is None:
-            self.run()
+            self.reported(lambda: self._refine_touched(places))
         else:
             self._held = True
 
-    def _refine_shown(self) -> None:
-        self._refine(shown_slice(self.viewer, self.checked_image()))
+    def _refine_touched(self, places: NDArray[np.floating]) -> None:
+        """Refine the slices in which hints changed, in 3-D too: there the slider follows."""
+        image = self.checked_image()
+        parts, outside = touched_slices(self.viewer, image, places)
+        if outside:
+            self.problem.emit(f"{outside} click(s) or pixels outside the image do not count.")
+        if not parts:
+            self._refine_shown()
+            return
+        if self.viewer.dims.ndisplay == 3:
+            self._seen_in_3d = parts[0]
+            move_slider(self.viewer, parts[0])
+        self._waiting |= {part.key: part for part in parts}
+        self._refine(parts[0])
 
-    def _refine(self, part: Slice) -> None:
+    def _on_view(self, _: Any) -> None:
+        """Show in 2-D what was corrected last in 3-D; napari moves the sliders back itself."""
+        part, self._seen_in_3d = self._seen_in_3d, None
+        if part is not None and part.layer in self.viewer.layers:
+            QTimer.singleShot(0, partial(move_slider, self.viewer, part))
+
+    def _refine_shown(self, *, at_once: bool = False) -> None:
+        self._refine(shown_slice(self.viewer, self.checked_image()), at_once=at_once)
+
+    def _refine(self, part: Slice, *, at_once: bool = False) -> None:
         hints = self.guide_layers().hints(part)
         inside = [h for h in hints if not isinstance(h, Click) or is_inside(h, part)]
         if len(inside) < len(hints):
@@ -346,7 +375,7 @@ class Controller(QObject):
         session = self.session_of(part)
         if session is not None:
             tell(session, inside, self.method)
-        self._request(part, inside)
+        self._request(part, inside, at_once=at_once)
 
     def travel(self, change: Callable[[AnySession], object], part: Slice | None = None) -> None:
         """Change the session of a slice, by default the shown one; its layers follow.
@@ -379,7 +408,7 @@ class Controller(QObject):
 
     def replayed(self, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
-        return self._sessions.replayed(self.choice, part, saved)
+        return self.sessions.replayed(self.choice, part, saved)
 
     def adopt(self, outcome: Outcome) -> None:
         """Show what was replayed; hints of the slice that were there already count, too."""
@@ -394,10 +423,10 @@ class Controller(QObject):
         if newer and self._held is not None:
             self._held = True
 
-    def _request(self, part: Slice, hints: list[Hint]) -> None:
+    def _request(self, part: Slice, hints: list[Hint], *, at_once: bool = False) -> None:
         self._refining = part
-        refined = partial(self._sessions.refined, self.choice, part, hints, self.method)
-        self.job.request(refined, f"Refining {part.layer.name}")
+        refined = partial(self.sessions.refined, self.choice, part, hints, self.method)
+        self.job.request(refined, f"Refining {part.layer.name}", at_once=at_once)
 
     # -- from sessions to layers --------------------------------------------
 
@@ -405,6 +434,7 @@ class Controller(QObject):
         layers = self.layers
         image = outcome.part.layer
         if layers is None or layers.image is not image or image not in self.viewer.layers:
+            self._waiting.clear()
             return
         self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)
@@ -412,6 +442,9 @@ class Controller(QObject):
         if self.show_changes:
             layers.write_changes(outcome.part, outcome.changed)
         self.refined.emit(outcome)
+        self._waiting.pop(outcome.part.key, None)
+        if self._waiting:
+            self.reported(lambda: self._refine(next(iter(self._waiting.values()))))
 
     def _on_kept(self, kept: Kept) -> None:
         if self.layers is not None and kept.part.layer is self.layers.image:
@@ -420,10 +453,12 @@ class Controller(QObject):
 
     def _on_removed(self, event: Any) -> None:
         """Forget the sessions of an image that was deleted."""
-        self._sessions.forget(event.value)
+        self._waiting.clear()
+        self.sessions.forget(event.value)
         self._sets.forget(event.value)
 
     def _on_failed(self, error: Exception) -> None:
+        self._waiting.clear()
         if not isinstance(error, InputError):
             raise error
         self.problem.emit(str(error))

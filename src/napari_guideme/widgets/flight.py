@@ -113,8 +113,14 @@ def show_slice(viewer: Viewer, part: Slice) -> None:
     if set(viewer.dims.displayed) != set(shown):
         hidden = [axis for axis in viewer.dims.order if axis not in shown]
         viewer.dims.order = (*hidden, *shown)
+    move_slider(viewer, part)
+
+
+def move_slider(viewer: Viewer, part: Slice) -> None:
+    """Choose a slice among those parallel to the shown one; in 3-D, for when 2-D is back."""
+    offset = viewer.dims.ndim - part.layer.ndim
     world = part.layer.data_to_world(part.index)
-    for axis in viewer.dims.not_displayed:
+    for axis in viewer.dims.order[:-2]:
         if axis >= offset:
             viewer.dims.set_point(axis, world[axis - offset])
 

@@ -26,7 +26,9 @@ from qtpy.QtWidgets import (
 
 from napari_guideme.guidance import CLICK_METHODS, GUIDE_METHODS
 from napari_guideme.widgets.advanced import Advanced
+from napari_guideme.widgets.apply_panel import ApplyPanel
 from napari_guideme.widgets.ask_panel import AskPanel
+from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
@@ -78,6 +80,8 @@ class GuideWidget(QWidget):
         self.words = TextPanel(self.controller, self)
         self.asking = AskPanel(self.controller, self)
         self.objects = ObjectPanel(self.controller, self)
+        self.carry = CarryPanel(self.controller, self)
+        self.applying = ApplyPanel(self.controller, self)
         self.sessions = SessionPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
@@ -134,8 +138,10 @@ class GuideWidget(QWidget):
         tools.addWidget(self.asking)
         tools.addWidget(self.objects)
         tools.addLayout(_row(self.undo, self.redo, self.clear))
+        tools.addWidget(self.carry)
         for widget in (self.changes, self.keep, self.as_objects, self.overwrite):
             tools.addWidget(widget)
+        tools.addWidget(self.applying)
         tools.addWidget(self.sessions)
         tools.addWidget(self.advanced)
         self.setMinimumWidth(320)
@@ -145,10 +151,11 @@ class GuideWidget(QWidget):
         objects = self.controller.outlines_objects
         self._class_box.offer(self.controller.classes)
         self.words.offer()
+        self.carry.look()
         self.objects.setVisible(objects)
         for tool in (self.run, self.asking, self.changes, self.keep):
             tool.setVisible(not objects)
-        for choice in (self.as_objects, self.overwrite):
+        for choice in (self.as_objects, self.overwrite, self.applying):
             choice.setVisible(not objects)
         self.advanced.show_guide_points(not objects)
         methods = CLICK_METHODS if objects else GUIDE_METHODS
@@ -175,6 +182,7 @@ class GuideWidget(QWidget):
         self.controller.busy.connect(self._on_busy)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
+        self.carry.carrier.changed.connect(self._enable)
         self._class_box.chosen.connect(self._choose_class)
         self.asking.asker.asking.connect(self._on_asking)
         self.objects.told.connect(self.status.setText)
@@ -182,7 +190,8 @@ class GuideWidget(QWidget):
         self.sessions.wanted.connect(self._choose_image)
         self.sessions.resumer.chosen.connect(lambda _: self._show_network())
         self.sessions.resumer.resumed.connect(self._use_clicks)
-        self.sessions.resumer.busy.connect(self._on_busy)
+        for part in (self.sessions.resumer, self.carry.carrier, self.applying):
+            part.busy.connect(self._on_busy)
         self._on_image()
 
     def _on_image(self, *_: object) -> None:
@@ -194,6 +203,7 @@ class GuideWidget(QWidget):
             self.card.look()
             self._begin_objects()
             self.words.look()
+            self.carry.look()
             self.sessions.look()
         self._enable()
 
@@ -277,6 +287,7 @@ class GuideWidget(QWidget):
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
         busy = busy or self.sessions.resumer.is_busy
+        busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         if self.opener.is_opening:
             self.status.setText(OPENING)
@@ -312,6 +323,8 @@ class GuideWidget(QWidget):
     def _cancel(self) -> None:
         self.controller.cancel()
         self.opener.cancel()
+        self.carry.carrier.cancel()
+        self.applying.cancel()
         self.sessions.stop()
 
     def _run(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import progress
@@ -12,10 +12,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.networks.cancelling import Cancelled, cancellable
 
-if TYPE_CHECKING:
-    from napari_guideme.guidance.refining import Step
-
-Work = Callable[[], Generator["Step", None, Any]]
+#: What it yields tells by `index` and `total` how far it has come.
+Work = Callable[[], Generator[Any, None, Any]]
 
 #: Clicks that follow each other faster than this are answered together.
 DEBOUNCE_MS = 120
@@ -26,6 +24,8 @@ class LatestJob(QObject):
 
     Signals
     -------
+    stepped
+        What the work yielded, unless it was cancelled or overtaken.
     done
         What the work returned, unless it was cancelled or overtaken.
     failed
@@ -34,6 +34,7 @@ class LatestJob(QObject):
         Whether something is running or about to.
     """
 
+    stepped = Signal(object)
     done = Signal(object)
     failed = Signal(object)
     busy = Signal(bool)
@@ -52,17 +53,19 @@ class LatestJob(QObject):
         """Whether something is running or about to."""
         return self._worker is not None or self._next is not None
 
-    def request(self, work: Work, description: str) -> None:
+    def request(self, work: Work, description: str, *, at_once: bool = False) -> None:
         """Run `work` as soon as possible instead of whatever runs or waits now.
 
         What runs may finish its present step; only :meth:`cancel` interrupts it.
-        Work without a description shows no progress.
+        Work without a description shows no progress. `at_once` waits for no more requests.
         """
         self._next = work, description
         if self._worker is not None:
             self._worker.quit()
         self._timer.start()
         self.busy.emit(True)
+        if at_once:
+            self._start()
 
     def cancel(self) -> None:
         """Stop what runs and forget what waits."""
@@ -77,6 +80,7 @@ class LatestJob(QObject):
         if self._worker is not None or self._next is None:
             return
         (work, description), self._next = self._next, None
+        self._timer.stop()
         self._stop = Event()
         self._bar = progress(total=0, desc=description) if description else None
         self._worker = create_worker(
@@ -93,15 +97,21 @@ class LatestJob(QObject):
         )
         self._worker.start()
 
-    def _on_step(self, step: Step) -> None:
+    def _on_step(self, step: Any) -> None:
+        if not self._is_overtaken:
+            self.stepped.emit(step)
+        # Drawing the bar lets Qt deliver what comes next, so it is the last thing to do.
         if self._bar is not None:
             self._bar.total = step.total
             self._bar.update(step.index - self._bar.n)
 
     def _on_returned(self, result: Any) -> None:
-        overtaken = self._next is not None or self._stop.is_set()
-        if not overtaken:
+        if not self._is_overtaken:
             self.done.emit(result)
+
+    @property
+    def _is_overtaken(self) -> bool:
+        return self._next is not None or self._stop.is_set()
 
     def _on_error(self, error: Exception) -> None:
         if not isinstance(error, Cancelled):
@@ -117,6 +127,6 @@ class LatestJob(QObject):
         self.busy.emit(self.is_busy)
 
 
-def _guarded(work: Work, stop: Event) -> Generator[Step, None, Any]:
+def _guarded(work: Work, stop: Event) -> Generator[Any, None, Any]:
     with cancellable(stop):
         return (yield from work())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
-from napari_guideme.widgets.colours import class_colours
+from napari_guideme.widgets.colours import class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.said import Said
@@ -44,7 +44,8 @@ class GuideLayers:
     classes
         Names of the classes, the background first.
     on_hints
-        Called after the user changed a click or a scribble.
+        Called after the user changed clicks or scribbles, with the places of those that
+        came, went or were moved, (n, ndim).
     on_class
         Called with the name of the class that new clicks get.
     on_tool
@@ -60,7 +61,7 @@ class GuideLayers:
         viewer: Viewer,
         image: Image,
         classes: Sequence[str],
-        on_hints: Callable[[], None],
+        on_hints: Callable[[NDArray[np.floating]], None],
         on_class: Callable[[str], None],
         on_tool: Callable[[GuideLayers, Layer], None],
         title: str = "",
@@ -78,6 +79,7 @@ class GuideLayers:
         self._title = title or image.name
         self._silent = False
         self._layers: dict[str, Layer] = {}
+        self._known_clicks: set[tuple[float, ...]] = set()
         self.said = Said()
 
     # -- the layers ---------------------------------------------------------
@@ -95,7 +97,9 @@ class GuideLayers:
     @property
     def labels(self) -> Labels:
         """The refined class of every pixel."""
-        return self._layer("labels", lambda: self._make_labels("labels", self._class_colormap(0)))
+        return self._layer(
+            "labels", lambda: self._make_labels("labels", class_colormap(self.colours))
+        )
 
     @property
     def kept(self) -> Labels:
@@ -151,7 +155,9 @@ class GuideLayers:
         """Click and paint with this class from now on."""
         self.current_class = name
         index = self.classes.index(name)
-        self.scribbles.selected_label = index + 1
+        scribbles = self.existing("scribbles")
+        if isinstance(scribbles, Labels):
+            scribbles.selected_label = index + 1
         # Selected points would take the new colour, and give their class to new ones.
         self.clicks.selected_data = set()
         self.clicks.feature_defaults = {CLASS: name}
@@ -254,6 +260,7 @@ class GuideLayers:
 
     def _make_clicks(self) -> Points:
         index = self.classes.index(self.current_class)
+        self._known_clicks = set()
         layer = Points(
             np.empty((0, self.image.ndim)),
             name=self._name("clicks"),
@@ -281,14 +288,19 @@ class GuideLayers:
 
     def _on_clicks(self, event: Any) -> None:
         if str(getattr(event.action, "value", event.action)) in ("added", "removed", "changed"):
-            self._changed()
+            before, self._known_clicks = self._known_clicks, set(map(tuple, self.clicks.data))
+            self._changed(np.array(list(before ^ self._known_clicks)))
+
+    def _on_paint(self, event: Any) -> None:
+        painted = np.concatenate([np.transpose(indices) for indices, *_ in event.value])
+        # napari announces the paint before it is in the data.
+        QTimer.singleShot(0, lambda: self._changed(painted))
 
     def _make_scribbles(self) -> Labels:
-        layer = self._make_labels("scribbles", self._class_colormap(1))
+        layer = self._make_labels("scribbles", class_colormap(self.colours, 1))
         layer.selected_label = self.classes.index(self.current_class) + 1
         layer.brush_size = 5
-        # napari announces the paint before it is in the data.
-        layer.events.paint.connect(lambda _: QTimer.singleShot(0, self._changed))
+        layer.events.paint.connect(self._on_paint)
         self._on_tool(self, layer)
         return layer
 
@@ -313,21 +325,14 @@ class GuideLayers:
             **geometry(self.image),
         )
 
-    def _class_colormap(self, offset: int) -> DirectLabelColormap:
-        """Colours of the classes, from `offset` on; the background itself is not tinted."""
-        colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
-        first = 0 if offset else 1
-        colours |= {k + offset: c for k, c in enumerate(self.colours) if k >= first}
-        return DirectLabelColormap(color_dict=colours)
-
     def _point_size(self) -> float:
         return max(3.0, max(spatial_shape(self.image)[-2:]) / 60)
 
     # -- helpers ------------------------------------------------------------
 
-    def _changed(self) -> None:
+    def _changed(self, places: NDArray[np.floating]) -> None:
         if not self._silent:
-            self._on_hints()
+            self._on_hints(places)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ def view_of(part: Slice, viewer: Viewer) -> View:
     origin = np.asarray(layer.data_to_world(part.embed((0, 0))))
     ends = [part.embed((n, 0) if k == 0 else (0, n)) for k, n in enumerate(part.shape)]
     along_world = [np.asarray(layer.data_to_world(end)) - origin for end in ends]
-    down, right = (axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.displayed)
+    down, right = (axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.order[-2:])
     downwards, rightwards = _directions(viewer)
     known = letters(layer)
     return View(

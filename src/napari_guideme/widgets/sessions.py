@@ -1,17 +1,22 @@
-"""The sessions of the slices that were worked on last: found, opened, refined."""
+"""The sessions of the slices that were worked on last: found, opened, refined, carried on.
+
+Slices of a stack are in one `VolumeSession`, which carries their corrections on; any
+other image has a session of its own.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from napari.layers import Layer
-from numpy.typing import NDArray
 
+from napari_guideme.errors import InputError
 from napari_guideme.hints import Hint, TextHint
 from napari_guideme.session_file import (
     FileReference,
@@ -25,13 +30,21 @@ from napari_guideme.session_file import (
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice, full_resolution
+from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
+    from napari_guideme.guidance.saved import SavedGuidance
+    from napari_guideme.language.text_guide import TextGuide
+    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.session import GuideSession
+    from napari_guideme.volumes import VolumeSession
     from napari_guideme.widgets.exchange import AnySession
 
-#: Slices whose session, with its history, is kept.
-LIMIT = 8
+#: Images whose session, with its history, is kept; and stacks.
+LIMIT, STACKS = 8, 4
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -41,20 +54,33 @@ class Opened:
     part: Slice
     session: AnySession
     setup: Setup
-    pixels: NDArray[Any]
 
     @cached_property
     def sha256(self) -> str:
-        """Of the pixels; for many of them this takes a while."""
-        return digest(self.pixels)
+        """Of the pixels, which are read; for many of them this takes a while."""
+        return digest(self.part.pixels())
+
+
+@dataclass(frozen=True)
+class OpenedStack:
+    """The session of a stack, and what it was opened with."""
+
+    stack: Stack
+    volume: VolumeSession
+    setup: Setup
 
 
 class Sessions:
-    """Keeps one session for each slice and choice of network, of the last few."""
+    """Keeps one session for each image or stack and choice of network, of the last few.
+
+    They may be asked from several threads: one computes at a time.
+    """
 
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
         self._kept: OrderedDict[Any, Opened] = OrderedDict()
+        self._stacks: OrderedDict[Any, OpenedStack] = OrderedDict()
+        self._turn = Lock()
 
     def find(self, choice: Choice, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
@@ -63,7 +89,17 @@ class Sessions:
 
     def opened(self, choice: Choice, part: Slice) -> Opened | None:
         """Return the session of a slice, if it was opened, and with what it was."""
-        return self._kept.get(_key(choice, part))
+        stack = _stack_of(choice, part)
+        if stack is None:
+            return self._kept.get(_key(choice, part))
+        known = self._stacks.get(_stack_key(choice, stack))
+        session = known.volume.opened(stack.index) if known else None
+        return Opened(part, session, known.setup) if known and session else None
+
+    def volume(self, choice: Choice, stack: Stack) -> VolumeSession | None:
+        """Return the session of a stack, if it was opened."""
+        known = self._stacks.get(_stack_key(choice, stack))
+        return known.volume if known else None
 
     def refined(
         self, choice: Choice, part: Slice, hints: list[Hint], method: str
@@ -71,38 +107,113 @@ class Sessions:
         """Refine a slice, in the background; one without a session gets one with these hints."""
         session = self.find(choice, part)
         if session is None:
-            opened = self._open(choice, part)
-            session = opened.session
+            with self._turn:
+                session = self._open(choice, part)
             tell(session, hints, method)
-            self._remember(choice, opened)
-        yield from session.refine()
-        return _outcome(part, session)
+        yield from self.in_turn(session.refine())
+        with self._turn:
+            return _outcome(part, session)
 
     def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
         network = self._networks.load(choice.network, choice.device)
         used = saved.setup.text_guide
         guide = load_text_guide(used, choice.network.source, network) if used else None
-        session = reopened(saved, network, full_resolution(part.layer), guide)
-        yield from session.replay(saved.history)
-        self._remember(choice, Opened(part, session, saved.setup, part.pixels()))
-        return _outcome(part, session)
+        stack = _stack_of(choice, part)
+        session: AnySession
+        if network.preparation.ndim == 3 and stack is not None:
+            if not saved.matches(full_resolution(part.layer)):
+                raise InputError(f"{part.layer.name} was changed since the session was saved")
+            session = self.opened_stack(choice, stack).volume.session(stack.index)
+        else:
+            session = reopened(saved, network, full_resolution(part.layer), guide)
+        yield from self.in_turn(session.replay(saved.history))
+        with self._turn:
+            if stack is None:
+                self._remember(choice, Opened(part, session, saved.setup))
+            else:
+                self.opened_stack(choice, stack).volume.adopt(
+                    stack.index, cast("GuideSession", session)
+                )
+            return _outcome(part, session)
+
+    def guidance(self, choice: Choice, part: Slice) -> SavedGuidance:
+        """Return what was found in an image, or in the stack of a slice; this can take seconds.
+
+        Raises
+        ------
+        InputError
+            If nothing was corrected.
+        """
+        stack = _stack_of(choice, part)
+        alone = cast("GuideSession | None", self.find(choice, part))
+        source = self.volume(choice, stack) if stack is not None else alone
+        if source is None:
+            raise InputError("there is no correction yet: click where the labels are wrong")
+        with self._turn:
+            return source.guidance()
+
+    def in_turn(self, steps: Iterator[T]) -> Generator[T, None, Any]:
+        """Go on with steps while nothing else is computed, and let others in between two."""
+        while True:
+            with self._turn:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+            yield step
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
         for key in [key for key, opened in self._kept.items() if opened.part.layer is layer]:
             del self._kept[key]
+        for key in [key for key, known in self._stacks.items() if known.stack.layer is layer]:
+            del self._stacks[key]
 
     def forget_network(self, known: Known) -> None:
         """Drop the sessions of a network as one card described it."""
-        for key in [key for key in self._kept if key[0].network is known]:
-            del self._kept[key]
+        for kept in (self._kept, self._stacks):
+            for key in [key for key in kept if key[0].network is known]:
+                del kept[key]
 
     def clear(self) -> None:
         """Drop all sessions."""
         self._kept.clear()
+        self._stacks.clear()
 
-    def _open(self, choice: Choice, part: Slice) -> Opened:
+    def opened_stack(self, choice: Choice, stack: Stack) -> OpenedStack:
+        """Return the session of a stack, opened now if it was not; this can take seconds."""
+        from napari_guideme.volumes import VolumeSession
+
+        key = _stack_key(choice, stack)
+        if key not in self._stacks:
+            network, guide, setup = self._setup(choice, stack.part)
+            volume = VolumeSession(
+                stack.volume,
+                network,
+                axis=stack.axes.index(stack.axis),
+                channel_axis=setup.channel_axis,
+                spacing=stack.spacing,
+                guide_point=choice.guide_point,
+                telling=choice.telling,
+                text_guide=guide,
+            )
+            self._stacks[key] = OpenedStack(stack, volume, setup)
+            while len(self._stacks) > STACKS:
+                self._stacks.popitem(last=False)
+        return self._stacks[key]
+
+    def _open(self, choice: Choice, part: Slice) -> AnySession:
+        stack = _stack_of(choice, part)
+        if stack is not None:
+            return self.opened_stack(choice, stack).volume.session(stack.index)
+        network, guide, setup = self._setup(choice, part)
+        session = open_session(setup, network, part.pixels(), guide)
+        session.predict()
+        self._remember(choice, Opened(part, session, setup))
+        return session
+
+    def _setup(self, choice: Choice, part: Slice) -> tuple[FrozenNetwork, TextGuide | None, Setup]:
         network = self._networks.load(choice.network, choice.device)
         takes_clicks = network.interaction is not None
         guide = None if takes_clicks else self._networks.text_guide(choice)
@@ -113,10 +224,7 @@ class Sessions:
             text_guide=_guide_file(choice) if guide else None,
             spacing=part.spacing if takes_clicks else None,
         )
-        pixels = part.pixels()
-        session = open_session(setup, network, pixels, guide)
-        session.predict()
-        return Opened(part, session, setup, pixels)
+        return network, guide, setup
 
     def _remember(self, choice: Choice, opened: Opened) -> None:
         """Keep a session; the oldest one goes when there are too many."""
@@ -143,6 +251,15 @@ def _guide_file(choice: Choice) -> FileReference | None:
 
     path = find(choice.network.source)
     return FileReference.of(path, is_found=True) if path else None
+
+
+def _stack_of(choice: Choice, part: Slice) -> Stack | None:
+    """Return the stack whose session a slice belongs to; objects are outlined slice by slice."""
+    return None if choice.network.card.interaction else Stack.of(part)
+
+
+def _stack_key(choice: Choice, stack: Stack) -> Any:
+    return choice, id(stack.layer.data), stack.key
 
 
 def _key(choice: Choice, part: Slice) -> Any:

@@ -84,24 +84,49 @@ class Slice:
 
 
 def shown_slice(viewer: Viewer, layer: Image) -> Slice:
-    """Find the slice of a layer that the viewer shows.
+    """Find the slice of a layer that the viewer shows, in 3-D the one that 2-D would show.
 
     Raises
     ------
     InputError
-        If the viewer shows a volume, or an image of fewer than two axes.
+        If it shows an image of fewer than two axes.
     """
-    if viewer.dims.ndisplay != 2:
-        raise InputError("switch the viewer to its 2-D view: a 2-D network works on slices")
     ndim = layer.ndim
     offset = viewer.dims.ndim - ndim
-    axes = tuple(sorted(axis - offset for axis in viewer.dims.displayed))
+    axes = tuple(sorted(axis - offset for axis in viewer.dims.order[-2:]))
     if axes[0] < 0:
         raise InputError(f"{layer.name} has no two axes in the plane that is shown")
     position = np.asarray(layer.world_to_data(viewer.dims.point[offset:]))
     last = np.asarray(spatial_shape(layer)) - 1
     index = np.clip(np.floor(position + 0.5), 0, last).astype(int)
     return Slice(layer, axes, tuple(0 if a in axes else int(i) for a, i in enumerate(index)))
+
+
+def touched_slices(
+    viewer: Viewer, layer: Image, positions: NDArray[np.floating]
+) -> tuple[list[Slice], int]:
+    """Find the slices that positions (n, ndim) in a layer's array axes lie in.
+
+    Returns
+    -------
+    slices
+        Parallel to the one that is shown.
+    outside
+        How many positions lie in none.
+    """
+    shown = shown_slice(viewer, layer)
+    found: dict[Any, Slice] = {}
+    rounded = np.floor(np.asarray(positions) + 0.5).astype(int).reshape(-1, layer.ndim)
+    hidden = [axis for axis in range(layer.ndim) if axis not in shown.axes]
+    sides = np.asarray(spatial_shape(layer))[hidden]
+    inside = ((rounded[:, hidden] >= 0) & (rounded[:, hidden] < sides)).all(1)
+    for places in np.unique(rounded[inside][:, hidden], axis=0):
+        index = list(shown.index)
+        for axis, place in zip(hidden, places, strict=True):
+            index[axis] = int(place)
+        part = Slice(layer, shown.axes, tuple(index))
+        found[part.key] = part
+    return list(found.values()), int((~inside).sum())
 
 
 def full_resolution(layer: Image) -> Any:
