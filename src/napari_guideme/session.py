@@ -485,9 +485,9 @@ class GuideSession:
         if state.method.completes != "all" or state.guidance.window is not None:
             *_, step = refine(scene, self._pixels(state), method_named(DEFAULT_METHOD))
             support = step.guidance.support
-        return Anchors.of(
-            scene, support or Support.empty(len(self.shape), self.network.device), index
-        )
+        empty = Support.empty(len(self.shape), self.network.device)
+        anchors = Anchors.of(scene, support or empty, index)
+        return anchors.proven(scene, self._logits().argmax(0))
 
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.

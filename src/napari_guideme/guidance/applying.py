@@ -133,7 +133,7 @@ def found_anywhere(anchors: Anchors, scene: Scene, *, check: bool = True) -> App
     logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
     changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
     if check and changed > float(anchors.changed.max()):
-        why = "it would change more here than where it was clicked"
+        why = "by its looks alone, what was clicked cannot be told from other things"
         return Applied(scene.logits, "own", agreement, why)
     if not changed or agreement < DOUBTED:
         state: State = "doubtful" if changed else "own"

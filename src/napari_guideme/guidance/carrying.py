@@ -32,6 +32,9 @@ _SAMPLED = 400
 #: Temperature of the kernel, and the reach in pixels, where places mean nothing.
 ELSEWHERE, EVERYWHERE = 0.12, 1e6
 
+#: So much of what looks alone would have changed where the user clicked must be right there.
+PROVEN = 0.8
+
 #: A share of a weight that moves nothing.
 NOTHING = 0.02
 
@@ -51,7 +54,8 @@ class Anchors:
     usual
         (n,) similarity that is usual between that slice and its neighbours.
     changed
-        (n,) share of the pixels whose label was changed on that slice.
+        (n,) share of the pixels whose label was changed on that slice, 0 if looks alone,
+        without places, would have changed others there.
     """
 
     levels: tuple[Tensor, ...]
@@ -61,12 +65,12 @@ class Anchors:
     changed: Tensor
 
     @classmethod
-    def of(cls, scene: Scene, support: Support, index: int = 0, changed: float = 1.0) -> Anchors:
+    def of(cls, scene: Scene, support: Support, index: int = 0) -> Anchors:
         """Take what a refinement found with it; pixels that weigh nothing stay behind."""
         kept = _chosen(support, support.weights > 0)
         levels = tuple(scene.features.at(kept.positions)) if len(kept) else ()
         ones = torch.ones_like(kept.weights)
-        return cls(levels, kept, torch.full_like(kept.classes, index), ones, ones * changed)
+        return cls(levels, kept, torch.full_like(kept.classes, index), ones, ones)
 
     def __len__(self) -> int:
         return len(self.support)
@@ -93,6 +97,23 @@ class Anchors:
         left = shares > NOTHING
         weaker = replace(self.support, weights=self.support.weights * shares)
         return replace(self, support=weaker)._mapped(lambda value: value[left])
+
+    def proven(self, scene: Scene, labels: Tensor) -> Anchors:
+        """Return them with the share of the pixels that they may change in other images.
+
+        Parameters
+        ----------
+        scene, labels
+            Where they were hinted, and the labels (*spatial) that the user saw there.
+        """
+        if not len(self):
+            return self
+        own = scene.logits.argmax(0)
+        alone = self.elsewhere().added(scene.logits, scene, Kernel()).argmax(0)
+        moved = alone != own
+        right = float((alone == labels)[moved].float().mean()) if moved.any() else 1.0
+        share = float((labels != own).float().mean()) if right >= PROVEN else 0.0
+        return replace(self, changed=torch.full_like(self.changed, share))
 
     def measured(self, scene: Scene, neighbours: Sequence[Scene]) -> Anchors:
         """Return them with the similarity that is usual between their slice and its neighbours."""
