@@ -165,7 +165,8 @@ class SavedGuidance:
                 for entry in self.corrected
             ],
         }
-        whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+        # Tensors of a file must not share memory.
+        whole = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
         write_whole(path, lambda new: save_file(whole, new, {"guidance": json.dumps(told)}))
 
     @classmethod
