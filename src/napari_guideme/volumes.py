@@ -445,7 +445,7 @@ class VolumeSession:
                 acting = blended(anchors, sources, index)
                 result = found_anywhere(acting, scene, check=check)
             stopped = result.state == "own" and not between
-            fit = fits if extent == "onward" and check and not between else None
+            fit = fits if check and not between else None
             state = SliceState(index, result.state, result.agreement, result.why)
             labels = self._labels_of(result)
             yield _Carried(state, labels, acting, anywhere)
