@@ -61,7 +61,7 @@ def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
     from napari_guideme.evaluation.protocol import Talk
 
     guide = text_guide_of(options, network)
-    telling = options.method or ("text-guide" if guide else DEFAULT_TELLING)
+    telling = options.method or ("text-guide" if options.text_guide else DEFAULT_TELLING)
     if telling not in TELLING_NAMES:
         raise InputError(f"{telling} follows clicks; with text choose {', '.join(TELLING_NAMES)}")
     return Talk(options.operation, telling, guide)

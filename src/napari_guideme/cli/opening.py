@@ -127,8 +127,8 @@ def _telling(options: argparse.Namespace, network: FrozenNetwork) -> tuple[str, 
     """Return how words are followed, and the file of what follows them."""
     if not options.say or network.interaction is not None:
         return DEFAULT_TELLING, None
-    guide = _text_guide_file(options)
-    return options.telling or ("text-guide" if guide else DEFAULT_TELLING), guide
+    telling = options.telling or ("text-guide" if options.text_guide else DEFAULT_TELLING)
+    return telling, None if telling == "words" else _text_guide_file(options)
 
 
 def _text_guide_file(options: argparse.Namespace) -> Path | None:

@@ -124,7 +124,7 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--telling",
         choices=TELLING_NAMES,
-        help="how words are followed; default: text-guide if there is one, else words",
+        help="how words are followed; default: words, or text-guide if --text-guide names one",
     )
     add_text_guide(parser)
     add_vectors(parser)
