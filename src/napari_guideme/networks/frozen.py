@@ -221,9 +221,10 @@ class FrozenNetwork:
             return max(self.preparation.size)
         head = self.head(x, "input")
         activation = head.activation.clone().requires_grad_()
-        logits = self.tail(head, activation)
-        middle = logits.shape[2] // 2
-        seen = torch.autograd.grad(logits[:, :, middle].sum(), activation)[0]
+        with torch.enable_grad():  # Whoever asks may be running without.
+            logits = self.tail(head, activation)
+            middle = logits.shape[2] // 2
+            seen = torch.autograd.grad(logits[:, :, middle].sum(), activation)[0]
         along = seen.abs().sum([axis for axis in range(seen.ndim) if axis != 2]).nonzero()
         centre = (middle + 0.5) * length / logits.shape[2]
         return int(max(centre - float(along.min()), float(along.max()) + 1 - centre)) + 1
