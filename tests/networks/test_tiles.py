@@ -73,6 +73,17 @@ def test_a_network_that_sees_everything_has_a_halo_of_half_of_what_was_measured(
     assert 256 <= toys.frozen(module).halo <= 258
 
 
+def test_a_halo_is_found_where_what_raises_one_class_lowers_the_other(network):
+    assert 0 <= network.halo <= 1
+
+
+def test_a_network_that_noise_leaves_silent_gets_half_of_what_was_measured():
+    module = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU())
+    with torch.no_grad():
+        module[0].bias.fill_(-100)
+    assert toys.frozen(module).halo == 256
+
+
 def test_tiles_of_a_toy_volume_equal_one_pass():
     network = toys.frozen(deep(), preparation=GREY_VOLUME)
     x = torch.rand(1, 1, 31, 27, 40)
