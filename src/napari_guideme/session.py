@@ -485,9 +485,8 @@ class GuideSession:
         if state.method.completes != "all" or state.guidance.window is not None:
             *_, step = refine(scene, self._pixels(state), method_named(DEFAULT_METHOD))
             support = step.guidance.support
-        return Anchors.of(
-            scene, support or Support.empty(len(self.shape), self.network.device), index
-        )
+        support = support or Support.empty(len(self.shape), self.network.device)
+        return Anchors.of(scene, support, index, float(self.changed().mean()))
 
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.
