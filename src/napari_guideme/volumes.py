@@ -90,10 +90,19 @@ class _Carried:
 
 
 @dataclass(frozen=True)
+class _Opened:
+    """The session of a slice, and what had been carried there when it began."""
+
+    index: int
+    session: GuideSession
+    start: _Carried | None
+
+
+@dataclass(frozen=True)
 class _Moment:
     """One entry of the history: a change of hints on a slice, or of what was carried."""
 
-    index: int | None
+    opened: _Opened | None
     before: dict[int, _Carried]
     after: dict[int, _Carried]
 
@@ -166,8 +175,7 @@ class VolumeSession:
             "view": view,
             "zoom": zoom,
         }
-        self._sessions: OrderedDict[int, GuideSession] = OrderedDict()
-        self._inherited: dict[int, Anchors] = {}
+        self._sessions: OrderedDict[int, _Opened] = OrderedDict()
         self._carried: dict[int, _Carried] = {}
         self._history: list[_Moment] = []
         self._cursor = 0
@@ -201,7 +209,7 @@ class VolumeSession:
     @property
     def corrected(self) -> list[int]:
         """Numbers of the slices with hints, rising."""
-        return sorted(index for index, session in self._sessions.items() if len(session.hints))
+        return sorted(n for n, opened in self._sessions.items() if len(opened.session.hints))
 
     @property
     def can_undo(self) -> bool:
@@ -220,17 +228,25 @@ class VolumeSession:
 
         What is done in it directly is not in the history of the volume.
         """
-        if index not in self._sessions:
+        opened, start = self._sessions.get(index), self._start(index)
+        if opened is None or (not len(opened.session.hints) and opened.start is not start):
+            if opened is not None:
+                opened.session.forget()  # The history may still know it.
             scene = self.planes.scene(index)
-            known = self._carried.get(index)
-            if known is not None and known.state.state != "own" and len(known.anchors):
-                scene = scene.shifted(self._logits(known, scene, index) - scene.logits)
-                self._inherited[index] = known.anchors
-            self._sessions[index] = GuideSession.on(scene, **self._told)
+            if start is not None:
+                scene = scene.shifted(self._logits(start, scene, index) - scene.logits)
+            opened = _Opened(index, GuideSession.on(scene, **self._told), start)
+            self._sessions[index] = opened
         self._sessions.move_to_end(index)
-        for session in list(self._sessions.values())[:-KEPT]:
-            session.forget()
-        return self._sessions[index]
+        for other in list(self._sessions.values())[:-KEPT]:
+            other.session.forget()
+        return opened.session
+
+    def _start(self, index: int) -> _Carried | None:
+        """What a new session of a slice starts from, if anything was carried there."""
+        known = self._carried.get(index)
+        acts = known is not None and known.state.state != "own" and len(known.anchors)
+        return known if acts else None
 
     def add(self, *marks: Mark) -> None:
         """Add clicks and scribbles, in array axes of the volume; :meth:`refine` makes them count.
@@ -249,8 +265,7 @@ class VolumeSession:
         session = self.session(index)
         before = session.hints
         session.add(*hints)
-        if session.hints != before:
-            self._push(_Moment(index, self._carried, self._carried))
+        self._push_hints(index, before)
 
     def tell(
         self, index: int, sentence: str, vectors: WordVectors | None = None
@@ -259,8 +274,10 @@ class VolumeSession:
 
         Words are about a slice; they are not carried.
         """
-        said = self.session(index).tell(sentence, vectors)
-        self._push(_Moment(index, self._carried, self._carried))
+        session = self.session(index)
+        before = session.hints
+        said = session.tell(sentence, vectors)
+        self._push_hints(index, before)
         return said
 
     def refine(self, index: int) -> Iterator[Step]:
@@ -269,10 +286,10 @@ class VolumeSession:
 
     def slice_labels(self, index: int) -> NDArray[np.integer]:
         """Return the labels of one slice, (rows, columns)."""
+        if index in self._carried and index not in self.corrected:
+            return self._carried[index].labels
         if index in self._sessions:
             return self.session(index).labels()
-        if index in self._carried:
-            return self._carried[index].labels
         return self._labels(self.planes.scene(index))
 
     def labels(self) -> NDArray[np.integer]:
@@ -356,8 +373,8 @@ class VolumeSession:
             self._cursor -= 1
             moment = self._history[self._cursor]
             self._carried = moment.before
-            if moment.index is not None:
-                self._sessions[moment.index].undo()
+            if moment.opened is not None:
+                self._reopened(moment.opened).undo()
 
     def redo(self) -> None:
         """Go forward again by one change."""
@@ -365,8 +382,12 @@ class VolumeSession:
             moment = self._history[self._cursor]
             self._cursor += 1
             self._carried = moment.after
-            if moment.index is not None:
-                self._sessions[moment.index].redo()
+            if moment.opened is not None:
+                self._reopened(moment.opened).redo()
+
+    def _reopened(self, opened: _Opened) -> GuideSession:
+        self._sessions[opened.index] = opened
+        return opened.session
 
     def _along(
         self,
@@ -393,7 +414,8 @@ class VolumeSession:
             if anywhere:
                 acting = blended(anchors, sources, index)
                 result = found_anywhere(acting, scene, check=check)
-            stopped = result.state == "own" and not between
+            ended = check or result.agreement is None
+            stopped = result.state == "own" and ended and not between
             fit = fits if extent == "onward" and check and not between else None
             state = SliceState(index, result.state, result.agreement, result.why)
             labels = self._labels_of(result)
@@ -405,8 +427,8 @@ class VolumeSession:
         beside = [n for n in (index - 1, index + 1) if 0 <= n < len(self)]
         own = self.session(index).anchors(index)
         own = own.measured(scene, [self.planes.scene(n) for n in beside])
-        known = self._inherited.get(index)
-        return own if known is None else known.joined(own)
+        start = self._sessions[index].start
+        return own if start is None else start.anchors.joined(own)
 
     def _logits(self, carried: _Carried, scene: Scene, index: int) -> torch.Tensor:
         """Logits of a slice to which something was carried."""
@@ -423,6 +445,11 @@ class VolumeSession:
         kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
         labels: NDArray[np.integer] = applied.logits.argmax(0).cpu().numpy().astype(kind)
         return labels
+
+    def _push_hints(self, index: int, before: Hints) -> None:
+        opened = self._sessions[index]
+        if opened.session.hints != before:
+            self._push(_Moment(opened, self._carried, self._carried))
 
     def _push(self, moment: _Moment) -> None:
         del self._history[self._cursor :]
