@@ -55,10 +55,6 @@ def cells(*patches) -> np.ndarray:
     return labels
 
 
-def told(session: VolumeSession) -> str:
-    return "".join(state.state[0] for state in session.states).replace("o", ".").replace("d", "?")
-
-
 def kinds(session: VolumeSession, *names: str) -> list[int]:
     return [state.index for state in session.states if state.state in names]
 
@@ -79,7 +75,6 @@ def test_a_correction_goes_onward_until_it_no_longer_fits(session):
         np.testing.assert_array_equal(session.slice_labels(index), expected)
     for first_beyond in (DIMS.start - 1, DIMS.stop):
         assert "looks different here" in session.states[first_beyond].why
-    # Where it stopped it went no further, though the cell might come back.
     assert {step.slice.index for step in steps} == set(range(1, 10)) - {5}
     for step in steps:
         assert step.slice == session.states[step.slice.index]
@@ -314,13 +309,11 @@ def test_a_network_of_three_axes(volume):
     network = toys.frozen(toys.with_statistics(toys.Volume()), preparation=preparation)
     session = VolumeSession(volume, network)
     own = session.labels()
-    at = tuple(np.argwhere(own == own[5, 3, 3])[0][1:])
     wrong = network.classes[1 - own[5, 3, 3]]
     correct(session, 5, (3, 3), wrong)
     assert session.slice_labels(5)[3, 3] != own[5, 3, 3]
     finish(session.carry())
     assert session.states[5].state == "corrected"
-    assert len(at) == 2
     with pytest.raises(InputError, match="zoom is for networks of two axes"):
         VolumeSession(volume, network, zoom=8)
 

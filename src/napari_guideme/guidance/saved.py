@@ -263,7 +263,9 @@ def _check_sizes(anchors: Anchors, told: Mapping[str, Any]) -> None:
     classes = support.classes
     known = (classes >= 0).all() and (classes < len(told["classes"])).all()
     whole = classes.dtype == support.positions.dtype == torch.int64
-    acts = (support.weights >= 0).all() and (support.reaches > 0).all() and (anchors.usual > 0).all()
+    acts = (
+        (support.weights >= 0).all() and (support.reaches > 0).all() and (anchors.usual > 0).all()
+    )
     if not (finite and within and known and whole and acts):
         raise ValueError("its places, classes or weights are impossible")
 
