@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.frozen import FrozenNetwork
-from napari_guideme.networks.tiles import LARGEST
+from napari_guideme.networks.tiles import LARGEST, alignment
 
 #: Slices whose activations are kept.
 KEPT = 4
@@ -132,8 +132,9 @@ class Planes:
     def _deep(self, index: int) -> Scene:
         """Cut a slice out of the slab around it, all of whose slices are kept."""
         if index not in self._slab:
-            halo = self.network.halo
-            count = self._at_once(halo)
+            multiple = alignment(self.network)
+            halo = -(-self.network.halo // multiple) * multiple
+            count = self._at_once(halo, multiple)
             first = index - index % count
             counts = range(first, min(first + count, len(self)))
             start, stop = max(first - halo, 0), min(counts.stop + halo, len(self))
@@ -150,10 +151,12 @@ class Planes:
             self._slab = {at: slab.plane(self.axis, at - start) for at in counts}
         return self._slab[index]
 
-    def _at_once(self, halo: int) -> int:
+    def _at_once(self, halo: int, multiple: int) -> int:
         """Slices of a slab: all of a volume that fits through the network in one pass."""
         fitting = LARGEST // math.prod(self.shape)
-        return len(self) if fitting >= len(self) else max(fitting - 2 * halo, SLAB)
+        if fitting >= len(self):
+            return len(self)
+        return max((fitting - 2 * halo) // multiple, -(-SLAB // multiple)) * multiple
 
     def _cut(self, where: int | slice) -> tuple[Any, ...]:
         cut: list[Any] = [slice(None)] * len(self._volume.shape)

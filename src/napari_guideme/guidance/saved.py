@@ -34,6 +34,9 @@ _FORMAT = "napari-guideme guidance 1"
 _BESIDE = ("origins", "usual", "changed")
 _SUPPORT = ("positions", "classes", "reaches", "weights")
 
+#: What goes wrong while a file is read that is broken, or was tampered with.
+_NO_GUIDANCE = (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError)
+
 
 @dataclass(frozen=True)
 class Corrected:
@@ -187,7 +190,7 @@ class SavedGuidance:
             if told["format"] != _FORMAT:
                 raise InputError(f"{path.name}: {told['format']} is not {_FORMAT}")
             return _read(told, tensors)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except _NO_GUIDANCE as error:
             raise InputError(f"{path.name} is no saved guidance: {first_line(error)}") from error
 
     def to(self, device: torch.device) -> SavedGuidance:
@@ -229,6 +232,7 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         beside = {name: tensors[f"{number}.{name}"] for name in _BESIDE}
         anchors = Anchors(features, support, **beside)
         _check_sizes(anchors, told)
+        _check_channels(features, tensors)
         hints = hints_from_json(entry["hints"])
         values = tensors.get(f"{number}.values")
         corrected.append(Corrected(int(entry["index"]), anchors, hints, values))
@@ -257,6 +261,17 @@ def _check_sizes(anchors: Anchors, told: Mapping[str, Any]) -> None:
         raise ValueError("its parts differ in length")
     finite = all(part.isfinite().all() for part in parts)
     within = (support.positions >= 0).all() and (support.positions < shape).all()
-    known = (support.classes >= 0).all() and (support.classes < len(told["classes"])).all()
-    if not (finite and within and known):
+    classes = support.classes
+    known = (classes >= 0).all() and (classes < len(told["classes"])).all()
+    whole = classes.dtype == support.positions.dtype == torch.int64
+    acts = (
+        (support.weights >= 0).all() and (support.reaches > 0).all() and (anchors.usual > 0).all()
+    )
+    if not (finite and within and known and whole and acts):
         raise ValueError("its places, classes or weights are impossible")
+
+
+def _check_channels(levels: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> None:
+    for i, level in enumerate(levels):
+        if level.ndim != 2 or tensors[f"spread.{i}"].shape != (2, level.shape[1]):
+            raise ValueError("its features differ in channels")

@@ -210,7 +210,7 @@ class FrozenNetwork:
         """How many pixels around a pixel its logits depend on, as measured once on noise.
 
         A network that sees all of its input, as some normalisations do, gets half of what
-        was measured on.
+        was measured on, and so does one that noise leaves silent.
         """
         multiple = max(self.preparation.multiple, 8)
         length = -(-_LONGEST // multiple) * multiple + self.preparation.offset
@@ -221,10 +221,16 @@ class FrozenNetwork:
             return max(self.preparation.size)
         head = self.head(x, "input")
         activation = head.activation.clone().requires_grad_()
-        logits = self.tail(head, activation)
-        middle = logits.shape[2] // 2
-        seen = torch.autograd.grad(logits[:, :, middle].sum(), activation)[0]
+        with torch.enable_grad():  # Whoever asks may be running without.
+            logits = self.tail(head, activation)
+            middle = logits.shape[2] // 2
+            line = logits[:, :, middle]
+            # A plain sum would hide what raises one class and lowers another.
+            told = (line * _noise(*line.shape).to(line)).sum()
+            seen = torch.autograd.grad(told, activation)[0]
         along = seen.abs().sum([axis for axis in range(seen.ndim) if axis != 2]).nonzero()
+        if not len(along):
+            return length // 2
         centre = (middle + 0.5) * length / logits.shape[2]
         return int(max(centre - float(along.min()), float(along.max()) + 1 - centre)) + 1
 

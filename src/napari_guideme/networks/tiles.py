@@ -63,6 +63,12 @@ def tiles(shape: Sequence[int], halo: int, multiple: int, largest: int) -> Itera
         yield Tile(tuple(run), tuple(map(slice, corner, stop)))
 
 
+def alignment(network: FrozenNetwork) -> int:
+    """Where a part of an input may begin: at multiples of this its coarse cells are those of it."""
+    strides = (math.ceil(point.stride) for point in network.guide_points)
+    return math.lcm(network.preparation.multiple, *strides)
+
+
 @torch.no_grad()
 def observe_tiled(
     network: FrozenNetwork, x: Tensor, points: Sequence[str], largest: int = LARGEST
@@ -85,10 +91,8 @@ def observe_tiled(
     Logits (1, K, *spatial') and activations by guide point.
     """
     shape = tuple(x.shape[2:])
-    strides = [point.stride for point in network.guide_points]
-    multiple = math.lcm(network.preparation.multiple, *(math.ceil(s) for s in strides))
     whole: dict[str | None, Tensor] = {}
-    for tile in tiles(shape, network.halo, multiple, largest):
+    for tile in tiles(shape, network.halo, alignment(network), largest):
         cancelling.check()
         logits, kept = network.observe(x[(slice(None), slice(None), *tile.run)], points)
         for name, values in [(None, logits), *kept.items()]:
