@@ -39,7 +39,7 @@ def hints(tmp_path) -> Path:
     return hints_file(tmp_path, clicks=[{"at": (2, *AT), "class": "background"}])
 
 
-def test_predict_then_carry_onward_in_real_processes(volume, hints, tmp_path):
+def test_predict_then_carry_onward_in_real_processes(volume, tmp_path):
     before, after, report = (tmp_path / n for n in ("before.tif", "after.tif", "report.json"))
     saved = tmp_path / "tissue.guidance.safetensors"
     done = shell("predict", volume, "--network", "nuclei", "-o", before)
@@ -47,7 +47,9 @@ def test_predict_then_carry_onward_in_real_processes(volume, hints, tmp_path):
     assert "6 slices" in done.stdout
     own = tifffile.imread(before)
     assert own.shape == (DEPTH, SIDE, SIDE)
-    assert own[2][AT] != 0
+    depth = ndimage.distance_transform_edt(own[2] == 1)
+    at = tuple(map(int, np.unravel_index(depth.argmax(), depth.shape)))
+    hints = hints_file(tmp_path, clicks=[{"at": (2, *at), "class": "background"}])
     words = ["--carry", "onward", "--save-guidance", saved, "--json", report]
     done = shell(*("refine", volume, "--network", "nuclei", "--hints", hints, *words, "-o", after))
     assert done.returncode == 0, done.stderr
@@ -58,7 +60,7 @@ def test_predict_then_carry_onward_in_real_processes(volume, hints, tmp_path):
     assert states[2] == "corrected"
     assert {states[1], states[3]} == {"carried"}
     for index in (1, 2, 3):
-        assert labels[index][AT] == 0
+        assert labels[index][at] == 0
     for index, state in enumerate(states):
         if state == "own":
             np.testing.assert_array_equal(labels[index], own[index])

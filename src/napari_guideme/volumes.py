@@ -286,8 +286,11 @@ class VolumeSession:
 
         Words are about a slice; they are not carried.
         """
-        said = self.session(index).tell(sentence, vectors)
-        self._push(_Moment(index, self._carried, self._carried))
+        session = self.session(index)
+        before = session.hints
+        said = session.tell(sentence, vectors)
+        if session.hints != before:
+            self._push(_Moment(index, self._carried, self._carried))
         return said
 
     def refine(self, index: int) -> Iterator[Step]:
@@ -444,7 +447,7 @@ class VolumeSession:
             if anywhere:
                 acting = blended(anchors, sources, index)
                 result = found_anywhere(acting, scene, check=check)
-            stopped = result.state == "own" and not between
+            stopped = result.state == "own" and check and not between
             fit = fits if check and not between else None
             state = SliceState(index, result.state, result.agreement, result.why)
             labels = self._labels_of(result)

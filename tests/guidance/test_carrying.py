@@ -135,8 +135,10 @@ def test_joined_are_all(scene, anchors):
 
 @pytest.mark.parametrize(
     ("index", "shares"),
-    [(0, {2: 1}), (2, {2: 1}), (3, {2: 0.75, 6: 0.25}), (6, {6: 1}), (9, {10: 0.75, 6: 0.25})]
-    + [(11, {10: 1})],
+    [
+        *((0, {2: 1}), (2, {2: 1}), (3, {2: 0.75, 6: 0.25})),
+        *((6, {6: 1}), (9, {10: 0.75, 6: 0.25}), (11, {10: 1})),
+    ],
 )
 def test_the_nearer_of_two_slices_counts_more(scene, index, shares):
     corrected = [2, 6, 10]

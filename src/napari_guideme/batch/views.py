@@ -16,6 +16,7 @@ from napari_guideme.files import Picture
 from napari_guideme.files.label_store import Region
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.networks.tiles import alignment
 from napari_guideme.planes import Planes
 
 #: Pixels that a worker runs through the network at once.
@@ -73,6 +74,9 @@ def views(
     counts = [part for other, part in enumerate(box) if other != axis]
     tiled = len(counts) == 2 and is_large(stack.shape)
     halo = tools.network.halo if tiled else 0
+    # Coarse cells of a part have to be those of the whole.
+    step = alignment(tools.network)
+    halo = -(-halo // step) * step
     run = [
         slice(max(part.start - halo, 0), min(part.stop + halo, n))
         for part, n in zip(counts, stack.shape, strict=True)

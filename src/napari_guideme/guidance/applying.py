@@ -132,8 +132,11 @@ def found_anywhere(anchors: Anchors, scene: Scene, *, check: bool = True) -> App
     agreement = _mean(likeness, anchors.support.weights) or 0.0
     logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
     changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
-    if check and changed > float(anchors.changed.max()):
-        why = "by its looks alone, what was clicked cannot be told from other things"
+    most = float(anchors.changed.max())
+    if check and changed > most:
+        why = "it would change more here than where it was clicked"
+        if not most:
+            why = "by its looks alone, what was clicked cannot be told from other things"
         return Applied(scene.logits, "own", agreement, why)
     if not changed or agreement < DOUBTED:
         state: State = "doubtful" if changed else "own"
