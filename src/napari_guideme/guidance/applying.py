@@ -18,7 +18,8 @@ from napari_guideme.guidance.scene import Scene
 
 State = Literal["corrected", "carried", "doubtful", "own"]
 
-_KERNEL = method_named("residual").kernel
+#: Of what is carried.
+KERNEL = method_named("residual").kernel
 
 #: Similarity from which on something in another image looks a little like what was clicked.
 UNLIKE = 0.4
@@ -90,7 +91,7 @@ def carried_to(
     acting = anchors.weakened(fits if check else torch.ones_like(fits))
     if agreement is None:
         return Applied(scene.logits, "own"), acting, fits
-    logits = acting.added(scene.logits, scene, _KERNEL, acting.beyond(index, thickness))
+    logits = acting.added(scene.logits, scene, KERNEL, acting.beyond(index, thickness))
     return _judged(logits, scene, agreement, "what was clicked looks different here"), acting, fits
 
 
@@ -130,7 +131,7 @@ def found_anywhere(anchors: Anchors, scene: Scene, *, check: bool = True) -> App
         return Applied(scene.logits, "own")
     likeness = ((anchors.likeness(scene) - UNLIKE) / (1 - UNLIKE)).clamp(0, 1)
     agreement = _mean(likeness, anchors.support.weights) or 0.0
-    logits = anchors.elsewhere().added(scene.logits, scene, _KERNEL)
+    logits = anchors.elsewhere().added(scene.logits, scene, KERNEL)
     changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
     most = float(anchors.changed.max())
     if check and changed > most:

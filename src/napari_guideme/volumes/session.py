@@ -1,92 +1,34 @@
-"""Volumes: correct one slice, and the correction goes on as far as it still fits."""
+"""A session on a volume: hints on slices, what is carried between them, and the history."""
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
-from napari_guideme.guidance.applying import Applied, State, blended, carried_to, found_anywhere
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
-from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, Hints, Mark, TextHint, by_slice
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.language.vocabulary import WordVectors
-from napari_guideme.networks import cancelling
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
-
-Extent = Literal["slice", "onward", "volume"]
-EXTENTS: tuple[str, ...] = get_args(Extent)
+from napari_guideme.volumes.onward import EXTENTS, along, ways
+from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, kind_of, labels_of, same
 
 #: Sessions of slices whose activations are kept.
 KEPT = 4
-
-
-@dataclass(frozen=True)
-class SliceState:
-    """What became of a slice.
-
-    Attributes
-    ----------
-    index
-        Its number along the axis.
-    state
-        ``"corrected"``, ``"carried"``, ``"doubtful"`` or ``"own"``, see `Applied`.
-    agreement
-        How far what was carried fits, from 0 to 1, ``None`` if nothing reached it.
-    why
-        What speaks against it, in words.
-    """
-
-    index: int
-    state: State = "own"
-    agreement: float | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class CarriedStep:
-    """How far carrying has come.
-
-    Attributes
-    ----------
-    done, total
-        Slices.
-    slice
-        What became of the last one.
-    labels
-        Its labels, (rows, columns).
-    """
-
-    done: int
-    total: int
-    slice: SliceState
-    labels: NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class _Carried:
-    """What reached a slice: the anchors that are left of it, and what came of them."""
-
-    state: SliceState
-    labels: NDArray[np.integer]
-    anchors: Anchors
-    anywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,8 +36,8 @@ class _Moment:
     """One entry of the history: a change of hints on a slice, or of what was carried."""
 
     index: int | None
-    before: dict[int, _Carried]
-    after: dict[int, _Carried]
+    before: dict[int, Carried]
+    after: dict[int, Carried]
 
 
 class VolumeSession:
@@ -167,8 +109,8 @@ class VolumeSession:
             "zoom": zoom,
         }
         self._sessions: OrderedDict[int, GuideSession] = OrderedDict()
-        self._inherited: dict[int, _Carried] = {}
-        self._carried: dict[int, _Carried] = {}
+        self._inherited: dict[int, Carried] = {}
+        self._carried: dict[int, Carried] = {}
         self._history: list[_Moment] = []
         self._cursor = 0
 
@@ -224,7 +166,7 @@ class VolumeSession:
         if session is None or session.hints:
             return session
         before, now = self._inherited.get(index), self._carried.get(index)
-        return session if _alike(before, now) else None
+        return session if same(before, now) else None
 
     def session(self, index: int) -> GuideSession:
         """Return the session of a slice; a new one starts from what was carried to it.
@@ -236,8 +178,9 @@ class VolumeSession:
             scene = self.planes.scene(index)
             known = self._carried.get(index)
             self._inherited.pop(index, None)
-            if known is not None and known.state.state != "own" and len(known.anchors):
-                scene = scene.shifted(self._logits(known, scene, index) - scene.logits)
+            if known is not None and known.acts:
+                field = known.logits(scene, self.planes.thickness) - scene.logits
+                scene = scene.shifted(field)
                 self._inherited[index] = known
             session = GuideSession.on(scene, **self._told)
             self._sessions[index] = session
@@ -308,12 +251,11 @@ class VolumeSession:
             return self.session(index).labels()
         if index in self._carried:
             return self._carried[index].labels
-        return self._labels(self.planes.scene(index))
+        return labels_of(self.planes.scene(index).logits)
 
     def labels(self) -> NDArray[np.integer]:
         """Return the labels of the whole volume; the network runs on what is not labelled yet."""
-        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
-        labels = np.zeros(self.shape, kind)
+        labels = np.zeros(self.shape, kind_of(len(self.network.classes)))
         along = np.moveaxis(labels, self.planes.axis, 0)
         for index in range(len(self)):
             along[index] = self.slice_labels(index)
@@ -358,11 +300,12 @@ class VolumeSession:
         before = self._carried
         if extent != "slice":
             anchors = [self._anchors(index) for index in sources]
-            ways = _ways(sources, len(self))
-            total = sum(map(len, ways))
-            done = 0
-            for way in ways:
-                for carried in self._along(way, sources, anchors, extent, check):
+            stretches = ways(sources, len(self))
+            total, done = sum(map(len, stretches)), 0
+            for way in stretches:
+                for carried in along(
+                    way, self.planes, sources, anchors, everywhere=extent == "volume", check=check
+                ):
                     done += 1
                     found[carried.state.index] = carried
                     if at_once:
@@ -422,37 +365,6 @@ class VolumeSession:
             if moment.index is not None:
                 self._sessions[moment.index].redo()
 
-    def _along(
-        self,
-        way: Sequence[int],
-        sources: Sequence[int],
-        anchors: Sequence[Anchors],
-        extent: str,
-        check: bool,
-    ) -> Iterator[_Carried]:
-        """Carry along slices that follow each other, away from a corrected one or between two."""
-        between = sources[0] < way[0] < sources[-1]
-        fit: torch.Tensor | None = None
-        stopped = False
-        for index in way:
-            cancelling.check()
-            if stopped and extent == "onward":
-                return
-            scene = self.planes.scene(index)
-            acting = blended(anchors, sources, index)
-            result, acting, fits = carried_to(
-                acting, scene, index, self.planes.thickness, fit, check=check
-            )
-            anywhere = extent == "volume" and result.state == "own"
-            if anywhere:
-                acting = blended(anchors, sources, index)
-                result = found_anywhere(acting, scene, check=check)
-            stopped = result.state == "own" and check and not between
-            fit = fits if check and not between else None
-            state = SliceState(index, result.state, result.agreement, result.why)
-            labels = self._labels_of(result)
-            yield _Carried(state, labels, acting, anywhere)
-
     def _anchors(self, index: int) -> Anchors:
         """Anchors of a corrected slice, with what had been carried to it before."""
         scene = self.planes.scene(index)
@@ -462,38 +374,7 @@ class VolumeSession:
         known = self._inherited.get(index)
         return own if known is None else known.anchors.joined(own)
 
-    def _logits(self, carried: _Carried, scene: Scene, index: int) -> torch.Tensor:
-        """Logits of a slice to which something was carried."""
-        kernel = method_named(DEFAULT_METHOD).kernel
-        if carried.anywhere:
-            return carried.anchors.elsewhere().added(scene.logits, scene, kernel)
-        beyond = carried.anchors.beyond(index, self.planes.thickness)
-        return carried.anchors.added(scene.logits, scene, kernel, beyond)
-
-    def _labels(self, scene: Scene) -> NDArray[np.integer]:
-        return self._labels_of(Applied(scene.logits, "own"))
-
-    def _labels_of(self, applied: Applied) -> NDArray[np.integer]:
-        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
-        labels: NDArray[np.integer] = applied.logits.argmax(0).cpu().numpy().astype(kind)
-        return labels
-
     def _push(self, moment: _Moment) -> None:
         del self._history[self._cursor :]
         self._history.append(moment)
         self._cursor += 1
-
-
-def _alike(carried: _Carried | None, other: _Carried | None) -> bool:
-    """Whether the same was carried to a slice."""
-    if carried is None or other is None or carried is other:
-        return carried is other or not len((carried or other).anchors)  # type: ignore[union-attr]
-    places = (c.anchors.support.positions for c in (carried, other))
-    return np.array_equal(carried.labels, other.labels) and torch.equal(*places)
-
-
-def _ways(sources: Sequence[int], count: int) -> list[range]:
-    """Stretches of slices that are not corrected, each in the order it is walked."""
-    ways = [range(sources[0] - 1, -1, -1), range(sources[-1] + 1, count)]
-    ways += [range(a + 1, b) for a, b in itertools.pairwise(sources)]
-    return [way for way in ways if len(way)]

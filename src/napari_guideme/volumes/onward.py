@@ -1,0 +1,69 @@
+"""Carrying corrections from slice to slice, away from those that were corrected."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from napari_guideme.guidance.applying import blended, carried_to, found_anywhere
+from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.networks import cancelling
+from napari_guideme.planes import Planes
+from napari_guideme.volumes.states import Carried, SliceState, labels_of
+
+Extent = Literal["slice", "onward", "volume"]
+EXTENTS: tuple[str, ...] = get_args(Extent)
+
+
+def ways(sources: Sequence[int], count: int) -> list[range]:
+    """Stretches of slices that are not corrected, each in the order it is walked."""
+    found = [range(sources[0] - 1, -1, -1), range(sources[-1] + 1, count)]
+    found += [range(a + 1, b) for a, b in itertools.pairwise(sources)]
+    return [way for way in found if len(way)]
+
+
+def along(
+    way: Sequence[int],
+    planes: Planes,
+    sources: Sequence[int],
+    anchors: Sequence[Anchors],
+    *,
+    everywhere: bool,
+    check: bool,
+) -> Iterator[Carried]:
+    """Carry along slices that follow each other, away from a corrected one or between two.
+
+    Parameters
+    ----------
+    way
+        Of :func:`ways`.
+    planes
+        The volume.
+    sources, anchors
+        Numbers of the corrected slices, rising, and what they carry.
+    everywhere
+        Whether it goes on where nothing fits by its place, to what looks very much the same.
+    check
+        Whether it is only carried while it fits.
+    """
+    between = sources[0] < way[0] < sources[-1]
+    fit: Tensor | None = None
+    for index in way:
+        cancelling.check()
+        scene = planes.scene(index)
+        given = blended(anchors, sources, index)
+        result, acting, fits = carried_to(given, scene, index, planes.thickness, fit, check=check)
+        anywhere = everywhere and result.state == "own"
+        if anywhere:
+            acting, result = given, found_anywhere(given, scene, check=check)
+        state = SliceState(index, result.state, result.agreement, result.why)
+        yield Carried(state, labels_of(result.logits), acting, anywhere)
+        if not check or between:
+            continue
+        if result.state == "own" and not everywhere:
+            return
+        # What stopped fitting stays so further on.
+        fit = fits

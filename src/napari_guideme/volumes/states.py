@@ -1,0 +1,111 @@
+"""What became of the slices of a volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_guideme.guidance.applying import KERNEL, State
+from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.scene import Scene
+
+
+@dataclass(frozen=True)
+class SliceState:
+    """What became of a slice.
+
+    Attributes
+    ----------
+    index
+        Its number along the axis.
+    state
+        ``"corrected"``, ``"carried"``, ``"doubtful"`` or ``"own"``, see `Applied`.
+    agreement
+        How far what was carried fits, from 0 to 1, ``None`` if nothing reached it.
+    why
+        What speaks against it, in words.
+    """
+
+    index: int
+    state: State = "own"
+    agreement: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class CarriedStep:
+    """How far carrying has come.
+
+    Attributes
+    ----------
+    done, total
+        Slices.
+    slice
+        What became of the last one.
+    labels
+        Its labels, (rows, columns).
+    """
+
+    done: int
+    total: int
+    slice: SliceState
+    labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What reached a slice.
+
+    Attributes
+    ----------
+    state, labels
+        What became of the slice.
+    anchors
+        What is left of the anchors there.
+    anywhere
+        Whether they act where places mean nothing.
+    """
+
+    state: SliceState
+    labels: NDArray[np.integer]
+    anchors: Anchors
+    anywhere: bool = False
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything is moved."""
+        return self.state.state != "own" and len(self.anchors) > 0
+
+    def logits(self, scene: Scene, thickness: float) -> Tensor:
+        """Logits (K, *spatial) of the slice, of which `scene` is what the network sees."""
+        if self.anywhere:
+            return self.anchors.elsewhere().added(scene.logits, scene, KERNEL)
+        beyond = self.anchors.beyond(self.state.index, thickness)
+        return self.anchors.added(scene.logits, scene, KERNEL, beyond)
+
+    def is_like(self, other: Carried) -> bool:
+        """Whether the same was carried to the slice."""
+        places = (carried.anchors.support.positions for carried in (self, other))
+        return np.array_equal(self.labels, other.labels) and torch.equal(*places)
+
+
+def same(some: Carried | None, other: Carried | None) -> bool:
+    """Whether the same was carried to a slice, or nothing that counts."""
+    if some is not None and other is not None:
+        return some is other or some.is_like(other)
+    return all(one is None or not len(one.anchors) for one in (some, other))
+
+
+def labels_of(logits: Tensor) -> NDArray[np.integer]:
+    """Class of every pixel of logits (K, *spatial)."""
+    labels: NDArray[np.integer] = logits.argmax(0).cpu().numpy().astype(kind_of(len(logits)))
+    return labels
+
+
+def kind_of(n_classes: int) -> type[np.unsignedinteger]:
+    """Return the type of labels of so many classes."""
+    return np.uint8 if n_classes <= 256 else np.uint16
