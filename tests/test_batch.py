@@ -31,6 +31,7 @@ from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.networks.catalogue import open_network
+from napari_guideme.networks.tiles import alignment
 from tests.files.series import NAME, SECRETS, write_series
 from tests.files.test_ome_zarr import write_image
 
@@ -218,7 +219,8 @@ def test_large_planes_are_done_tile_by_tile(network, saved, file, tissue, tmp_pa
     np.testing.assert_array_equal(found, tifffile.imread(tmp_path / "out/m.tif"))
     tiles = [told["tile"] for told in report(tmp_path / "out")["images"][0]["slices"]]
     assert tiles == [[0, 0], [0, 256], [256, 0], [256, 256]]
-    halo = network.halo
+    step = alignment(network)
+    halo = -(-network.halo // step) * step
     box = np.s_[: 256 + halo, 256 - halo :]
     scale = network.preparation.measured(large)
     scene = Scene(network, large[box], preparation=scale)
