@@ -155,7 +155,7 @@ class Vocabulary:
     @cached_property
     def _synonyms(self) -> dict[str, tuple[str, ...]]:
         meant: dict[str, tuple[str, ...]] = {}
-        for word, synonyms in _synonyms().items():
+        for word, synonyms in common_synonyms().items():
             for name in self._named.get(plain(word), self._named.get(_british(plain(word)), ())):
                 for synonym in map(plain, synonyms):
                     meant[synonym] = tuple(dict.fromkeys((*meant.get(synonym, ()), name)))
@@ -310,6 +310,7 @@ def _ancestors(sense: Any) -> dict[Any, int]:
 
 
 @cache
-def _synonyms() -> dict[str, list[str]]:
+def common_synonyms() -> dict[str, list[str]]:
+    """Return what people say for some words, whatever WordNet knows of them."""
     text = (files(__package__) / "synonyms.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)

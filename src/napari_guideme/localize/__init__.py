@@ -1,0 +1,1 @@
+"""Where is the thing I name? From an image classifier alone."""
