@@ -50,7 +50,7 @@ class AttentionNet(nn.Module):
 class Decoder(nn.Module):
     """Follows the maps in a classifier's activations."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int = 48) -> None:
         super().__init__()
         fine, middle, coarse = _CHANNELS
         half = width // 2
