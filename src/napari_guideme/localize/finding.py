@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.language.vocabulary import WordVectors
+from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
 from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
 from napari_guideme.localize.proxies import By, StandIns, stand_ins
-from napari_guideme.localize.saliency import METHODS as MAPPING
 from napari_guideme.localize.saliency import saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier
@@ -23,9 +23,6 @@ from napari_guideme.networks.frozen import FrozenNetwork
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
-
-#: Ways to find: the class-agnostic network, or the map of the stand-ins alone.
-METHODS = ("proxies", *MAPPING)
 
 #: How the maps of stand-ins are made for the class-agnostic network, which learned from these.
 ATTENDED = "grad-cam"
@@ -98,7 +95,7 @@ def find(
     labels: StandIns,
     *,
     network: FrozenNetwork | None = None,
-    method: str = "proxies",
+    method: str = DEFAULT_FINDING,
     channel_axis: int | None = None,
     views: int = 1,
     grabcut: bool = True,
@@ -119,7 +116,8 @@ def find(
     network
         The class-agnostic one, for ``"proxies"``.
     method
-        One of :data:`METHODS`.
+        One of :data:`~napari_guideme.localize.FINDING_NAMES`; all but the first draw the
+        mask from the map of the stand-ins alone.
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
     views
@@ -136,8 +134,8 @@ def find(
         If the method is unknown (the message lists those there are), or the image
         cannot be used.
     """
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}; choose {', '.join(METHODS)}")
+    if method not in FINDING_NAMES:
+        raise InputError(f"unknown method {method!r}; choose {', '.join(FINDING_NAMES)}")
     kind = ATTENDED if method == "proxies" else method
     asked = labels.positive + (labels.negative if method == "proxies" else ())
     made: list[Map] = []
