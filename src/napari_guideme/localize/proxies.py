@@ -225,7 +225,8 @@ def _kinds_of(name: str, meant: Sequence[str], known: KnownLabels) -> Senses:
     own = [_below(id, known) for id in meant] or [[]]
     own.append([label for label in known.called(name) if known.ids[label] is None])
     if not any(id in known.ids for id in meant):
-        told = {up for id in meant for up in known.kinds.above(id)} | {*known.kinds.meanings(name)}
+        above = {up for id in meant for up in known.kinds.above(id)} - {*known.ids}
+        told = above.union(known.kinds.meanings(name))
         more = [label for other in _synonyms(name) for label in _meant_by(other, told, known)]
         next((labels for labels in own if labels), own[0]).extend(more)
     return _parted(own)
