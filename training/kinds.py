@@ -98,13 +98,13 @@ def row(
     yield str(labels.index(sense)) if sense in labels else ""
     yield str(len(set(sense.closure(lambda kind: kind.hyponyms()))) or "")
     yield " ".join(map(number, hypernyms(sense)))
-    yield " ".join(number(member) for member in sense.member_meronyms() if member in kept)
+    yield " ".join(sorted(number(member) for member in sense.member_meronyms() if member in kept))
     yield "|".join(own)
 
 
 def hypernyms(sense: Sense) -> list[Sense]:
     """What a sense is a kind of."""
-    return list(sense.hypernyms())
+    return sorted(sense.hypernyms(), key=number)
 
 
 @cache

@@ -12,10 +12,28 @@ from napari_guideme.localize.proxies import candidates, related, stand_ins
 from tests.language.conftest import no_wordnet, wordnet  # noqa: F401
 from tests.localize import toys
 
-VOC = (
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
-    "person pottedplant sheep sofa train tvmonitor"
-).split()
+VOC = [
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+]
 #: Of COCO's classes, those that no label of ImageNet stands in for.
 NONE_IN_COCO = {"fire hydrant", "carrot", "cake", "sink"}
 
