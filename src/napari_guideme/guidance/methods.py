@@ -24,6 +24,7 @@ from napari_guideme.guidance.variables import (
     Offset,
     Variable,
 )
+from napari_guideme.networks.interaction import MAPS
 
 Energy = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -117,6 +118,8 @@ def image_offset(scene: Scene) -> Placed:
 def maps_offset(scene: Scene) -> Placed:
     """An offset of the interaction maps; a network without any is given some."""
     network = scene.network
+    if network.interaction is not None and not network.interaction.are_drawn:
+        return MAPS, Offset(0, network.interaction.count, scene.input_shape)
     if network.interaction is None:
         entry = network.entry
         maps = EnteringMaps(

@@ -11,6 +11,14 @@ from torch import Tensor
 Objective = Callable[[Tensor], Tensor]
 Minimiser = Callable[[Objective, Tensor, int], Iterator["Iterate"]]
 
+#: Values to their energy, and to the values that are best coordinate by coordinate.
+Sweep = Callable[[Tensor], tuple[float, Tensor]]
+
+#: Of the decrease that a gradient promises, so much has to come for a step to pay.
+_PAYING = 1e-4
+_GROWTH = 4.0
+_HALVINGS = 20
+
 
 @dataclass(frozen=True)
 class Iterate:
@@ -41,6 +49,58 @@ def momentum_descent(objective: Objective, start: Tensor, steps: int) -> Iterato
     variable = start.detach().clone().requires_grad_()
     optimiser = torch.optim.SGD([variable], lr=0.1, momentum=0.9)
     return _iterates(objective, variable, optimiser, steps)
+
+
+def coordinate_descent(sweep: Sweep, start: Tensor, steps: int) -> Iterator[Iterate]:
+    """Sweep over all coordinates until none changes, or a sweep would raise the energy."""
+    values = start.detach().clone()
+    energy, swept = sweep(values)
+    yield Iterate(0, values, energy)
+    for step in range(1, steps + 1):
+        if torch.equal(swept, values):
+            return
+        values, before = swept, energy
+        energy, swept = sweep(values)
+        if not energy <= before:
+            return
+        yield Iterate(step, values, energy)
+
+
+def projected_gradient(objective: Objective, start: Tensor, steps: int) -> Iterator[Iterate]:
+    """Gradient descent within [0, 1], each step halved until it pays (Armijo's rule).
+
+    At first the steepest coordinate goes all the way; a step that pays makes the next
+    one larger. A step that does not pay however small it is ends the descent.
+
+    References
+    ----------
+    Bertsekas, *On the Goldstein-Levitin-Polyak Gradient Projection Method*, 1976.
+    """
+    values = start.detach().clone()
+    energy, gradient = _evaluated(objective, values)
+    yield Iterate(0, values, energy)
+    rate = _GROWTH / max(float(gradient.abs().max()), 1e-20)
+    for step in range(1, steps + 1):
+        for _ in range(_HALVINGS):
+            after = (values - rate * gradient).clamp(0, 1)
+            promised = float((gradient * (values - after)).sum())
+            if not promised > 0:
+                return
+            reached, slope = _evaluated(objective, after)
+            if reached <= energy - _PAYING * promised:
+                break
+            rate /= 2
+        else:
+            return
+        values, energy, gradient, rate = after, reached, slope, _GROWTH * rate
+        yield Iterate(step, values, energy)
+
+
+def _evaluated(objective: Objective, values: Tensor) -> tuple[float, Tensor]:
+    variable = values.detach().requires_grad_()
+    energy = objective(variable)
+    (gradient,) = torch.autograd.grad(energy, variable)
+    return float(energy.detach()), gradient
 
 
 def _iterates(

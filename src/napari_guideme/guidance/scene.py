@@ -70,8 +70,11 @@ class Scene:
         self._x = x.to(network.device)
         self._field: Tensor | None = None
         self._plane: Plane | None = None
-        if network.interaction:
+        self._attended: Tensor | None = None
+        if network.interaction and network.interaction.are_drawn:
             self._x = self._with_maps([[], []], None, None)
+        elif network.interaction:
+            self._x = self._joined(self._x.new_zeros(1, 2, *self.input_shape))
 
     def at(self, point: str) -> Scene:
         """The same image, guided at another point."""
@@ -117,6 +120,37 @@ class Scene:
         other._x = self._with_maps(sides, previous, spacing)
         return other
 
+    def attending(self, maps: Tensor) -> Scene:
+        """The same image with maps of saliency, for a network that takes them.
+
+        Parameters
+        ----------
+        maps
+            What to find and what else is there, (2, *spatial) from 0 to 1.
+        """
+        interaction = self.network.interaction
+        if interaction is None or interaction.are_drawn:
+            raise InputError(f"{self.network.name} was not trained to take maps of saliency")
+        if maps.shape != (2, *self.shape):
+            raise InputError(
+                f"the maps have shape {tuple(maps.shape)}; expected is {(2, *self.shape)}"
+            )
+        other = copy.copy(self)
+        for computed in ("head", "_observed"):
+            other.__dict__.pop(computed, None)
+        mode = "bilinear" if maps.ndim == 3 else "trilinear"
+        resized = self.placement.resized_shape
+        padded = self._x.new_zeros(1, 2, *self.input_shape)
+        seen = F.interpolate(maps[None].float(), resized, mode=mode)
+        padded[(..., *map(slice, resized))] = seen.to(padded)
+        other._x = self._joined(padded)
+        other._attended = maps
+        return other
+
+    def _joined(self, maps: Tensor) -> Tensor:
+        """Input with other maps (1, count, *spatial) behind the channels of the image."""
+        return torch.cat([self._x[:, : self.network.preparation.channels], maps], dim=1)
+
     def _with_maps(
         self,
         sides: Sequence[Sequence[Sequence[float]]],
@@ -124,11 +158,10 @@ class Scene:
         spacing: Sequence[float] | None,
     ) -> Tensor:
         """Input with maps of hinted places on the object and off it, and of a mask."""
-        interaction, image = self.network.interaction, self._x
+        interaction = self.network.interaction
         if interaction is None:
             raise InputError(f"{self.network.name} was not trained to take clicks")
-        image = image[:, : self.network.preparation.channels]
-        shape = tuple(image.shape[2:])
+        shape = self.input_shape
         drawn = []
         for places in sides:
             pixels = np.floor(np.reshape(places, (-1, len(shape))) + 0.5).astype(int)
@@ -142,7 +175,7 @@ class Scene:
                 found = F.interpolate(previous[None, None].float(), resized, mode=mode)
                 before[tuple(map(slice, resized))] = found[0, 0].cpu()
             drawn.append(before)
-        return torch.cat([image, torch.stack(drawn)[None].to(image)], dim=1)
+        return self._joined(torch.stack(drawn)[None].to(self._x))
 
     def zoomed(self, window: Window) -> Scene:
         """What the network sees of a window; values are scaled as in the whole image."""
@@ -159,6 +192,9 @@ class Scene:
             point=self.point,
             preparation=self.network.preparation.measured(self._image, self._channel_axis),
         )
+        if self._attended is not None:
+            near = self._attended[(slice(None), *window.slices)]
+            zoomed = zoomed.attending(F.interpolate(near[None], window.grid)[0])
         if self._field is None:
             return zoomed
         field = self._field[(slice(None), *window.slices)]

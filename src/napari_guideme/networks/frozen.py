@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -143,6 +144,14 @@ class FrozenNetwork:
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"
+
+    def calling(self, *names: str) -> FrozenNetwork:
+        """The same network with other names for the classes besides the background."""
+        other = copy.copy(self)
+        other.classes = (self.classes[0], *names)
+        other.card = replace(self.card, classes=other.classes)
+        other.__dict__.pop("fingerprint", None)
+        return other
 
     @property
     def is_opaque(self) -> bool:

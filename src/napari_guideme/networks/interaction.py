@@ -1,4 +1,4 @@
-"""Interaction maps: clicks and scribbles as a network that was trained with them sees them."""
+"""Interaction maps: what a network is told besides the image, by clicks or by a classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 
-Kind = Literal["distance", "disc"]
+Kind = Literal["distance", "disc", "saliency"]
+
+#: The node of the graph where maps of saliency enter.
+MAPS = "maps"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class InteractionMaps:
     kind
         ``"distance"``: ``tanh(d / reach)`` of the Euclidean distance *d* to the
         nearest hinted pixel, 1 without any. ``"disc"``: 1 where *d* is at most
-        `reach`, else 0.
+        `reach`, else 0. ``"saliency"``: two maps from 0 to 1 that come with the
+        image, of what to find and of what else is there; clicks move them.
     reach
         In pixels of the network's input.
     previous
@@ -39,7 +43,8 @@ class InteractionMaps:
     References
     ----------
     Jang and Kim, CVPR 2019, section 3.1 (distances). Benenson et al., CVPR 2019
-    (discs).
+    (discs). Golub et al., *Leveraging Pretrained Image Classifiers for
+    Language-Based Segmentation*, 2019, section 3.2 (saliency).
     """
 
     kind: Kind = "distance"
@@ -51,7 +56,7 @@ class InteractionMaps:
         if self.kind not in get_args(Kind):
             raise InputError(
                 f"interaction maps of kind {self.kind!r} are unknown; "
-                f"choose {' or '.join(get_args(Kind))}"
+                f"choose {', '.join(get_args(Kind))}"
             )
         if not isinstance(self.reach, int | float) or not 0 < self.reach < np.inf:
             raise InputError(f"the reach {self.reach!r} of interaction maps is no positive number")
@@ -69,6 +74,11 @@ class InteractionMaps:
                 f"unknown interaction {', '.join(sorted(unknown))}; known are {', '.join(known)}"
             )
         return cls(**entries)
+
+    @property
+    def are_drawn(self) -> bool:
+        """Whether the maps show clicks: a network is silent without them."""
+        return self.kind != "saliency"
 
     @property
     def count(self) -> int:

@@ -1,0 +1,217 @@
+"""Find what is named: stand-ins, maps of saliency, the class-agnostic network, GrabCut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.language.vocabulary import WordVectors
+from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
+from napari_guideme.localize.proxies import By, StandIns, stand_ins
+from napari_guideme.localize.saliency import saliency
+from napari_guideme.networks import cancelling
+from napari_guideme.networks.classifier import FrozenClassifier
+from napari_guideme.networks.frozen import FrozenNetwork
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float32]
+
+#: How the maps of stand-ins are made for the class-agnostic network, which learned from these.
+ATTENDED = "grad-cam"
+
+#: Share of a map's range above which a pixel counts, without GrabCut.
+_HALF = 0.5
+
+#: By how many logits a pixel leads where GrabCut overruled the network.
+_OVERRULED = 0.5
+
+#: Called with steps done and steps in all.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where in an image a named thing is, and why.
+
+    Attributes
+    ----------
+    name
+        Of the thing.
+    mask
+        (rows, columns).
+    stand_ins
+        The labels of the classifier that stood in for it, and those that distracted.
+    positive, negative
+        Mean maps of both, (rows, columns) from 0 to 1.
+    likelihood
+        Of the class-agnostic network, (rows, columns) from 0 to 1; ``None`` if it
+        was not asked.
+    """
+
+    name: str
+    mask: Mask
+    stand_ins: StandIns
+    positive: Map
+    negative: Map
+    likelihood: Map | None = None
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """First row and column and those behind the last ones; ``None`` if nothing was found."""
+        return bounding_box(self.mask)
+
+    @property
+    def evidence(self) -> Map:
+        """What the mask was drawn from: the likelihood, else the positive map."""
+        return self.positive if self.likelihood is None else self.likelihood
+
+
+def chosen_stand_ins(
+    name: str,
+    classifier: FrozenClassifier,
+    image: NDArray[Any],
+    channel_axis: int | None = None,
+    *,
+    by: By = "wordnet",
+    vectors: WordVectors | None = None,
+) -> StandIns:
+    """Choose the labels that stand in for a name on an image, see :func:`.proxies.stand_ins`."""
+    likely = classifier.probabilities(image, channel_axis)
+    return stand_ins(name, classifier, likely, by=by, vectors=vectors)
+
+
+def find(
+    name: str,
+    image: NDArray[Any],
+    classifier: FrozenClassifier,
+    labels: StandIns,
+    *,
+    network: FrozenNetwork | None = None,
+    method: str = DEFAULT_FINDING,
+    channel_axis: int | None = None,
+    views: int = 1,
+    grabcut: bool = True,
+    progress: Progress = lambda done, total: None,
+) -> Found:
+    """Find a thing by labels of a classifier that stand in for it.
+
+    Parameters
+    ----------
+    name
+        Of the thing.
+    image
+        Two spatial axes and at most one channel axis.
+    classifier
+        Whose labels they are.
+    labels
+        From :func:`chosen_stand_ins`, or chosen by the user.
+    network
+        The class-agnostic one, for ``"proxies"``.
+    method
+        One of :data:`~napari_guideme.localize.FINDING_NAMES`; all but the first draw the
+        mask from the map of the stand-ins alone.
+    channel_axis
+        The axis of `image` that holds channels, ``None`` for a grey image.
+    views
+        Crops and flips that each map is averaged over.
+    grabcut
+        Whether the mask follows the colours of the image; else it is where the
+        evidence is more than half of its range.
+    progress
+        Called after every map.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown (the message lists those there are), or the image
+        cannot be used.
+    """
+    if method not in FINDING_NAMES:
+        raise InputError(f"unknown method {method!r}; choose {', '.join(FINDING_NAMES)}")
+    kind = ATTENDED if method == "proxies" else method
+    asked = labels.positive + (labels.negative if method == "proxies" else ())
+    made: list[Map] = []
+    for label in asked:
+        cancelling.check()
+        made.append(
+            saliency(classifier, image, label, kind, channel_axis=channel_axis, views=views)
+        )
+        progress(len(made), len(asked))
+    shape = _spatial(image, channel_axis)
+    split = len(labels.positive)
+    positive, negative = _mean(made[:split], shape), _mean(made[split:], shape)
+    if method != "proxies":
+        mask = from_saliency(image, positive) if grabcut else _above_half(positive)
+        return Found(name, mask, labels, positive, negative)
+    if network is None:
+        raise InputError("proxies need the class-agnostic network; see open_attention")
+    scene = _attending(Scene(network, image, channel_axis=channel_axis), positive, negative)
+    likelihood = scene.logits.softmax(0)[1].cpu().numpy()
+    mask = from_likelihood(image, likelihood) if grabcut else _above_half(likelihood)
+    return Found(name, mask, labels, positive, negative, likelihood)
+
+
+def scene_of(
+    found: Found, image: NDArray[Any], network: FrozenNetwork, channel_axis: int | None = None
+) -> Scene:
+    """What clicks correct: the maps are interaction maps, the first labels are the mask.
+
+    Open a session on it, ``GuideSession.on(scene_of(...), method="brs")``. The
+    network's other class bears the name of the thing.
+
+    Parameters
+    ----------
+    found
+        From :func:`find`.
+    image, channel_axis
+        As :func:`find` was given them.
+    network
+        The class-agnostic one.
+    """
+    scene = Scene(network.calling(found.name), image, channel_axis=channel_axis)
+    scene = _attending(scene, found.positive, found.negative)
+    lead = scene.logits[1] - scene.logits[0]
+    mask = torch.from_numpy(found.mask).to(lead.device)
+    wanted = torch.where(mask, lead.clamp(min=_OVERRULED), lead.clamp(max=-_OVERRULED))
+    return scene.shifted(torch.stack([torch.zeros_like(lead), wanted - lead]))
+
+
+def labels_of(found: Sequence[Found]) -> NDArray[np.uint8]:
+    """Labels of several things: 1 for the first, and so on; the best evidence wins a pixel."""
+    if len(found) > np.iinfo(np.uint8).max:
+        raise InputError(f"{len(found)} names are too many; 255 fit into labels")
+    evidence = np.stack([np.where(one.mask, one.evidence + 1e-6, 0) for one in found])
+    labels: NDArray[np.uint8] = np.where(evidence.any(0), evidence.argmax(0) + 1, 0).astype(
+        np.uint8
+    )
+    return labels
+
+
+def _attending(scene: Scene, positive: Map, negative: Map) -> Scene:
+    return scene.attending(torch.from_numpy(np.stack([positive, negative])))
+
+
+def _spatial(image: NDArray[Any], channel_axis: int | None) -> tuple[int, ...]:
+    axis = None if channel_axis is None else channel_axis % image.ndim
+    return tuple(n for i, n in enumerate(image.shape) if i != axis)
+
+
+def _mean(maps: Sequence[Map], shape: tuple[int, ...]) -> Map:
+    if not maps:
+        return np.zeros(shape, np.float32)
+    mean: Map = np.mean(maps, axis=0, dtype=np.float32)
+    return mean
+
+
+def _above_half(evidence: Map) -> Mask:
+    low, high = float(evidence.min()), float(evidence.max())
+    above: Mask = evidence > low + _HALF * (high - low)
+    return above
