@@ -1,4 +1,4 @@
-"""Finding something by its name in an image, with a classifier alone."""
+"""Where is the thing I name? From an image classifier alone."""
 
 #: How a classifier is asked where it sees a label; known without loading torch.
 METHOD_NAMES = {
