@@ -212,7 +212,7 @@ def scene_of(
 ) -> Scene:
     """What clicks correct: the maps are interaction maps, the first labels are the mask.
 
-    Open a session on it, ``GuideSession.on(scene_of(...), method="brs")``. The
+    Open a session on it, ``GuideSession.on(scene_of(...), method="saliency-brs")``. The
     network's other class bears the name of the thing.
 
     Parameters

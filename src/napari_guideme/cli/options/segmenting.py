@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_device, add_finding, add_output
+from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
 
 
@@ -27,6 +28,9 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         "--hints",
         type=Path,
         help='clicks and scribbles of "background" and NAME, which correct what was found',
+    )
+    parser.add_argument(
+        "--correct", choices=FOUND_METHODS, default=DEFAULT_METHOD, help="how hints correct it"
     )
     add_device(parser)
 
