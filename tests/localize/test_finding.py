@@ -149,5 +149,5 @@ def test_weights_of_something_else_are_refused(tmp_path):
     path.write_bytes(b"not weights")
     with pytest.raises(InputError, match="other.safetensors does not hold"):
         open_attention(device="cpu", weights=path)
-    with pytest.raises(InputError, match=r"none.safetensors"):
+    with pytest.raises(InputError, match="none"):
         open_attention(device="cpu", weights=tmp_path / "none.safetensors")
