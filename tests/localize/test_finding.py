@@ -147,7 +147,7 @@ def test_it_can_be_cancelled(cat, classifier, network):
 def test_weights_of_something_else_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     path.write_bytes(b"not weights")
-    with pytest.raises(InputError, match="other.safetensors does not hold"):
+    with pytest.raises(InputError, match="does not hold"):
         open_attention(device="cpu", weights=path)
     with pytest.raises(InputError, match="none"):
         open_attention(device="cpu", weights=tmp_path / "none.safetensors")
