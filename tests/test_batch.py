@@ -40,7 +40,7 @@ AT = (25, 65)
 SIDE = 96
 
 
-def guidance(network, scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
+def guidance(scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
     """A correction of one pixel."""
     support = Support(
         torch.tensor([at]),
@@ -49,19 +49,8 @@ def guidance(network, scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGui
         torch.tensor([weight]),
         torch.zeros(1),
     )
-    return SavedGuidance(
-        network.name,
-        network.fingerprint,
-        network.classes,
-        scene.point,
-        network.feature_points,
-        network.preparation.to_dict(),
-        "residual",
-        (Corrected(0, Anchors.of(scene, support), Hints()),),
-        scene.shape,
-        4.0,
-        scene.spread,
-    )
+    corrected = Corrected(0, Anchors.of(scene, support), Hints())
+    return SavedGuidance.of(scene, "residual", [corrected], thickness=4.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +65,7 @@ def tissue():
 
 @pytest.fixture(scope="module")
 def saved(network, tissue):
-    return guidance(network, Scene(network, tissue))
+    return guidance(Scene(network, tissue))
 
 
 @pytest.fixture
@@ -254,6 +243,13 @@ def test_another_network_is_refused_by_name(saved, file, tissue, tmp_path, capsy
     assert "made for mine, which is not bundled; give it by --network" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert apply(file, *words, "--network", "nuclei") == 0
+
+
+def test_an_axis_that_no_volume_has_is_refused_at_once(file, tissue, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    assert apply(file, tmp_path / "a.tif", "-o", tmp_path / "out", "--axis", 7) == 2
+    assert capsys.readouterr().err == "napari-guideme: there is no axis 7; choose 0, 1 or 2\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_one_bad_file_is_told_and_skipped(file, tissue, tmp_path, capsys):
