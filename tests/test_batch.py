@@ -348,6 +348,32 @@ def test_nothing_is_told_of_a_patient(file, tissue, tmp_path, capsys):
     assert (found.Rows, found.Columns) == (SIDE, SIDE)
 
 
+def test_nothing_is_told_of_an_ome_zarr_of_a_patient(file, tissue, tmp_path, capsys):
+    """Labels of a patient's image are as private as it is, also where they cannot be used."""
+    zarr = pytest.importorskip("zarr")
+    paths = [tmp_path / f"{NAME}.zarr", tmp_path / f"{NAME} five.zarr"]
+    write_zarr(paths[0], stack(tissue, 3), (1, 96, 96))
+    write_image(paths[1], (2, 5, 32, 48))
+    for path in paths:
+        zarr.open_group(path, mode="r+").attrs["napari-guideme"] = {"private": True}
+    assert apply(file, *paths, "-o", tmp_path / "out") == 3
+    out = capsys.readouterr()
+    told = [(tmp_path / "out" / name).read_text() for name in (REPORT, JOURNAL)]
+    for secret in SECRETS:
+        assert not any(secret in text.lower() for text in (*told, out.out, out.err))
+    entries = report(tmp_path / "out")["images"]
+    assert [(entry["image"], entry["finished"]) for entry in entries] == [
+        ("a medical image", True),
+        ("a medical image", False),
+    ]
+    assert "choose which ones to feed" in entries[1]["error"]
+    # What is in the way of its labels bears its name.
+    (tmp_path / "out" / paths[0].name / "zarr.json").write_text("{")
+    assert apply(file, paths[0], "-o", tmp_path / "out") == 3
+    error = report(tmp_path / "out")["images"][0]["error"]
+    assert not any(secret in error.lower() for secret in SECRETS)
+
+
 def test_names_of_targets(tmp_path):
     images = ["a.ome.zarr", "b.jpg", "c.nii.gz", "d.ima"]
     for image in images:
