@@ -168,6 +168,12 @@ def test_the_help_needs_neither_torch_nor_a_screen():
     assert not loaded & {"torch", *SCREEN}
 
 
+def test_sessions_that_hear_no_words_load_no_dictionary():
+    loaded = loaded_after("import napari_guideme.session, napari_guideme.volumes")
+    assert "torch" in loaded
+    assert "nltk" not in loaded
+
+
 def test_nothing_but_the_widgets_loads_a_screen():
     modules = [module_of(file).removesuffix(".__init__") for file in FILES]
     without = [name for name in modules if not name.startswith("napari_guideme.widgets")]

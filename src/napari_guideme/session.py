@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,11 +28,12 @@ from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller, Told
 from napari_guideme.language.text_guide import TextGuide
-from napari_guideme.language.understanding import understand
-from napari_guideme.language.vocabulary import WordVectors
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
 from napari_guideme.report import Report, agreeing, reported
+
+if TYPE_CHECKING:
+    from napari_guideme.language.vocabulary import WordVectors
 
 
 @dataclass
@@ -242,6 +243,9 @@ class GuideSession:
         NotUnderstood
             If it is not acted on; see `understand`.
         """
+        # nltk takes a while to load, and most sessions hear no words.
+        from napari_guideme.language.understanding import understand
+
         said = understand(sentence, self.network.classes, self.view, vectors)
         self.add(*said)
         self._sentences |= dict.fromkeys(said, sentence)
