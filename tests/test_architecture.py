@@ -28,6 +28,7 @@ BELOW = {
     "report": {"errors", "hints"},
     "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},
+    "undoing": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "session": {
         "errors",
         "hints",
@@ -39,6 +40,7 @@ BELOW = {
         "report",
         "outlines",
         "history",
+        "undoing",
     },
     "object_session": {
         "errors",
@@ -50,6 +52,7 @@ BELOW = {
         "report",
         "outlines",
         "history",
+        "undoing",
     },
 }
 BELOW["session_file"] = {*BELOW}
