@@ -125,8 +125,9 @@ class GatedScore:
 
     def energy(self, values: Tensor) -> Tensor:
         """Minus the score; gradients flow to the gates."""
-        gates = self.gates.split(values)
-        return self._energy(self.x, lambda rectifier, a: gates[rectifier.name] * rectifier(a))
+        with torch.enable_grad():  # Whoever asks may be running without.
+            gates = self.gates.split(values)
+            return self._energy(self.x, lambda rectifier, a: gates[rectifier.name] * rectifier(a))
 
     def sweep(self, values: Tensor) -> tuple[float, Tensor]:
         """Return the energy, and the gates that one sweep from the top down sets."""
@@ -174,7 +175,7 @@ class GatedScore:
         return passed
 
     def _energy(self, x: Tensor, rectify: Rectify) -> Tensor:
-        with torch.enable_grad():  # Whoever asks may be running without.
+        with torch.enable_grad():
             return -self.classifier.scores(x, rectify)[:, self.label].sum()
 
 

@@ -146,7 +146,7 @@ def _reduced(
     x = colours.prepare(image, channel_axis=channel_axis)[0][0]
     pixels = (255 * x.permute(1, 2, 0).numpy()).round().clip(0, 255).astype(np.uint8)
     resized = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(pixels), resized
+    return np.ascontiguousarray(pixels), np.asarray(resized, np.float32)
 
 
 def _zones(
@@ -171,7 +171,7 @@ def _cut(pixels: NDArray[np.uint8], zones: NDArray[np.uint8], iterations: int) -
     for iteration in range(iterations):
         cancelling.check()
         mode = cv2.GC_EVAL if iteration else cv2.GC_INIT_WITH_MASK
-        cv2.grabCut(pixels, zones, None, *models, 1, mode)
+        cv2.grabCut(pixels, zones, (0, 0, 0, 0), *models, 1, mode)
     return found()
 
 
