@@ -8,10 +8,14 @@ from napari import Viewer
 from napari.layers import Image, Layer
 
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.layers import MAPS, GuideLayers
+from napari_guideme.widgets.named import Named
 
 #: What is hidden with its network. What the user keeps stays to be seen.
-ROLES = ("labels", "changes", "moved by words", "scribbles", "clicks", "unmet hints", "place")
+ROLES = (
+    *("labels", "changes", "moved by words", *MAPS),
+    *("scribbles", "clicks", "unmet hints", "place"),
+)
 
 
 class LayerSets:
@@ -37,7 +41,7 @@ class LayerSets:
         """Return the set of an image and a network, made anew if there is none."""
         found = self.find(image, network)
         if found is None:
-            others = any(other is image for other, _ in self._sets)
+            others = any(other is image for other, _ in self._sets) or isinstance(network, Named)
             title = f"{image.name}, {network.label}" if others else image.name
             found = self._make(image, network.card.classes, title)
             self._sets[image, network.label] = found

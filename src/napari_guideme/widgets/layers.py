@@ -26,6 +26,9 @@ CLASS = "class"
 #: Layers that the user works in, and what shows where.
 TOOLS = ("scribbles", "clicks", "unmet hints", "place")
 
+#: Maps that a name was found by, with their colours.
+MAPS = {"stands in": "green", "distracts": "red"}
+
 L = TypeVar("L", bound=Layer)
 
 
@@ -128,6 +131,11 @@ class GuideLayers:
         name = self._name("moved by words")
         return self._layer("moved by words", lambda: heat_layer(self.image, name))
 
+    def found_by(self, role: str) -> Image:
+        """One of the `MAPS` that a name was found by."""
+        name = self._name(role)
+        return self._layer(role, lambda: heat_layer(self.image, name, MAPS[role]))
+
     def existing(self, role: str) -> Layer | None:
         """Return a layer if the user has not deleted it."""
         layer = self._layers.get(role)
@@ -224,6 +232,18 @@ class GuideLayers:
         """Show how far words moved the pixels of a slice."""
         self.moved.data[part.slices] = moved
         self.moved.refresh()
+
+    def write_maps(
+        self, part: Slice, maps: Sequence[NDArray[np.floating]], *, shown: bool
+    ) -> None:
+        """Show the maps that something was found by in a slice; new layers are `shown` or not."""
+        for role, values in zip(MAPS, maps, strict=True):
+            is_new = self.existing(role) is None
+            layer = self.found_by(role)
+            layer.data[part.slices] = values
+            if is_new:
+                layer.visible = shown
+            layer.refresh()
 
     def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the labels of a slice that the user keeps."""

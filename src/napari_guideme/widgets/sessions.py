@@ -29,6 +29,7 @@ from napari_guideme.session_file import (
 )
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
+from napari_guideme.widgets.named import Named, channel_axis
 from napari_guideme.widgets.slices import Slice, full_resolution
 from napari_guideme.widgets.stacks import Stack
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
+    from napari_guideme.localize.finding import Found
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
@@ -49,11 +51,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A session, and what it was opened with."""
+    """A session, and what it was opened with; `found` if a name was looked for."""
 
     part: Slice
     session: AnySession
     setup: Setup
+    found: Found | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -207,6 +210,11 @@ class Sessions:
         stack = _stack_of(choice, part)
         if stack is not None:
             return self.opened_stack(choice, stack).volume.session(stack.index)
+        if isinstance(choice.network, Named):
+            found, named = choice.network.begin(part, choice.device)
+            setup = Setup(channel_axis=channel_axis(part))
+            self._remember(choice, Opened(part, named, setup, found))
+            return named
         network, guide, setup = self._setup(choice, part)
         session = open_session(setup, network, part.pixels(), guide)
         session.predict()
@@ -218,7 +226,7 @@ class Sessions:
         takes_clicks = network.interaction is not None
         guide = None if takes_clicks else self._networks.text_guide(choice)
         setup = Setup(
-            channel_axis=-1 if part.layer.rgb else None,
+            channel_axis=channel_axis(part),
             guide_point=choice.guide_point,
             telling=choice.telling,
             text_guide=_guide_file(choice) if guide else None,

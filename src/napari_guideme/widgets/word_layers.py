@@ -22,13 +22,13 @@ def place_layer(image: Image, name: str) -> Shapes:
     return Shapes(ndim=image.ndim, name=name, opacity=1.0, **geometry(image))
 
 
-def heat_layer(image: Image, name: str) -> Image:
-    """Make the layer of what words moved, from 0 to 1."""
+def heat_layer(image: Image, name: str, colormap: str = "inferno") -> Image:
+    """Make a layer of how much, from 0 to 1; nothing is transparent."""
     return Image(
         np.zeros(spatial_shape(image), np.float32),
         name=name,
         rgb=False,
-        colormap="inferno",
+        colormap=colormap,
         blending="additive",
         opacity=0.6,
         contrast_limits=(0, 1),

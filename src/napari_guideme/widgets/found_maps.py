@@ -1,0 +1,35 @@
+"""The two maps that a name was found by: what stands in for it, and what distracts."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+
+from napari_guideme.widgets.controller import Controller
+from napari_guideme.widgets.exchange import Outcome
+from napari_guideme.widgets.layers import MAPS
+
+
+class FoundMaps(QObject):
+    """Writes the maps of what was found, and shows them when they are asked for."""
+
+    def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.is_shown = False
+        self._controller = controller
+        controller.refined.connect(self._on_refined)
+
+    def show(self, shown: bool) -> None:
+        """Show or hide them."""
+        self.is_shown = shown
+        layers = self._controller.layers
+        for layer in [layers.existing(role) for role in MAPS] if layers else []:
+            if layer is not None:
+                layer.visible = shown
+
+    def _on_refined(self, outcome: Outcome) -> None:
+        controller = self._controller
+        opened = controller.opened(outcome.part)
+        if opened is None or opened.found is None or controller.layers is None:
+            return
+        maps = opened.found.positive, opened.found.negative
+        controller.layers.write_maps(outcome.part, maps, shown=self.is_shown)
