@@ -25,6 +25,7 @@ BELOW = {
     "networks": {"errors", "hints", "hints_json", "files"},
     "guidance": {"errors", "hints", "hints_json", "files", "networks"},
     "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    # Localising begins with a word.
     "localize": {"errors", "hints", "hints_json", "files", "networks", "guidance", "language"},
     "report": {"errors", "hints"},
     "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},

@@ -48,9 +48,8 @@ def main() -> None:
     licence = "".join(f"# {line}\n" for line in options.licence.read_text().splitlines())
     rows = sorted("\t".join(row(sense, labels, kept, names)) for sense in kept)
     text = licence + "\t".join(COLUMNS) + "\n" + "\n".join(rows) + "\n"
-    out = Path(str(TABLE))
-    out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    print(f"{len(rows)} kinds, {out.stat().st_size} bytes")
+    options.out.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    print(f"{len(rows)} kinds, {options.out.stat().st_size} bytes")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     told.add_argument("--common", type=int, default=20_000)
     told.add_argument("--also", type=Path, action="append", default=[])
     told.add_argument("--licence", type=Path, required=True)
+    told.add_argument("--out", type=Path, default=Path(str(TABLE)))
     return told
 
 
@@ -98,13 +98,13 @@ def row(
     yield str(labels.index(sense)) if sense in labels else ""
     yield str(len(set(sense.closure(lambda kind: kind.hyponyms()))) or "")
     yield " ".join(map(number, hypernyms(sense)))
-    yield " ".join(number(member) for member in sense.member_meronyms() if member in kept)
+    yield " ".join(sorted(number(member) for member in sense.member_meronyms() if member in kept))
     yield "|".join(own)
 
 
 def hypernyms(sense: Sense) -> list[Sense]:
     """What a sense is a kind of."""
-    return list(sense.hypernyms())
+    return sorted(sense.hypernyms(), key=number)
 
 
 @cache

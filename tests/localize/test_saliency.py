@@ -10,7 +10,7 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from napari_guideme.errors import InputError
-from napari_guideme.localize import METHOD_NAMES
+from napari_guideme.localize import SALIENCY_NAMES
 from napari_guideme.localize.saliency import METHODS, VIEWS, saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
@@ -195,4 +195,4 @@ def test_module_and_image_leave_unchanged(method):
 
 
 def test_all_methods_are_known_without_torch():
-    assert tuple(METHOD_NAMES) == METHODS
+    assert tuple(SALIENCY_NAMES) == METHODS

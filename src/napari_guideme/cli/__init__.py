@@ -13,6 +13,7 @@ from napari_guideme.cli import options as options_of
 from napari_guideme.cli.applying import apply
 from napari_guideme.cli.evaluating import evaluate
 from napari_guideme.cli.refining import predict, refine
+from napari_guideme.cli.segmenting import segment
 from napari_guideme.cli.sessions import replay
 from napari_guideme.cli.shipped import demo, models
 from napari_guideme.cli.understanding import fetch_wordnet, understand
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             refine, 'cells.tif --network nuclei --say "find the nucleus top left" -o labels.tif'
         )
     )
+    options_of.add_segment(command(segment, "street.jpg motorbike -o labels.tif --show-maps maps"))
     options_of.add_apply(
         command(apply, "nuclei.guidance.safetensors next.tif more.tif -o corrected")
     )

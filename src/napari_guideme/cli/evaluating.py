@@ -13,9 +13,11 @@ from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, write_json
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
+from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.carry import CarryResult
+    from napari_guideme.evaluation.finding_results import NamesResult
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.protocol import Talk
     from napari_guideme.evaluation.results import Result
@@ -25,21 +27,23 @@ if TYPE_CHECKING:
 def evaluate(options: argparse.Namespace) -> int:
     """Let a simulated user correct a folder of images with truth."""
     check_writable(options.json, (".json",))
-    runs: dict[str, Callable[[argparse.Namespace, FrozenNetwork], Any]] = {
+    runs: dict[str, Callable[[argparse.Namespace], Any]] = {
         "noc": _count_clicks,
         "carry": _carry,
+        "names": _find_by_name,
     }
-    result = runs.get(options.protocol, _correct)(options, network_of(options))
+    result = runs.get(options.protocol, _correct)(options)
     write_json(options.json, result.to_json())
     print(result)
     return 0
 
 
-def _correct(options: argparse.Namespace, network: FrozenNetwork) -> Result:
+def _correct(options: argparse.Namespace) -> Result:
     """Let the user correct the labels of whole images."""
     from napari_guideme.evaluation.datasets import open_dataset
     from napari_guideme.evaluation.protocol import evaluate as run_protocol
 
+    network = network_of(options)
     items = open_dataset(
         options.folder, network, class_map=options.class_map, **_choice_of_images(options)
     )
@@ -67,11 +71,12 @@ def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
     return Talk(options.operation, telling, guide)
 
 
-def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocResult:
+def _count_clicks(options: argparse.Namespace) -> NocResult:
     """Let the user outline one object after the other."""
     from napari_guideme.evaluation.datasets import open_objects
     from napari_guideme.evaluation.noc import evaluate_objects
 
+    network = network_of(options)
     items = open_objects(options.folder, **_choice_of_images(options))
     return evaluate_objects(
         tqdm(items, desc="images", disable=None),
@@ -84,11 +89,12 @@ def _count_clicks(options: argparse.Namespace, network: FrozenNetwork) -> NocRes
     )
 
 
-def _carry(options: argparse.Namespace, network: FrozenNetwork) -> CarryResult:
+def _carry(options: argparse.Namespace) -> CarryResult:
     """Let the user correct one slice or image, and carry that to the others."""
     from napari_guideme.evaluation import carry
     from napari_guideme.evaluation.datasets import open_dataset
 
+    network = network_of(options)
     told: dict[str, Any] = {
         "hints": 5 if options.hints is None else options.hints,
         "method": options.method or DEFAULT_METHOD,
@@ -108,6 +114,32 @@ def _carry(options: argparse.Namespace, network: FrozenNetwork) -> CarryResult:
         spacing=options.spacing,
         **told,
     )
+
+
+def _find_by_name(options: argparse.Namespace) -> NamesResult:
+    """Find every class that an image shows by its name."""
+    method = options.method or DEFAULT_FINDING
+    if method not in FINDING_NAMES:
+        raise InputError(f"{method} finds nothing by its name; choose {', '.join(FINDING_NAMES)}")
+    if options.by == "vectors" and not options.vectors:
+        raise InputError("--by vectors needs --vectors NPZ")
+    from napari_guideme.evaluation.finding import Way, evaluate_names, open_named
+    from napari_guideme.language.vocabulary import WordVectors
+    from napari_guideme.localize.attention import open_attention
+    from napari_guideme.networks.classifier import open_classifier
+
+    choice = _choice_of_images(options)
+    data = open_named(options.folder, least_pixels=options.least_pixels, **choice)
+    way = Way(
+        open_classifier(options.classifier, options.device),
+        method,
+        open_attention(device=options.device) if method == "proxies" else None,
+        options.views,
+        options.grabcut,
+        options.by,
+        WordVectors.read(options.vectors) if options.vectors else None,
+    )
+    return evaluate_names(data, way, lambda items: tqdm(items, desc="images", disable=None))
 
 
 def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:

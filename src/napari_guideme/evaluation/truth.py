@@ -164,7 +164,7 @@ def named_ids(classes: ClassNames, folder: Path) -> Truth:
     """
 
     def meaning(stem: str) -> Meaning:
-        objects = _read_objects(folder / f"{stem}.json")
+        objects = read_objects(folder / f"{stem}.json")
 
         def of(value: int) -> int:
             if value and value not in objects:
@@ -178,7 +178,7 @@ def named_ids(classes: ClassNames, folder: Path) -> Truth:
     return Truth(meaning, classes.separator_merged())
 
 
-def _read_objects(path: Path) -> dict[int, str]:
+def read_objects(path: Path) -> dict[int, str]:
     """Class name of each object in a file of instances."""
     text = read_text(path)
     try:

@@ -142,7 +142,7 @@ class Scene:
         resized = self.placement.resized_shape
         padded = self._x.new_zeros(1, 2, *self.input_shape)
         seen = F.interpolate(maps[None].float(), resized, mode=mode)
-        padded[(..., *map(slice, resized))] = seen.to(padded)
+        padded[(slice(None), slice(None), *map(slice, resized))] = seen.to(padded)
         other._x = self._joined(padded)
         other._attended = maps
         return other

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.language.vocabulary import WordVectors
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.localize.attention import SIDE
 from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
-from napari_guideme.localize.proxies import By, StandIns, stand_ins
+from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_ins
 from napari_guideme.localize.saliency import saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier
@@ -26,6 +28,9 @@ Map = NDArray[np.float32]
 
 #: How the maps of stand-ins are made for the class-agnostic network, which learned from these.
 ATTENDED = "grad-cam"
+
+#: How many labels stand in, and how many distract, at most.
+MOST = 5
 
 #: Share of a map's range above which a pixel counts, without GrabCut.
 _HALF = 0.5
@@ -82,10 +87,50 @@ def chosen_stand_ins(
     *,
     by: By = "wordnet",
     vectors: WordVectors | None = None,
+    positive: Sequence[str] = (),
+    negative: Sequence[str] = (),
 ) -> StandIns:
-    """Choose the labels that stand in for a name on an image, see :func:`.proxies.stand_ins`."""
+    """Choose the labels that stand in for a name on an image, and those that distract.
+
+    Parameters
+    ----------
+    name
+        Of a thing; it may be unknown if `positive` is told.
+    classifier, image, channel_axis
+        See :func:`find`.
+    by, vectors
+        See :func:`~napari_guideme.localize.proxies.stand_ins`.
+    positive, negative
+        Names of labels to take instead; without `negative`, the likeliest others
+        distract.
+
+    Raises
+    ------
+    InputError
+        If the name or a label is not known, or no label stands in for the name.
+    """
+    told, against = (labels_called(names, classifier) for names in (positive, negative))
     likely = classifier.probabilities(image, channel_axis)
-    return stand_ins(name, classifier, likely, by=by, vectors=vectors)
+    if told:
+        others = np.argsort(-likely, kind="stable").tolist()
+        chosen = StandIns(told, tuple([label for label in others if label not in told][:MOST]))
+    else:
+        chosen = stand_ins(name, classifier, likely, by=by, vectors=vectors, most=MOST)
+    return replace(chosen, negative=against) if against else chosen
+
+
+def labels_called(names: Sequence[str], classifier: FrozenClassifier) -> tuple[int, ...]:
+    """Look labels of a classifier up; the error tells which are spelt alike."""
+    known = known_labels(classifier)
+    found = []
+    for name in names:
+        called = known.called(name)
+        if not called:
+            near = get_close_matches(name, [known.title(i) for i in range(len(known))])
+            alike = f"; near are {', '.join(near)}" if near else ""
+            raise InputError(f"{classifier.name} has no label {name!r}{alike}")
+        found.append(called[0])
+    return tuple(found)
 
 
 def find(
@@ -138,11 +183,14 @@ def find(
         raise InputError(f"unknown method {method!r}; choose {', '.join(FINDING_NAMES)}")
     kind = ATTENDED if method == "proxies" else method
     asked = labels.positive + (labels.negative if method == "proxies" else ())
+    side = SIDE if method == "proxies" else None
     made: list[Map] = []
     for label in asked:
         cancelling.check()
         made.append(
-            saliency(classifier, image, label, kind, channel_axis=channel_axis, views=views)
+            saliency(
+                classifier, image, label, kind, channel_axis=channel_axis, views=views, side=side
+            )
         )
         progress(len(made), len(asked))
     shape = _spatial(image, channel_axis)

@@ -104,7 +104,7 @@ class Kinds:
         """Take a sense from WordNet, with what it is a kind of."""
         id = f"n{sense.offset():08}"
         if id not in self.table and id not in self._looked_up:
-            above = tuple(self._looked(up) for up in sense.hypernyms())
+            above = tuple(sorted(self._looked(up) for up in sense.hypernyms()))
             names = tuple(name.replace("_", " ") for name in sense.lemma_names())
             self._looked_up[id] = Kind(id, names, above)
         return id

@@ -40,7 +40,8 @@ class KnownLabels:
             Names, synonyms parted by commas.
         synsets
             Their WordNet ids, if they are known; else the names tell. A name with several
-            senses is ImageNet's where one of these is a label of ImageNet.
+            senses is ImageNet's where one of these is a label of ImageNet; labels that
+            follow ImageNet's order are ImageNet's, also those with names of their own.
         kinds
             By default the table alone.
         """
@@ -49,7 +50,7 @@ class KnownLabels:
         if synsets:
             ids: list[str | None] = [i if i in kinds.table else None for i in synsets]
         else:
-            ids = [_id_of(names[0], place, kinds) for place, names in enumerate(own)]
+            ids = _ids_of([names[0] for names in own], kinds)
         names = (
             tuple(dict.fromkeys((*told, *(kinds[id].names if id else ()))))
             for told, id in zip(own, ids, strict=True)
@@ -75,8 +76,7 @@ class KnownLabels:
 
     def called(self, name: str) -> list[int]:
         """Labels that have a name."""
-        wanted = joined(name)
-        return [label for label, names in enumerate(self.names) if wanted in map(joined, names)]
+        return self._called.get(joined(name), [])
 
     @cached_property
     def above(self) -> tuple[dict[str, int], ...]:
@@ -96,6 +96,14 @@ class KnownLabels:
         return tuple(sorted(spelt | {plain(n) for id in higher for n in self.kinds[id].names}))
 
     @cached_property
+    def _called(self) -> dict[str, list[int]]:
+        called: dict[str, list[int]] = {}
+        for label, names in enumerate(self.names):
+            for name in dict.fromkeys(map(joined, names)):
+                called.setdefault(name, []).append(label)
+        return called
+
+    @cached_property
     def _below(self) -> dict[str, dict[int, int]]:
         steps: dict[str, list[tuple[int, int]]] = {}
         for label, above in enumerate(self.above):
@@ -104,9 +112,12 @@ class KnownLabels:
         return {id: {label: away for away, label in sorted(s)} for id, s in steps.items()}
 
 
-def _id_of(name: str, place: int, kinds: Kinds) -> str | None:
-    """Return the sense that is meant by the name of a label at its place."""
-    senses = kinds.meanings(name)
-    if place < len(kinds.imagenet) and kinds.imagenet[place] in senses:
-        return kinds.imagenet[place]
-    return next((id for id in senses if id in kinds.imagenet), senses[0] if senses else None)
+def _ids_of(names: Sequence[str], kinds: Kinds) -> list[str | None]:
+    """Return the senses that are meant by the names of labels."""
+    senses = [kinds.meanings(name) for name in names]
+    if len(names) == len(kinds.imagenet):
+        in_order = sum(id in found for id, found in zip(kinds.imagenet, senses, strict=True))
+        if in_order > 0.9 * len(names):
+            return [*kinds.imagenet]
+    known = {*kinds.imagenet}
+    return [next((i for i in s if i in known), s[0] if s else None) for s in senses]

@@ -44,6 +44,10 @@ SENSES = 3
 NEAREST = 10
 
 
+class UnknownName(InputError):
+    """A name that is in no list of words."""
+
+
 class Classifier(Protocol):
     """What has labels, and their WordNet ids if they are known."""
 
@@ -118,7 +122,7 @@ def candidates(
 
     Raises
     ------
-    InputError
+    UnknownName
         If the name is not known.
     """
     found = related(name, known_labels(classifier), by, vectors)
@@ -182,7 +186,7 @@ def related(
 
     Raises
     ------
-    InputError
+    UnknownName
         If the name is not known.
     """
     if by == "vectors":
@@ -193,7 +197,7 @@ def related(
     told = ((relation, rule(name, meant, known)) for relation, rule in _RELATIONS.items())
     relation, senses = next(((how, senses) for how, senses in told if senses), ("", ()))
     if not senses and not meant:
-        raise InputError(f"{name!r} is not known{_near(name, known)}{_more_words(known)}")
+        raise UnknownName(f"{name!r} is not known{_near(name, known)}{_more_words(known)}")
     akin = {label for labels in senses for label in labels} | set(_saying(name, known))
     return Related(relation, senses, frozenset(akin))
 
@@ -225,7 +229,8 @@ def _kinds_of(name: str, meant: Sequence[str], known: KnownLabels) -> Senses:
     own = [_below(id, known) for id in meant] or [[]]
     own.append([label for label in known.called(name) if known.ids[label] is None])
     if not any(id in known.ids for id in meant):
-        told = {up for id in meant for up in known.kinds.above(id)} | {*known.kinds.meanings(name)}
+        above = {up for id in meant for up in known.kinds.above(id)} - {*known.ids}
+        told = above.union(known.kinds.meanings(name))
         more = [label for other in _synonyms(name) for label in _meant_by(other, told, known)]
         next((labels for labels in own if labels), own[0]).extend(more)
     return _parted(own)
@@ -316,7 +321,7 @@ def _by_vectors(name: str, known: KnownLabels, vectors: WordVectors | None) -> R
         raise InputError("stand-ins by word vectors need a file of them, such as GloVe as .npz")
     own = vectors.of(plain(name))
     if own is None:
-        raise InputError(f"{name!r} is not among the word vectors{_near(name, known)}")
+        raise UnknownName(f"{name!r} is not among the word vectors{_near(name, known)}")
     alike = []
     for label, names in enumerate(known.names):
         found = [v for other in names if (v := vectors.of(plain(other))) is not None]

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.gates import Form, GatedScore, feedback
-from napari_guideme.localize import METHOD_NAMES
+from napari_guideme.localize import SALIENCY_NAMES
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.rectifiers import Rectifier
 
-METHODS = tuple(METHOD_NAMES)
+METHODS = tuple(SALIENCY_NAMES)
 
 #: Standard deviation of the blur of a map, as a share of the side of the network's input.
 SMOOTHING = 0.04
@@ -64,6 +64,7 @@ def saliency(
     *,
     channel_axis: int | None = None,
     views: int = 1,
+    side: int | None = None,
 ) -> NDArray[np.float32]:
     """Map how much each pixel speaks for a label.
 
@@ -85,6 +86,9 @@ def saliency(
     views
         How many of `VIEWS` to average: 2 adds the mirrored image, more add parts of it.
 
+    side
+        Of the square that the classifier sees, in pixels; its own by default.
+
     Returns
     -------
     Shape (rows, columns) of the image, from 0 to 1; zero if nothing stands out.
@@ -105,7 +109,10 @@ def saliency(
         raise InputError(f"views is {views}; it has to be from 1 to {len(VIEWS)}")
     classifier.check_label(label)
     image = np.asarray(image)
-    whole = classifier.prepared(image, channel_axis)  # refuses what the classifier cannot take
+    size = (side, side) if side else None
+    whole = classifier.prepared(
+        image, channel_axis, size
+    )  # refuses what the classifier cannot take
     if channel_axis is not None:
         image = np.moveaxis(image, channel_axis, -1)
         channel_axis = -1
@@ -113,7 +120,7 @@ def saliency(
     total, seen = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for number, view in enumerate(VIEWS[:views]):
         where = view.where(shape)
-        x = classifier.prepared(image[where], channel_axis) if number > 1 else whole
+        x = classifier.prepared(image[where], channel_axis, size) if number > 1 else whole
         found = _MAPS[method](classifier, x.flip(3) if view.mirrored else x, label)
         found = found.flip(3) if view.mirrored else found
         total[where] += _resized(found, total[where].shape)

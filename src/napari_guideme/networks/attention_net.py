@@ -68,14 +68,14 @@ class Decoder(nn.Module):
     def forward(self, activations: Sequence[Tensor], maps: Tensor) -> Tensor:
         """Map activations of stride 8, 16 and 32 and maps (N, 2, H, W) to logits."""
         fine, middle, coarse = activations
-        near = F.adaptive_avg_pool2d(maps, middle.shape[2:])
-        far = F.adaptive_avg_pool2d(maps, coarse.shape[2:])
+        near = _pooled(maps, middle)
+        far = _pooled(maps, coarse)
         likeness = _resized(alike(coarse, far), middle)
         told = torch.cat([near, alike(middle, near), likeness], 1)
         deep = torch.cat([self.middle(middle), _resized(self.coarse(coarse), middle)], 1)
         mixed = self.mix(torch.cat([self.forget(deep), told], 1))
         joined = self.join(torch.cat([*(part(mixed) for part in self.context), told], 1))
-        at_edges = F.adaptive_avg_pool2d(maps, fine.shape[2:])
+        at_edges = _pooled(maps, fine)
         drawn = self.draw(torch.cat([_resized(joined, fine), self.fine(fine), at_edges], 1))
         logits: Tensor = self.classify(drawn)
         return logits
@@ -96,6 +96,10 @@ def alike(activation: Tensor, maps: Tensor) -> Tensor:
     total = weights.sum((2, 3), keepdim=True).squeeze(3) + 1e-3
     typical = torch.einsum("nchw,nmhw->nmc", features, weights) / total
     return torch.einsum("nchw,nmc->nmhw", features, F.normalize(typical, dim=2))
+
+
+def _pooled(maps: Tensor, like: Tensor) -> Tensor:
+    return F.adaptive_avg_pool2d(maps, (like.shape[2], like.shape[3]))
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: The network where none is chosen.
 DEFAULT_NETWORK = "nuclei"
 
+#: The classifier where none is chosen; it is installed with this package.
+DEFAULT_CLASSIFIER = "efficientnet-lite0"
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:

@@ -15,6 +15,7 @@ from torch import Tensor, fx, nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.formats import weights
 from napari_guideme.networks.guest import guest_of
@@ -191,8 +192,6 @@ class _Rectifying(Runner):
             return super().run_node(n)
         return self._rectify(rectifier, self.env[n.all_input_nodes[0]])
 
-
-DEFAULT_CLASSIFIER = "efficientnet-lite0"
 
 #: Values of Caffe's classifiers: blue, green, red from 0 to 255 less their means.
 _CAFFE = Preparation(

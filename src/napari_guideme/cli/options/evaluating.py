@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from napari_guideme.cli.options import values
-from napari_guideme.cli.options.shared import add_network, add_text_guide
+from napari_guideme.cli.options.shared import add_network, add_text_guide, add_vectors
 from napari_guideme.guidance import (
     DEFAULT_METHOD,
     DEFAULT_OBJECT_METHOD,
@@ -15,6 +15,8 @@ from napari_guideme.guidance import (
     QUESTION_NAMES,
 )
 from napari_guideme.language import TELLING_NAMES
+from napari_guideme.localize import FINDING_NAMES
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +24,14 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
     parser.add_argument(
         "--protocol",
-        choices=("errors", "questions", "text", "noc", "carry"),
+        choices=("errors", "questions", "text", "noc", "carry", "names"),
         default="errors",
         help="errors: the largest mistake of an image is clicked; questions: what is asked is "
         "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
         "by a network that takes clicks; carry: the largest mistakes of one slice are clicked "
         "and the correction is carried to the others (DIR holds volumes raw or image, and "
-        "labels), or from one image to the next",
+        "labels), or from one image to the next; names: every class that an image shows is found "
+        "by its name (DIR holds images, masks and instances)",
     )
     parser.add_argument(
         "--axis", type=int, default=0, metavar="N", help="with carry: along which slices lie"
@@ -79,7 +82,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         type=values.count,
         default=100,
         metavar="N",
-        help="with noc: leave out smaller objects",
+        help="with noc and names: leave out smaller objects",
     )
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
@@ -90,8 +93,39 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--method",
-        choices=(*METHOD_NAMES, *TELLING_NAMES),
+        choices=(*METHOD_NAMES, *TELLING_NAMES, *FINDING_NAMES),
         help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
-        f"{', '.join(TELLING_NAMES)}",
+        f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}",
     )
+    _add_finding(parser)
     add_network(parser)
+
+
+def _add_finding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classifier",
+        default=DEFAULT_CLASSIFIER,
+        metavar="NAME|PATH",
+        help=f"with names: {DEFAULT_CLASSIFIER} (default), torchvision:NAME, or SqueezeNet 1.1 as "
+        ".safetensors",
+    )
+    parser.add_argument(
+        "--views",
+        type=values.count,
+        default=1,
+        metavar="N",
+        help="with names: crops and flips that each map is averaged over",
+    )
+    parser.add_argument(
+        "--no-grabcut",
+        dest="grabcut",
+        action="store_false",
+        help="with names: do not follow the colours of the image",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("wordnet", "vectors"),
+        default="wordnet",
+        help="with names: what tells which labels stand in for a name",
+    )
+    add_vectors(parser)

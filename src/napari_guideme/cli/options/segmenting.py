@@ -1,0 +1,77 @@
+"""What ``segment`` can be told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_guideme.cli.options import values
+from napari_guideme.cli.options.shared import add_device, add_output, add_vectors
+from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
+
+
+def add_segment(parser: argparse.ArgumentParser) -> None:
+    """What to find, where, and how."""
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture: TIFF, PNG, JPEG, BMP")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="of a thing, such as motorbike")
+    add_output(parser)
+    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument(
+        "--show-maps", type=Path, metavar="DIR", help="write the maps there, as TIFF from 0 to 1"
+    )
+    parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    _add_stand_ins(parser)
+    add_finding(parser)
+    parser.add_argument(
+        "--hints",
+        type=Path,
+        help='clicks and scribbles of "background" and NAME, which correct what was found',
+    )
+    add_device(parser)
+
+
+def add_finding(parser: argparse.ArgumentParser) -> None:
+    """How a thing is found."""
+    parser.add_argument(
+        "--classifier",
+        default=DEFAULT_CLASSIFIER,
+        metavar="NAME|PATH",
+        help=f"{DEFAULT_CLASSIFIER} (default), torchvision:NAME, or SqueezeNet 1.1 as .safetensors",
+    )
+    parser.add_argument("--method", choices=FINDING_NAMES, default=DEFAULT_FINDING)
+    parser.add_argument(
+        "--views",
+        type=values.count,
+        default=1,
+        metavar="N",
+        help="crops and flips that each map is averaged over",
+    )
+    parser.add_argument(
+        "--no-grabcut",
+        dest="grabcut",
+        action="store_false",
+        help="do not follow the colours of the image",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("wordnet", "vectors"),
+        default="wordnet",
+        help="what tells which labels stand in for a name",
+    )
+    add_vectors(parser)
+
+
+def _add_stand_ins(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--stand-ins",
+        type=values.names,
+        metavar="LABEL,LABEL",
+        help="labels of the classifier that stand in for the name; default: by WordNet",
+    )
+    parser.add_argument(
+        "--distractors",
+        type=values.names,
+        metavar="LABEL,LABEL",
+        help="labels that are something else; default: the likeliest others",
+    )
