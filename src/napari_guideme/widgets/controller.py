@@ -259,10 +259,10 @@ class Controller(QObject):
         if outcome is None or layers is None or session is not outcome.session:
             self.problem.emit("There are no labels to keep yet: press Run first.")
             return
-        kept = layers.kept.data
+        kept, first = layers.kept.data, layers.number
 
         def work() -> Generator[Step, None, Kept]:
-            return kept_with(outcome, kept, as_objects=as_objects, overwrite=overwrite)
+            return kept_with(outcome, kept, first, as_objects=as_objects, overwrite=overwrite)
             yield
 
         self._keeping.request(work, f"Keeping labels of {outcome.part.layer.name}")

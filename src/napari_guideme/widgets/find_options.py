@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QWidget
 from superqt import QCollapsible
 
 from napari_guideme.localize import FINDING_NAMES
-from napari_guideme.widgets.named import CLASSIFIER
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.widgets.naming import Namer
 
 A_FILE = "a file …"
@@ -28,7 +28,7 @@ class FindOptions(QCollapsible):
         for name, hint in FINDING_NAMES.items():
             self.method.addItem(name)
             self.method.setItemData(self.method.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
-        self.classifier.addItem(CLASSIFIER, CLASSIFIER)
+        self.classifier.addItem(DEFAULT_CLASSIFIER, DEFAULT_CLASSIFIER)
         self.classifier.addItem(A_FILE)
         choices = QWidget()
         form = QFormLayout(choices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
@@ -25,13 +25,18 @@ from napari_guideme.widgets.find_options import FindOptions
 from napari_guideme.widgets.found_maps import FoundMaps
 from napari_guideme.widgets.named import Looked
 from napari_guideme.widgets.naming import Namer
+from napari_guideme.widgets.word_means import WordMeans
 
-BEGIN = "Type what you look for and press Find."
-HOW = "Any thing that can be seen, in one or two words."
+if TYPE_CHECKING:
+    from napari_guideme.localize.proxies import StandIns
+
+HOW = "What do you look for? Any thing that can be seen, in a word or two."
 LOADING = "Loading the classifier …"
 LOOKING = "Looking the name up …"
-TO_FIND = "Press Return to find it. A click on a label takes it away."
-NONE_LEFT = "At least one label has to stand in for it: add one."
+TO_FIND = "Press Return to find it."
+FOUND = "Take a label away by a click, or add one: it is found anew."
+NONE_LEFT = "Add a label that looks like it, to stand in for it."
+NO_WORDNET = "Rarer names:"
 SEARCH = "This slice is not searched yet: press Find, or click."
 
 POSITIVE, NEGATIVE = "#2f7d4f", "#a8323e"
@@ -48,19 +53,22 @@ class FindPanel(QWidget):
 
     told = Signal(str)
 
-    def __init__(self, controller: Controller, parent: QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, means: WordMeans, parent: QWidget) -> None:
         super().__init__(parent)
+        self._means = means
         self.namer = Namer(controller, self)
         self.maps = FoundMaps(controller, self)
         self.line = QLineEdit(placeholderText="motorbike")
         self.find = QPushButton("Find")
         self.find.setToolTip("Find it in the image, or in the slice that is shown")
-        self.answer = QLabel(HOW, wordWrap=True, objectName="guideme-looked")
+        self.answer = QLabel(HOW, wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.positive = ChipRow("These labels of the classifier stand in for it:", POSITIVE)
-        self.negative = ChipRow("These are there, too, and distract:", NEGATIVE)
+        self.negative = ChipRow("These distract from it:", NEGATIVE)
         self.show_maps = QCheckBox("Show where the labels were seen")
         self.show_maps.setToolTip("Two maps: green stands in, red distracts")
         self.options = FindOptions(self.namer)
+        self.fetch = QPushButton("Fetch WordNet (10 MB)")
+        self._wordnet, self._has_wordnet = QWidget(), True
         self._words = QStringListModel(self)
         self._looked: Looked | None = None
         self._lay_out()
@@ -92,7 +100,7 @@ class FindPanel(QWidget):
         try:
             self.namer.add(title, distracts=distracts)
         except InputError as error:
-            self.answer.setText(f"{_sentence(str(error))}")
+            self.answer.setText(_sentence(str(error)))
 
     # -- what comes of it ---------------------------------------------------
 
@@ -106,29 +114,51 @@ class FindPanel(QWidget):
     def _on_looked(self, looked: Looked) -> None:
         if looked is not self._looked:
             self._looked = looked
-            self._words.setStringList(list(looked.words))
+            self._words.setStringList(list(looked.known.vocabulary))
             for row in (self.positive, self.negative):
                 row.offer(looked.labels)
         told = self.namer.stand_ins
         self._show_labels(told is not None)
         if told is None:
-            self.answer.setText(_sentence(looked.why) if looked.why else HOW)
+            self.answer.setText(HOW)
             return
         self.positive.show_chips(list(self._chips(looked, told.positive)))
         self.negative.show_chips(list(self._chips(looked, told.negative)))
-        self.answer.setText(TO_FIND if told.positive else NONE_LEFT)
+        self.answer.setText(self._advice(looked, told))
         self.find.setEnabled(bool(told.positive))
+        self._wordnet.setVisible(bool(looked.why) and not self._has_wordnet)
+
+    def _advice(self, looked: Looked, told: StandIns) -> str:
+        if told.positive:
+            return FOUND if self.namer.is_found else TO_FIND
+        return f"{_sentence(looked.why)} {NONE_LEFT}" if looked.why else NONE_LEFT
+
+    def _on_chosen(self) -> None:
+        told = self.namer.stand_ins
+        if self._looked is not None and told is not None:
+            self.answer.setText(self._advice(self._looked, told))
 
     def _on_refused(self, why: str) -> None:
         self._show_labels(False)
         self.answer.setText(_sentence(why))
 
+    def _on_fetch(self) -> None:
+        self.fetch.setEnabled(False)
+        self._means.fetch_wordnet()
+
+    def _on_means(self, wordnet: bool, _: bool) -> None:
+        self.fetch.setEnabled(True)
+        if wordnet and not self._has_wordnet:
+            self.namer.reread()
+        self._has_wordnet = wordnet
+
     def _on_progress(self, done: int, total: int) -> None:
         self.told.emit(f"Looking at the image: {done} of {total} labels …")
 
     def _show_labels(self, shown: bool) -> None:
-        for part in (self.positive, self.negative):
+        for part in (self.positive, self.negative, self.show_maps):
             part.setVisible(shown)
+        self._wordnet.hide()
         self.find.setEnabled(shown)
 
     def _chips(self, looked: Looked, labels: Iterable[int]) -> Iterable[tuple[int, str, str]]:
@@ -150,22 +180,33 @@ class FindPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(box)
-        for widget in (self.answer, self.positive, self.negative, self.show_maps, self.options):
+        labels = self.positive, self.negative, self.show_maps
+        for widget in (self.answer, self._wordnet, *labels, self.options):
             column.addWidget(widget)
+        fetching = QHBoxLayout(self._wordnet)
+        fetching.setContentsMargins(0, 0, 0, 0)
+        fetching.addWidget(QLabel(NO_WORDNET), 1)
+        fetching.addWidget(self.fetch)
+        self.fetch.setToolTip("A dictionary of English; it is downloaded once")
 
     def _connect(self) -> None:
         self.line.textChanged.connect(self._on_typed)
         self.line.returnPressed.connect(self._on_return)
         self.find.clicked.connect(lambda: self.namer.find())
         self.show_maps.toggled.connect(self.maps.show)
+        self.fetch.clicked.connect(lambda: self._on_fetch())
+        self._means.found.connect(self._on_means)
         for row, distracts in ((self.positive, False), (self.negative, True)):
             row.taken.connect(self.namer.take_away)
             row.added.connect(lambda title, distracts=distracts: self._on_added(title, distracts))
         self.namer.busy.connect(self._on_busy)
         self.namer.looked.connect(self._on_looked)
+        self.namer.chosen.connect(self._on_chosen)
         self.namer.refused.connect(self._on_refused)
         self.namer.progressed.connect(self._on_progress)
 
 
 def _sentence(why: str) -> str:
-    return escape(f"{why[:1].upper()}{why[1:]}.")
+    """Put a reason as a sentence, without what is to be done in a shell."""
+    told = why.partition("; `")[0]
+    return f"{told[:1].upper()}{told[1:]}."

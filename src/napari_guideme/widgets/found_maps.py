@@ -8,6 +8,9 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.layers import MAPS
 
+#: Width of the outline that the labels are while the maps are seen.
+OUTLINE = 2
+
 
 class FoundMaps(QObject):
     """Writes the maps of what was found, and shows them when they are asked for."""
@@ -22,14 +25,18 @@ class FoundMaps(QObject):
         """Show or hide them."""
         self.is_shown = shown
         layers = self._controller.layers
-        for layer in [layers.existing(role) for role in MAPS] if layers else []:
-            if layer is not None:
-                layer.visible = shown
+        if layers is None or layers.existing("stands in") is None:
+            return
+        for role in MAPS:
+            layers.found_by(role).visible = shown
+        layers.labels.contour = OUTLINE if shown else 0
 
     def _on_refined(self, outcome: Outcome) -> None:
         controller = self._controller
         opened = controller.opened(outcome.part)
         if opened is None or opened.found is None or controller.layers is None:
             return
+        if self.is_shown:
+            controller.layers.labels.contour = OUTLINE
         maps = opened.found.positive, opened.found.negative
         controller.layers.write_maps(outcome.part, maps, shown=self.is_shown)

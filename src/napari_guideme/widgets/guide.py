@@ -33,7 +33,6 @@ from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
-from napari_guideme.widgets.find_panel import BEGIN as NAME_IT
 from napari_guideme.widgets.find_panel import SEARCH, FindPanel
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.network_choice import NetworkChoice
@@ -71,7 +70,6 @@ class GuideWidget(QWidget):
         self.card = NetworkPanel(self.controller, self.opener, self)
         self.advanced = Advanced(self.controller)
         self.tabs = QTabBar(expanding=True, drawBase=False)
-        self.finding = FindPanel(self.controller, self)
         self._by_network = QWidget()
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
@@ -90,6 +88,7 @@ class GuideWidget(QWidget):
         self.classes = self._class_box.group
         self._tools = QWidget()
         self.words = TextPanel(self.controller, self)
+        self.finding = FindPanel(self.controller, self.words.means, self)
         self.asking = AskPanel(self.controller, self)
         self.objects = ObjectPanel(self.controller, self)
         self.carry = CarryPanel(self.controller, self)
@@ -176,8 +175,8 @@ class GuideWidget(QWidget):
         self.objects.setVisible(objects)
         for tool in (self.run, self.asking, self.changes, self.keep):
             tool.setVisible(not objects)
-        for choice in (self.as_objects, self.overwrite):
-            choice.setVisible(not objects)
+        self.overwrite.setVisible(not objects)
+        self.as_objects.setVisible(not objects and not named)
         self.applying.setVisible(not objects and not named)
         self.sessions.setVisible(not named)
         self.advanced.show_guide_points(not objects)
@@ -256,7 +255,7 @@ class GuideWidget(QWidget):
     @property
     def _is_finding(self) -> bool:
         """Whether the user names what to find."""
-        return self.tabs.currentIndex() == 1
+        return bool(self.tabs.currentIndex() == 1)
 
     def _on_tab(self, _: int) -> None:
         self._by_network.setVisible(not self._is_finding)
@@ -275,7 +274,7 @@ class GuideWidget(QWidget):
     @property
     def _start(self) -> str:
         if self._is_finding:
-            return NAME_IT
+            return ""
         return BEGIN if self.controller.outlines_objects else START
 
     def _begin_objects(self) -> None:
@@ -409,8 +408,10 @@ class GuideWidget(QWidget):
             layer.mode = mode
 
     def _keep(self) -> None:
+        named = self.finding.namer.finds is not None
         self.controller.keep(
-            as_objects=self.as_objects.isChecked(), overwrite=self.overwrite.isChecked()
+            as_objects=self.as_objects.isChecked() and not named,
+            overwrite=self.overwrite.isChecked(),
         )
 
 

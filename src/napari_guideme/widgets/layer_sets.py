@@ -35,6 +35,7 @@ class LayerSets:
         self._viewer = viewer
         self._make = make
         self._sets: dict[tuple[Image, str], GuideLayers] = {}
+        self._names: list[tuple[Image, str]] = []
         self._hidden: dict[Layer, bool] = {}
 
     def of(self, image: Image, network: Known) -> GuideLayers:
@@ -44,6 +45,9 @@ class LayerSets:
             others = any(other is image for other, _ in self._sets) or isinstance(network, Named)
             title = f"{image.name}, {network.label}" if others else image.name
             found = self._make(image, network.card.classes, title)
+            if isinstance(network, Named):
+                found.keep_beside([self._sets[key] for key in self._names if key[0] is image])
+                self._names.append((image, network.label))
             self._sets[image, network.label] = found
         self._reveal(found)
         return found
@@ -73,6 +77,7 @@ class LayerSets:
         """Drop what was known about an image that was deleted."""
         for key in [key for key in self._sets if key[0] is image]:
             del self._sets[key]
+        self._names = [key for key in self._names if key[0] is not image]
 
     def _hide(self, layers: GuideLayers) -> None:
         for layer in filter(None, map(layers.existing, ROLES)):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.localize import DEFAULT_FINDING
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice
 
@@ -24,16 +25,13 @@ if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
 
-#: The classifier that is installed with this package.
-CLASSIFIER = "efficientnet-lite0"
-
 
 @dataclass(frozen=True)
 class Query:
     """What is looked for, by which classifier and which of the `FINDING_NAMES`."""
 
     name: str = ""
-    classifier: str = CLASSIFIER
+    classifier: str = DEFAULT_CLASSIFIER
     method: str = DEFAULT_FINDING
 
 
@@ -43,10 +41,8 @@ class Looked:
 
     Attributes
     ----------
-    labels
-        What the classifier knows.
-    words
-        Names that can be looked for.
+    labels, known
+        What the classifier knows, as it calls it and by all names.
     part
         The slice it looked at; ``None`` if nothing was asked.
     probabilities
@@ -56,12 +52,12 @@ class Looked:
     card
         Of the network that finds the name.
     why
-        Why nothing stands in.
+        Why nothing stands in, if nothing does.
     """
 
     query: Query
     labels: tuple[str, ...]
-    words: tuple[str, ...]
+    known: KnownLabels
     part: Slice | None = None
     probabilities: NDArray[np.float32] | None = None
     stand_ins: StandIns | None = None
@@ -106,9 +102,14 @@ class Finder:
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress = progress
         self._networks: dict[str, FrozenNetwork] = {}
-        self._classifiers: dict[tuple[str, str], tuple[FrozenClassifier, KnownLabels]] = {}
+        self._classifiers: dict[tuple[str, str], FrozenClassifier] = {}
+        self._known: dict[FrozenClassifier, KnownLabels] = {}
         self._likely: tuple[Any, NDArray[np.float32]] | None = None
         self._turn = Lock()
+
+    def reread(self) -> None:
+        """Place the labels anew, as there is more to read now."""
+        self._known.clear()
 
     def network(self, device: str) -> FrozenNetwork:
         """Return the class-agnostic network; loading it takes seconds."""
@@ -128,19 +129,21 @@ class Finder:
             If classifier or image cannot be used.
         """
         from napari_guideme.errors import InputError
-        from napari_guideme.localize.proxies import stand_ins
+        from napari_guideme.localize.finding import MOST
+        from napari_guideme.localize.proxies import StandIns, stand_ins
 
-        classifier, known = self._classifier(query.classifier, device)
-        told = query, classifier.labels, known.vocabulary
+        classifier = self._classifier(query.classifier, device)
+        told = query, classifier.labels, self._known_labels(classifier)
         if part is None:
             return Looked(*told)
         likely = self._probabilities(classifier, part)
+        card = self.network(device).calling(query.name).card
         try:
-            chosen = stand_ins(query.name, known, likely)
-            card = self.network(device).calling(query.name).card
+            chosen, why = stand_ins(query.name, told[2], likely, most=MOST), ""
         except InputError as error:
-            return Looked(*told, part, why=str(error))
-        return Looked(*told, part, likely, chosen, card)
+            others = np.argsort(-likely, kind="stable")[:MOST].tolist()
+            chosen, why = StandIns((), tuple(others)), str(error)
+        return Looked(*told, part, likely, chosen, card, why)
 
     def begin(self, named: Named, part: Slice, device: str) -> tuple[Found, GuideSession]:
         """Look for a name in a slice, and open a session on what was found."""
@@ -148,7 +151,7 @@ class Finder:
         from napari_guideme.session import GuideSession
 
         query, network = named.query, self.network(device)
-        classifier, _ = self._classifier(query.classifier, device)
+        classifier = self._classifier(query.classifier, device)
         pixels, axis = as_seen(part), channel_axis(part)
         found = find(
             query.name,
@@ -163,15 +166,20 @@ class Finder:
         scene = scene_of(found, pixels, network, axis)
         return found, GuideSession.on(scene, method=named.usual_method)
 
-    def _classifier(self, source: str, device: str) -> tuple[FrozenClassifier, KnownLabels]:
-        from napari_guideme.localize.proxies import known_labels
+    def _classifier(self, source: str, device: str) -> FrozenClassifier:
         from napari_guideme.networks.classifier import open_classifier
 
         with self._turn:
             if (source, device) not in self._classifiers:
-                classifier = open_classifier(source, device)
-                self._classifiers[source, device] = classifier, known_labels(classifier)
+                self._classifiers[source, device] = open_classifier(source, device)
             return self._classifiers[source, device]
+
+    def _known_labels(self, classifier: FrozenClassifier) -> KnownLabels:
+        from napari_guideme.localize.proxies import known_labels
+
+        if classifier not in self._known:
+            self._known[classifier] = known_labels(classifier)
+        return self._known[classifier]
 
     def _probabilities(self, classifier: FrozenClassifier, part: Slice) -> NDArray[np.float32]:
         """Probabilities of the labels in a slice; those of the last one are remembered."""
@@ -194,7 +202,7 @@ def as_seen(part: Slice) -> NDArray[Any]:
         return pixels
     low, high = limits
     seen: NDArray[np.uint8] = np.clip(
-        255 * (pixels.astype(np.float32) - low) / (high - low), 0, 255
+        255 * (pixels.astype(np.float32) - low) / (high - low or 1), 0, 255
     ).astype(np.uint8)
     return seen
 

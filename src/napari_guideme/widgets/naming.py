@@ -125,12 +125,12 @@ class Namer(QObject):
     def choose_method(self, method: str) -> None:
         """Find in another way from now on; what is found already, too."""
         self._query = replace(self._query, method=method)
-        if self._is_found:
+        if self.is_found:
             self.find()
 
     def choose_classifier(self, source: str) -> None:
         """Ask another classifier from now on, for what is found already, too."""
-        found = self._is_found
+        found = self.is_found
         self._query, self._looked = replace(self._query, classifier=source), None
         self._listen()
         self._wanted = found
@@ -152,12 +152,17 @@ class Namer(QObject):
         told = self.stand_ins
         if told is None or self._looked is None:
             return
-        label = _label(title, self._looked.labels)
+        label = _label(title, self._looked)
         positive, negative = _without(told.positive, label), _without(told.negative, label)
         if distracts:
             self._edit(positive, (*negative, label))
         else:
             self._edit((*positive, label), negative)
+
+    def reread(self) -> None:
+        """Look up anew, as more words are known now."""
+        self._finder.reread()
+        self._listen()
 
     def stop(self) -> None:
         """Look nothing up any more."""
@@ -268,11 +273,11 @@ class Namer(QObject):
             return
         self.stand_ins = replace(self.stand_ins, positive=positive, negative=negative)
         self.looked.emit(self._looked)
-        if self._is_found:
+        if self.is_found:
             self.find()
 
     @property
-    def _is_found(self) -> bool:
+    def is_found(self) -> bool:
         """Whether what is typed is what is shown."""
         return self.finds is not None and self.finds is self._known
 
@@ -286,12 +291,12 @@ def _without(labels: tuple[int, ...], label: int) -> tuple[int, ...]:
     return tuple(other for other in labels if other != label)
 
 
-def _label(title: str, labels: tuple[str, ...]) -> int:
-    """Return the label of a title, whatever its case."""
-    lower = [label.lower() for label in labels]
-    wanted = title.strip().lower()
-    if wanted in lower:
-        return lower.index(wanted)
-    near = get_close_matches(wanted, lower, cutoff=0.6)
+def _label(title: str, looked: Looked) -> int:
+    """Return the label that has a name."""
+    called = [i for i, own in enumerate(looked.labels) if own == title]
+    called = called or looked.known.called(title)
+    if called:
+        return called[0]
+    near = get_close_matches(title, looked.labels)
     told = f"; near are {', '.join(near)}" if near else ""
-    raise InputError(f"the classifier has no label {title.strip()!r}{told}")
+    raise InputError(f"the classifier has no label {title!r}{told}")
