@@ -14,8 +14,6 @@ from napari_guideme.networks import classifier
 from .conftest import finish, is_busy, open_widget
 
 CAT = "Egyptian cat"
-#: On the ear of the cat, and beside it.
-BESIDE = (5.0, 5.0)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -87,10 +85,12 @@ def test_what_is_found_lies_where_the_image_lies(finding, viewer, qtbot):
         assert layer.data.shape == image.data.shape[:2]
     assert not layers.found_by("stands in").visible
     finding.finding.show_maps.click()
-    assert layers.found_by("stands in").visible and layers.labels.contour > 0
+    assert layers.found_by("stands in").visible
+    assert layers.labels.contour > 0
     assert layers.found_by("stands in").data.max() > 0.5
     finding.finding.show_maps.click()
-    assert not layers.found_by("distracts").visible and layers.labels.contour == 0
+    assert not layers.found_by("distracts").visible
+    assert layers.labels.contour == 0
 
 
 def test_other_labels_find_something_else(finding, qtbot):
@@ -177,11 +177,13 @@ def test_names_are_kept_in_one_layer_and_the_network_comes_back(finding, viewer,
     keep(qtbot, finding)
     assert not cat.visible
     kept = [layer for layer in viewer.layers if layer.name == "kept labels (chelsea)"]
-    assert len(kept) == 1 and isinstance(kept[0], Labels)
+    assert len(kept) == 1
+    assert isinstance(kept[0], Labels)
     assert kept[0].data.max() == 2
     type_name(qtbot, finding, "cat")
     finish(qtbot, finding, finding.finding.find.click)
-    assert cat.visible and finding.controller.layers.labels is cat
+    assert cat.visible
+    assert finding.controller.layers.labels is cat
     finding.tabs.setCurrentIndex(0)
     assert not cat.visible
     assert "nucleus" in finding.controller.classes
@@ -202,7 +204,8 @@ def test_the_shown_slice_of_a_dim_stack_is_searched(viewer, cat, qtbot):
     likely = {"Egyptian cat", "tabby", "tiger cat", "lynx", "Siamese cat", "Persian cat"}
     assert likely & {*titles(widget.finding.positive)}
     finish(qtbot, widget, widget.finding.find.click)
-    assert shown(widget)[1].any() and not shown(widget)[[0, 2]].any()
+    assert shown(widget)[1].any()
+    assert not shown(widget)[[0, 2]].any()
     finish(qtbot, widget, lambda: widget.controller.layers.clicks.add((2, 50, 75)))
     assert shown(widget)[2].any(), "a click on another slice finds there, too"
     viewer.dims.ndisplay = 3

@@ -85,6 +85,6 @@ class ChipRow(QWidget):
 
 
 _STYLE = (
-    "QPushButton {{ background: {colour}; color: white; border-radius: 9px; "
+    "QPushButton {{ background: {colour}; color: black; border-radius: 9px; "
     "padding: 3px 9px; font-weight: bold; }}"
 )

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_guideme.errors import InputError
 from napari_guideme.widgets.chips import ChipRow
+from napari_guideme.widgets.colours import MAPS
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.find_options import FindOptions
@@ -38,8 +39,6 @@ FOUND = "Take a label away by a click, or add one: it is found anew."
 NONE_LEFT = "Add a label that looks like it, to stand in for it."
 NO_WORDNET = "Rarer names:"
 SEARCH = "This slice is not searched yet: press Find, or click."
-
-POSITIVE, NEGATIVE = "#2f7d4f", "#a8323e"
 
 
 class FindPanel(QWidget):
@@ -62,8 +61,8 @@ class FindPanel(QWidget):
         self.find = QPushButton("Find")
         self.find.setToolTip("Find it in the image, or in the slice that is shown")
         self.answer = QLabel(HOW, wordWrap=True, textFormat=Qt.TextFormat.PlainText)
-        self.positive = ChipRow("These labels of the classifier stand in for it:", POSITIVE)
-        self.negative = ChipRow("These distract from it:", NEGATIVE)
+        self.positive = ChipRow("Labels that stand in for it:", MAPS["stands in"])
+        self.negative = ChipRow("Labels that distract from it:", MAPS["distracts"])
         self.show_maps = QCheckBox("Show where the labels were seen")
         self.show_maps.setToolTip("Two maps: green stands in, red distracts")
         self.options = FindOptions(self.namer)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject
 
+from napari_guideme.widgets.colours import MAPS
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
-from napari_guideme.widgets.layers import MAPS
+from napari_guideme.widgets.layers import GuideLayers
 
 #: Width of the outline that the labels are while the maps are seen.
 OUTLINE = 2
@@ -19,10 +20,11 @@ class FoundMaps(QObject):
         super().__init__(parent)
         self.is_shown = False
         self._controller = controller
+        self._of: GuideLayers | None = None
         controller.refined.connect(self._on_refined)
 
     def show(self, shown: bool) -> None:
-        """Show or hide them."""
+        """Show or hide them; labels are outlines meanwhile."""
         self.is_shown = shown
         layers = self._controller.layers
         if layers is None or layers.existing("stands in") is None:
@@ -33,10 +35,11 @@ class FoundMaps(QObject):
 
     def _on_refined(self, outcome: Outcome) -> None:
         controller = self._controller
-        opened = controller.opened(outcome.part)
-        if opened is None or opened.found is None or controller.layers is None:
+        opened, layers = controller.opened(outcome.part), controller.layers
+        if opened is None or opened.found is None or layers is None:
             return
-        if self.is_shown:
-            controller.layers.labels.contour = OUTLINE
         maps = opened.found.positive, opened.found.negative
-        controller.layers.write_maps(outcome.part, maps, shown=self.is_shown)
+        layers.write_maps(outcome.part, maps, shown=self.is_shown)
+        if layers is not self._of:
+            self._of = layers
+            self.show(self.is_shown)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from napari import Viewer
 from napari.layers import Image, Layer
 
+from napari_guideme.widgets.colours import MAPS
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.layers import MAPS, GuideLayers
+from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.named import Named
 
 #: What is hidden with its network. What the user keeps stays to be seen.

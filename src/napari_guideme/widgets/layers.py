@@ -14,20 +14,17 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
-from napari_guideme.widgets.colours import class_colormap, class_colours
+from napari_guideme.widgets.colours import MAPS, class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.said import Said
 from napari_guideme.widgets.slices import Slice, spatial_shape
-from napari_guideme.widgets.word_layers import draw_places, heat_layer, place_layer
+from napari_guideme.widgets.word_layers import draw_places, heat_layer, map_layer, place_layer
 
 CLASS = "class"
 
 #: Layers that the user works in, and what shows where.
 TOOLS = ("scribbles", "clicks", "unmet hints", "place")
-
-#: Maps that a name was found by, with their colours.
-MAPS = {"stands in": "green", "distracts": "red"}
 
 L = TypeVar("L", bound=Layer)
 
@@ -136,7 +133,7 @@ class GuideLayers:
     def found_by(self, role: str) -> Image:
         """One of the `MAPS` that a name was found by."""
         name = self._name(role)
-        return self._layer(role, lambda: heat_layer(self.image, name, MAPS[role]))
+        return self._layer(role, lambda: map_layer(self.image, name, MAPS[role]))
 
     def existing(self, role: str) -> Layer | None:
         """Return a layer if the user has not deleted it."""

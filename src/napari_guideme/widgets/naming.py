@@ -262,6 +262,7 @@ class Namer(QObject):
                 self._controller.forget_network(known)
         elif known is not self._controller.network:
             self._choose(known)
+        self.progressed.emit(0, len(told.positive + told.negative))
         self._controller.run()
 
     def _choose(self, known: Known) -> None:
