@@ -32,19 +32,8 @@ def save_guidance(path: Path, clicks: int = 10) -> None:
             pass
     scene, support = session._scene, session._state.guidance.support
     assert support is not None
-    SavedGuidance(
-        network.name,
-        network.fingerprint,
-        network.classes,
-        scene.point,
-        network.feature_points,
-        network.preparation.to_dict(),
-        session.method,
-        (Corrected(0, Anchors.of(scene, support), session.hints),),
-        scene.shape,
-        0.0,
-        scene.spread,
-    ).save(path)
+    corrected = Corrected(0, Anchors.of(scene, support), session.hints)
+    SavedGuidance.of(scene, session.method, [corrected]).save(path)
 
 
 def write_volume(path: Path, planes: int, side: int) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,18 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 from attention import MAPS, Eye, Lessons, learn, looked, read, told
 
+from napari_guideme import Click
+from napari_guideme.evaluation.user import object_click
+from napari_guideme.guidance import FOUND_METHODS
 from napari_guideme.localize.attention import open_attention
-from napari_guideme.localize.finding import chosen_stand_ins, find
+from napari_guideme.localize.finding import chosen_stand_ins, find, scene_of
 from napari_guideme.networks.classifier import open_classifier
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.session import GuideSession
 
 FOLDS = 4
+#: Smaller things, as a share of the image, are not clicked.
+WORTH_CLICKING = 0.01
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,49 @@ def tried(objects: Path, fold: Fold, networks: dict[str, FrozenNetwork]) -> Iter
                     }
 
 
+def corrected(
+    objects: Path, fold: Fold, network: FrozenNetwork, methods: Sequence[str], clicks: int
+) -> Iterator[dict]:
+    """Find every class of a fold by both maps, then click the deepest mistakes."""
+    classifier = open_classifier(device="cpu")
+    for path in tqdm(sorted((objects / "images").iterdir()), desc=f"clicks, fold {fold.index}"):
+        image, masks = read(objects, path)
+        for name in sorted(fold.classes & masks.keys()):
+            truth = masks[name]
+            if truth.mean() < WORTH_CLICKING:
+                continue
+            labels = chosen_stand_ins(name, classifier, image, -1)
+            found = find(name, image, classifier, labels, network=network, channel_axis=-1)
+            for method in methods:
+                session = GuideSession.on(scene_of(found, image, network, -1), method=method)
+                ious, clicked = [intersection_over_union(found.mask, truth)], []
+                for _ in range(clicks):
+                    answer = object_click(session.labels(), truth.astype(int), clicked)
+                    if answer is not None:
+                        clicked.append(answer[0])
+                        session.add(Click(answer[0], session.network.classes[answer[1]]))
+                        deque(session.refine(), maxlen=0)
+                    ious.append(intersection_over_union(session.labels() == 1, truth))
+                yield {
+                    "fold": fold.index,
+                    "stem": path.stem,
+                    "class": name,
+                    "method": method,
+                    "ious": ious,
+                }
+
+
+def courses(rows: Sequence[dict]) -> str:
+    """Mean IoU after each click, by the method that corrects."""
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = np.array([row["ious"] for row in rows if row["method"] == method])
+        told = " ".join(f"{100 * iou:.1f}" for iou in own.mean(0))
+        harm = (np.diff(own, axis=1) < -0.01).mean()
+        lines.append(f"{method:14} {told}   harm {harm:.1%}   {len(own)} things")
+    return "\n".join(lines)
+
+
 def summary(rows: Sequence[dict], least: float) -> str:
     """Mean IoU over classes of each fold and of all, things of a share of the image at least."""
     lines = [f"things of at least {least:.0%} of the image"]
@@ -125,6 +175,14 @@ def main(a: argparse.Namespace) -> None:
         rows += tried(a.objects, fold, opened)
         a.json.write_text(json.dumps(rows, indent=1))
     print(summary(rows, 0.0), summary(rows, 0.01), sep="\n\n")
+    if not a.clicks:
+        return
+    rows = []
+    for fold in parts:
+        network = open_attention(device="cpu", weights=fold.decoder(MAPS[-1]))
+        rows += corrected(a.objects, fold, network, a.correct, a.clicks)
+        a.json.with_suffix(".clicks.json").write_text(json.dumps(rows, indent=1))
+    print(courses(rows))
 
 
 if __name__ == "__main__":
@@ -135,4 +193,8 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="try what was trained, and write each result")
+    parser.add_argument("--clicks", type=int, default=0, help="then click so many mistakes")
+    parser.add_argument(
+        "--correct", nargs="+", choices=FOUND_METHODS, default=["residual", "saliency-brs"]
+    )
     main(parser.parse_args())

@@ -30,6 +30,7 @@ BELOW = {
     "report": {"errors", "hints"},
     "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},
+    "undoing": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "session": {
         "errors",
         "hints",
@@ -41,6 +42,7 @@ BELOW = {
         "report",
         "outlines",
         "history",
+        "undoing",
     },
     "object_session": {
         "errors",
@@ -52,6 +54,7 @@ BELOW = {
         "report",
         "outlines",
         "history",
+        "undoing",
     },
 }
 BELOW["session_file"] = {*BELOW}
@@ -168,6 +171,12 @@ def test_the_help_needs_neither_torch_nor_a_screen():
         "from napari_guideme.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     )
     assert not loaded & {"torch", *SCREEN}
+
+
+def test_sessions_that_hear_no_words_load_no_dictionary():
+    loaded = loaded_after("import napari_guideme.session, napari_guideme.volumes")
+    assert "torch" in loaded
+    assert "nltk" not in loaded
 
 
 def test_nothing_but_the_widgets_loads_a_screen():

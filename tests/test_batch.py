@@ -40,7 +40,7 @@ AT = (25, 65)
 SIDE = 96
 
 
-def guidance(network, scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
+def guidance(scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
     """A correction of one pixel."""
     support = Support(
         torch.tensor([at]),
@@ -49,19 +49,8 @@ def guidance(network, scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGui
         torch.tensor([weight]),
         torch.zeros(1),
     )
-    return SavedGuidance(
-        network.name,
-        network.fingerprint,
-        network.classes,
-        scene.point,
-        network.feature_points,
-        network.preparation.to_dict(),
-        "residual",
-        (Corrected(0, Anchors.of(scene, support), Hints()),),
-        scene.shape,
-        4.0,
-        scene.spread,
-    )
+    corrected = Corrected(0, Anchors.of(scene, support), Hints())
+    return SavedGuidance.of(scene, "residual", [corrected], thickness=4.0)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +65,7 @@ def tissue():
 
 @pytest.fixture(scope="module")
 def saved(network, tissue):
-    return guidance(network, Scene(network, tissue))
+    return guidance(Scene(network, tissue))
 
 
 @pytest.fixture
@@ -256,6 +245,13 @@ def test_another_network_is_refused_by_name(saved, file, tissue, tmp_path, capsy
     assert apply(file, *words, "--network", "nuclei") == 0
 
 
+def test_an_axis_that_no_volume_has_is_refused_at_once(file, tissue, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    assert apply(file, tmp_path / "a.tif", "-o", tmp_path / "out", "--axis", 7) == 2
+    assert capsys.readouterr().err == "napari-guideme: there is no axis 7; choose 0, 1 or 2\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_bad_file_is_told_and_skipped(file, tissue, tmp_path, capsys):
     (tmp_path / "bad.tif").write_text("nothing")
     tifffile.imwrite(tmp_path / "five.tif", np.stack([tissue] * 5), metadata={"axes": "CYX"})
@@ -350,6 +346,32 @@ def test_nothing_is_told_of_a_patient(file, tissue, tmp_path, capsys):
 
     found = highdicom.seg.segread(tmp_path / "out" / f"{NAME}.dcm")
     assert (found.Rows, found.Columns) == (SIDE, SIDE)
+
+
+def test_nothing_is_told_of_an_ome_zarr_of_a_patient(file, tissue, tmp_path, capsys):
+    """Labels of a patient's image are as private as it is, also where they cannot be used."""
+    zarr = pytest.importorskip("zarr")
+    paths = [tmp_path / f"{NAME}.zarr", tmp_path / f"{NAME} five.zarr"]
+    write_zarr(paths[0], stack(tissue, 3), (1, 96, 96))
+    write_image(paths[1], (2, 5, 32, 48))
+    for path in paths:
+        zarr.open_group(path, mode="r+").attrs["napari-guideme"] = {"private": True}
+    assert apply(file, *paths, "-o", tmp_path / "out") == 3
+    out = capsys.readouterr()
+    told = [(tmp_path / "out" / name).read_text() for name in (REPORT, JOURNAL)]
+    for secret in SECRETS:
+        assert not any(secret in text.lower() for text in (*told, out.out, out.err))
+    entries = report(tmp_path / "out")["images"]
+    assert [(entry["image"], entry["finished"]) for entry in entries] == [
+        ("a medical image", True),
+        ("a medical image", False),
+    ]
+    assert "choose which ones to feed" in entries[1]["error"]
+    # What is in the way of its labels bears its name.
+    (tmp_path / "out" / paths[0].name / "zarr.json").write_text("{")
+    assert apply(file, paths[0], "-o", tmp_path / "out") == 3
+    error = report(tmp_path / "out")["images"][0]["error"]
+    assert not any(secret in error.lower() for secret in SECRETS)
 
 
 def test_names_of_targets(tmp_path):

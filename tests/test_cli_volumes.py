@@ -121,9 +121,28 @@ def test_what_volumes_do_not_take(volume, hints, tmp_path, monkeypatch, capsys, 
     assert set(tmp_path.iterdir()) == files
 
 
-def test_a_hint_outside_the_volume(volume, tmp_path, capsys):
-    far = hints_file(tmp_path, clicks=[{"at": (DEPTH, 5, 5), "class": "nucleus"}])
+@pytest.mark.parametrize("at", [(DEPTH, 5, 5), (2, SIDE, 5), (-1, 5, 5), (5, 5)])
+def test_a_hint_outside_the_volume(volume, tmp_path, capsys, at):
+    far = hints_file(tmp_path, clicks=[{"at": at, "class": "nucleus"}])
     out = tmp_path / "out.tif"
     assert main(["refine", str(volume), "--hints", str(far), "-o", str(out)]) == 2
     assert "outside the image" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_hint_at_the_very_edge_counts(volume, tmp_path):
+    corner = hints_file(tmp_path, clicks=[{"at": (0, 0, SIDE - 1), "class": "border"}])
+    words = ["--axis", "-1", "--carry", "volume", "-o", str(tmp_path / "out.tif")]
+    assert main(["refine", str(volume), "--hints", str(corner), *words]) == 0
+    assert tifffile.imread(tmp_path / "out.tif")[0, 0, SIDE - 1] == 2
+
+
+def test_a_voxel_that_is_no_number_is_refused(pixels, hints, tmp_path, capsys):
+    broken = pixels / np.float32(255)
+    broken[2, AT[0], AT[1]] = np.nan
+    volume, out = tmp_path / "broken.tif", tmp_path / "out.tif"
+    tifffile.imwrite(volume, broken, metadata={"axes": "ZYX"}, photometric="minisblack")
+    words = ["--hints", str(hints), "--carry", "onward", "-o", str(out)]
+    assert main(["refine", str(volume), *words]) == 2
+    assert "pixels that are NaN" in capsys.readouterr().err
     assert not out.exists()

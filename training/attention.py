@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -264,13 +265,22 @@ def learn(lessons: Lessons, weights: Path, steps: int, seed: int, rate: float = 
 
 def looked(folder: Path, cache: Path | None, eye: Eye) -> list[View]:
     """Look at all photographs, or read what was seen before."""
-    if cache is None or not cache.exists():
-        seen = list(views(folder, eye, np.random.default_rng(0)))
-        if cache is None:
-            return seen
-        torch.save([vars(view) for view in seen], cache)
-    # Our own file, which holds arrays and names of numpy, too.
-    return [View(**entries) for entries in torch.load(cache, weights_only=False, mmap=True)]
+    if cache is not None and cache.exists():
+        return [_unpacked(entries) for entries in torch.load(cache, weights_only=True, mmap=True)]
+    seen = list(views(folder, eye, np.random.default_rng(0)))
+    if cache is not None:
+        torch.save([_packed(view) for view in seen], cache)
+    return seen
+
+
+def _packed(view: View) -> dict[str, Any]:
+    stand_ins = {name: astuple(labels) for name, labels in view.stand_ins.items()}
+    return vars(view) | {"within": sorted(view.within), "stand_ins": stand_ins}
+
+
+def _unpacked(entries: dict[str, Any]) -> View:
+    stand_ins = {name: StandIns(*labels) for name, labels in entries["stand_ins"].items()}
+    return View(**entries | {"within": frozenset(entries["within"]), "stand_ins": stand_ins})
 
 
 def main(a: argparse.Namespace) -> None:

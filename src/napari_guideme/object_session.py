@@ -19,11 +19,12 @@ from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import Window, around, still_fits, whole
-from napari_guideme.hints import Hint, HintPixels, Hints
+from napari_guideme.hints import HintPixels, Hints
 from napari_guideme.history import History, Past
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch, cut_out
 from napari_guideme.report import Report, agreeing, reported
+from napari_guideme.undoing import Undoable
 
 BACKGROUND, OBJECT = 0, 1
 
@@ -56,7 +57,7 @@ class _State:
     refined: bool = True
 
 
-class ObjectSession:
+class ObjectSession(Undoable[_State]):
     """Outline objects by clicks, one after the other, without a screen.
 
     Parameters
@@ -109,6 +110,7 @@ class ObjectSession:
     ) -> None:
         if network.interaction is None:
             raise InputError(f"{network.name} takes no clicks; correct it with GuideSession")
+        super().__init__(_State(Hints(), method_named(method)))
         self.network = network
         self.locked = locked
         self._image, self._channel_axis, self._channels = image, channel_axis, channels
@@ -116,8 +118,6 @@ class ObjectSession:
         self._shape = tuple(image.shape[axis] for axis in self._axes)
         self._spacing = _checked_spacing(spacing, len(self._shape))
         self._preparation = network.preparation.measured(image, channel_axis)
-        self._history = [_State(Hints(), method_named(method))]
-        self._cursor = 0
         self._scene: tuple[Window, Scene] | None = None
         self._seconds = 0.0
         self._scene_of(self._whole)
@@ -127,48 +127,8 @@ class ObjectSession:
         """Spatial shape of the image."""
         return self._shape
 
-    @property
-    def hints(self) -> Hints:
-        """The hints for the present object."""
-        return self._state.hints
-
-    @property
-    def method(self) -> str:
-        """Name of the method that the next refinement uses."""
-        return self._state.method.name
-
-    @method.setter
-    def method(self, name: str) -> None:
-        if name != self.method:
-            self._push(method=method_named(name), refined=not len(self.hints))
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is something to undo."""
-        return self._cursor > 0
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is something to redo."""
-        return self._cursor < len(self._history) - 1
-
-    def add(self, *hints: Hint) -> None:
-        """Add hints of the class ``object`` or ``background``; :meth:`refine` makes them count.
-
-        Raises
-        ------
-        InputError
-            If one is outside the image or of an unknown class; none is added then.
-        """
-        self.replace(self.hints.added(hints))
-
-    def remove(self, hint: Hint) -> None:
-        """Take one hint back."""
-        self.replace(self.hints.removed(hint))
-
-    def clear(self) -> None:
-        """Take all hints for the present object back; this can be undone."""
-        self.replace(Hints())
+    def _choose(self, method: str) -> None:
+        self._change(method=method_named(method), refined=not len(self.hints))
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
@@ -181,7 +141,7 @@ class ObjectSession:
         if hints != self.hints:
             grown = set(self.hints) <= set(hints)
             found = self._state.found if grown else None
-            self._push(hints=hints, found=found, refined=not len(hints))
+            self._change(hints=hints, found=found, refined=not len(hints))
 
     def start_from(self, mask: NDArray[Any]) -> None:
         """Let clicks improve a mask, such as an object of another program.
@@ -201,7 +161,7 @@ class ObjectSession:
             raise InputError(f"the mask has shape {mask.shape}, the image has {self.shape}")
         if not mask.any():
             raise InputError("the mask to start from is empty")
-        self._push(start=cut_out(mask, 0), hints=Hints(), found=None, refined=True)
+        self._change(start=cut_out(mask, 0), hints=Hints(), found=None, refined=True)
 
     def next_object(self) -> int:
         """Commit the present object under the next free id and begin another one.
@@ -220,16 +180,8 @@ class ObjectSession:
             raise InputError("there is no object to keep yet: click on one")
         new = max((kept.id for kept in self._state.kept), default=0) + 1
         kept = (*self._state.kept, cut_out(mask, new))
-        self._push(hints=Hints(), start=None, found=None, kept=kept, refined=True)
+        self._change(hints=Hints(), start=None, found=None, kept=kept, refined=True)
         return new
-
-    def undo(self) -> None:
-        """Go back by one change of hints, method, mask or objects."""
-        self._cursor = max(self._cursor - 1, 0)
-
-    def redo(self) -> None:
-        """Go forward again by one change."""
-        self._cursor = min(self._cursor + 1, len(self._history) - 1)
 
     @property
     def history(self) -> History:
@@ -432,16 +384,9 @@ class ObjectSession:
 
     # -- history ------------------------------------------------------------
 
-    @property
-    def _state(self) -> _State:
-        return self._history[self._cursor]
-
-    def _push(self, **changes: Any) -> None:
+    def _change(self, **changes: Any) -> None:
         changed = replace(self._state, **changes)
-        changed = replace(changed, known=changed.found)
-        del self._history[self._cursor + 1 :]
-        self._history.append(changed)
-        self._cursor += 1
+        self._push(replace(changed, known=changed.found))
 
     def _pixels(self, state: _State) -> HintPixels:
         return state.hints.pixels(self.shape, self.network.classes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,17 +22,19 @@ from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refi
 from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
-from napari_guideme.hints import Hint, HintPixels, Hints, TextHint
+from napari_guideme.hints import HintPixels, Hints, TextHint
 from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller, Told
 from napari_guideme.language.text_guide import TextGuide
-from napari_guideme.language.understanding import understand
-from napari_guideme.language.vocabulary import WordVectors
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
 from napari_guideme.report import Report, agreeing, reported
+from napari_guideme.undoing import Undoable
+
+if TYPE_CHECKING:
+    from napari_guideme.language.vocabulary import WordVectors
 
 
 @dataclass
@@ -47,7 +49,7 @@ class _State:
     refined: bool = False
 
 
-class GuideSession:
+class GuideSession(Undoable[_State]):
     """Correct a frozen network on one image, without a screen.
 
     Parameters
@@ -154,6 +156,7 @@ class GuideSession:
         view: View | None,
         zoom: int | None,
     ) -> None:
+        super().__init__(_State(Hints(), method_named(method), refined=True))
         if zoom is not None and zoom < 1:
             raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
         self.network, self._scene, self._zoom = scene.network, scene, zoom
@@ -163,8 +166,6 @@ class GuideSession:
         self._point_is_chosen = point_is_chosen or bool(self.network.card.guide_point)
         self._calibrated: str | None = None
         self._sentences: dict[TextHint, str] = {}
-        self._history = [_State(Hints(), method_named(method), refined=True)]
-        self._cursor = 0
         self._shown: tuple[_State, Tensor] | None = None
         self._seconds = 0.0
 
@@ -183,44 +184,9 @@ class GuideSession:
         """Where to guide as a calibration found it, ``None`` if there was none yet."""
         return self._calibrated
 
-    @property
-    def hints(self) -> Hints:
-        """The hints that count now."""
-        return self._state.hints
-
-    @property
-    def method(self) -> str:
-        """Name of the method that the next refinement uses."""
-        return self._state.method.name
-
-    @method.setter
-    def method(self, name: str) -> None:
-        if name != self.method:
-            self._push(self.hints, method_named(name), warm=None)
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is something to undo."""
-        return self._cursor > 0
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is something to redo."""
-        return self._cursor < len(self._history) - 1
-
     def predict(self) -> NDArray[np.integer]:
         """Return the network's own labels, before any hint."""
         return self._labels(self._scene.own_logits)
-
-    def add(self, *hints: Hint) -> None:
-        """Add hints; :meth:`refine` makes them count.
-
-        Raises
-        ------
-        InputError
-            If one is outside the image or of an unknown class; none is added then.
-        """
-        self.replace(self.hints.added(hints))
 
     def tell(self, sentence: str, vectors: WordVectors | None = None) -> tuple[TextHint, ...]:
         """Add what a sentence says; :meth:`refine` makes it count.
@@ -242,18 +208,16 @@ class GuideSession:
         NotUnderstood
             If it is not acted on; see `understand`.
         """
+        # nltk takes a while to load, and most sessions hear no words.
+        from napari_guideme.language.understanding import understand
+
         said = understand(sentence, self.network.classes, self.view, vectors)
         self.add(*said)
         self._sentences |= dict.fromkeys(said, sentence)
         return said
 
-    def remove(self, hint: Hint) -> None:
-        """Take one hint back."""
-        self.replace(self.hints.removed(hint))
-
-    def clear(self) -> None:
-        """Take all hints back; this can be undone."""
-        self.replace(Hints())
+    def _choose(self, method: str) -> None:
+        self._push(_State(self.hints, method_named(method)))
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
@@ -263,15 +227,7 @@ class GuideSession:
             known = state if state.refined else state.warm
             # What was found with a hint that is gone would let it go on acting.
             grown = set(state.hints) <= set(hints)
-            self._push(hints, state.method, known if grown else None)
-
-    def undo(self) -> None:
-        """Go back by one change of the hints or of the method."""
-        self._cursor = max(self._cursor - 1, 0)
-
-    def redo(self) -> None:
-        """Go forward again by one change."""
-        self._cursor = min(self._cursor + 1, len(self._history) - 1)
+            self._push(_State(hints, state.method, known if grown else None))
 
     @property
     def history(self) -> History:
@@ -533,15 +489,6 @@ class GuideSession:
         self._calibrated = point or self._scene.point
         self._scene = self._scene.at(self._calibrated)
         self._point_is_chosen = True
-
-    @property
-    def _state(self) -> _State:
-        return self._history[self._cursor]
-
-    def _push(self, hints: Hints, method: Method, warm: _State | None) -> None:
-        del self._history[self._cursor + 1 :]
-        self._history.append(_State(hints, method, warm))
-        self._cursor += 1
 
     def _pixels(self, state: _State) -> HintPixels:
         return state.hints.pixels(self.shape, self.network.classes)

@@ -59,9 +59,9 @@ def drifted(anchors: Anchors, scene: Scene, similarity: float) -> Anchors:
 
 
 def test_pixels_that_weigh_nothing_stay_behind(scene):
-    taken = Anchors.of(scene, support((0.0, 3.0), (DARK_PIXEL, DIM_PIXEL)), 7, 0.25)
+    taken = Anchors.of(scene, support((0.0, 3.0), (DARK_PIXEL, DIM_PIXEL)), 7)
     assert taken.support.positions.tolist() == [list(DIM_PIXEL)]
-    assert (taken.origins.tolist(), taken.changed.tolist()) == ([7], [0.25])
+    assert (taken.origins.tolist(), taken.changed.tolist()) == ([7], [1])
     assert taken.levels[0].shape == (1, 2)
     assert not len(Anchors.of(scene, support((0.0,))))
 
@@ -124,7 +124,7 @@ def test_weakened_to_nothing_is_gone(scene):
 
 def test_joined_are_all(scene, anchors):
     none = Anchors.of(scene, support((0.0,)))
-    other = Anchors.of(scene, support((3.0,), (DARK_PIXEL,)), 9, 0.5)
+    other = Anchors.of(scene, support((3.0,), (DARK_PIXEL,)), 9)
     both = anchors.joined(other)
     assert both.origins.tolist() == [4, 9]
     assert both.support.weights.tolist() == [2, 3]

@@ -29,7 +29,7 @@ KERNEL = Kernel(0.7, nearest=0.1, growth=0, curvature=0, lead=2, lead_growth=0, 
 METHODS = {
     name: replace(method, kernel=KERNEL)
     for name, method in SHIPPED.items()
-    if method.completes == "all"
+    if method.completes == "all" and name != "saliency-brs"
 }
 
 
@@ -228,6 +228,11 @@ def test_long_scribbles_are_thinned_evenly():
     assert hints.positions[-1].tolist() == [15, 15]
     assert float(hints.weights.sum()) == pytest.approx(1)
     assert len({tuple(position) for position in hints.positions.tolist()}) == len(hints.positions)
+
+
+def test_saliency_brs_is_for_networks_that_take_maps_of_saliency(scene, on_the_dim_cell):
+    with pytest.raises(InputError, match="toy takes no maps of saliency"):
+        list(refine(scene, on_the_dim_cell, SHIPPED["saliency-brs"]))
 
 
 def test_the_energy_of_brs_and_its_gradient_are_those_of_the_paper():

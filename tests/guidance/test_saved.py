@@ -116,6 +116,13 @@ def test_another_network_is_refused_by_name(guidance, picture):
         applied(guidance, Scene(other, picture))
 
 
+def test_features_of_another_network_are_refused(file, network):
+    """A file that was tampered with may claim to be of this one."""
+    fewer = SavedGuidance.read(tampered(file, {"feature_points": []}))
+    with pytest.raises(InputError, match="features of the guidance are not those of toy"):
+        fewer.check(network)
+
+
 def test_nothing_of_the_image_is_in_it(file):
     """All it holds: names of the network and places, classes and features of hinted pixels."""
     told = metadata(file)
@@ -150,6 +157,13 @@ def test_nothing_of_the_image_is_in_it(file):
         ({"shape": [16, 16, 16]}, "differ in length"),
         ({"shape": [4, 4]}, "impossible"),
         ({"shape": ["a"]}, "no saved guidance"),
+        ({"shape": None}, "no saved guidance"),
+        ({"shape": {}}, "no slice has shape"),
+        ({"shape": [16, 0]}, "no slice has shape"),
+        ({"thickness": -5}, "thickness -5"),
+        ({"thickness": float("nan")}, "thickness nan"),
+        ({"corrected": []}, "one slice after the other"),
+        ("{}", "it lacks 'format'"),
         ({"classes": ["background"]}, "impossible"),
         ({"thickness": "thick"}, "no saved guidance"),
         ({"preparation": 3}, "no saved guidance"),
@@ -179,6 +193,7 @@ def test_what_is_told_wrongly_is_refused(file, told, says):
         ("0.level.0", lambda t: None),
         ("0.usual", torch.zeros_like),
         ("spread.0", lambda t: None),
+        ("spread.0", lambda t: t[0]),
     ],
 )
 def test_parts_that_were_tampered_with_are_refused(file, name, change):

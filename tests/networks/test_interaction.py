@@ -61,7 +61,7 @@ def test_the_number_of_maps():
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
-        ({"kind": "blob"}, "distance or disc"),
+        ({"kind": "blob"}, "distance, disc, saliency"),
         ({"reach": 0}, "positive number"),
         ({"reach": "far"}, "positive number"),
         ({"previous": 1}, "true nor false"),

@@ -357,6 +357,26 @@ def test_a_volume_that_is_shown_in_3d_is_refused(viewer, tissue, qtbot):
     viewer.dims.ndisplay = 3
     widget.words.line.setText(SENTENCE)
     assert "2-D" in widget.words.answer.text()
+    qtbot.keyClick(widget.words.line, Qt.Key.Key_Return)
+    settle(qtbot, widget)
+    assert widget.words.line.text() == SENTENCE
+    assert layer_of(viewer, "labels") is None
+
+
+def test_words_wait_while_the_view_is_3d(viewer, tissue, qtbot):
+    viewer.add_image(np.stack([tissue[..., 0]] * 3), name="stack")
+    widget = open_widget(viewer, qtbot)
+    say(qtbot, widget, SENTENCE)
+    type_in(qtbot, widget, "remove the border on the left")
+    viewer.dims.ndisplay = 3
+    assert "2-D" in widget.words.answer.text()
+    assert layer_of(viewer, "place") is None
+    assert history(widget) == []
+    assert not widget.words.tell.isEnabled()
+    with qtbot.waitSignal(widget.words.talker.heard, timeout=60_000):
+        viewer.dims.ndisplay = 2
+    assert chips(widget) == ["remove · border · left"]
+    assert len(history(widget)) == 1
 
 
 def test_the_image_may_go_while_one_is_typing(guide, viewer, qtbot):
@@ -406,12 +426,19 @@ def test_wordnet_is_offered_once(guide, qtbot, monkeypatch):
 
 
 @pytest.fixture
-def guided_network(tmp_path):
-    """The bundled network in a file of its own, with a text guide that moves everything."""
+def unguided_network(tmp_path):
+    """The bundled network in a file of its own, without a text guide."""
     bundled = catalogue()["nuclei"].path
     path = tmp_path / "ours.safetensors"
     shutil.copy(bundled, path)
     shutil.copy(sidecar(bundled), sidecar(path))
+    return path
+
+
+@pytest.fixture
+def guided_network(unguided_network):
+    """The same, with a text guide that moves everything."""
+    path = unguided_network
     network = open_network(path, "cpu")
     point = network.guide_points[-1]
     known = vocabulary(network.classes)
@@ -424,7 +451,12 @@ def guided_network(tmp_path):
     return path
 
 
-def test_without_a_trained_guide_there_is_no_choice(guide):
+def test_without_a_trained_guide_there_is_no_choice(guide, qtbot, unguided_network):
+    qtbot.waitUntil(lambda: guide.words.telling.isVisibleTo(guide.words), timeout=60_000)
+    with qtbot.waitSignal(guide.opener.opened, timeout=60_000):
+        guide.opener.open(unguided_network)
+    qtbot.waitUntil(lambda: not guide.words.telling.isVisibleTo(guide.words), timeout=60_000)
+    settle(qtbot, guide)
     assert not guide.words.telling.isVisibleTo(guide.words)
 
 

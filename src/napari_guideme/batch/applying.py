@@ -147,7 +147,6 @@ class Run:
         """Begin labels of an OME-Zarr, or go on with them."""
         target, recipe, tools = image.target, self.recipe, tools_of(self.recipe)
         picture = read(target, recipe)
-        image.name = target.name(picture)
         axis = along(picture, recipe, tools)
         if recipe.instances:
             check_countable(picture)

@@ -80,8 +80,6 @@ def along(picture: Picture, recipe: Recipe, tools: Tools) -> int | None:
     if len(shape) == len(known):
         axis, plane = None, shape
     elif (len(shape), len(known)) == (3, 2):
-        if not -3 <= recipe.axis < 3:
-            raise InputError(f"there is no axis {recipe.axis}; choose 0, 1 or 2")
         axis = recipe.axis % 3
         plane = shape[:axis] + shape[axis + 1 :]
     else:

@@ -67,8 +67,11 @@ class Recipe:
         Raises
         ------
         InputError
-            If the guidance or the network cannot be read, or do not belong together.
+            If the guidance or the network cannot be read, or do not belong together, or
+            no volume has such an axis.
         """
+        if not -3 <= self.axis < 3:
+            raise InputError(f"there is no axis {self.axis}; choose 0, 1 or 2")
         tools = _open(self)
         settings = ("axis", "same_volume", "instances", "channel_axis", "channels", "volume")
         told = [_digest(self.guidance), tools.network.fingerprint, self.series]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import IMAGE_FILES, LABEL_FILES, PICTURES, Picture, first_line
+from napari_guideme.files import IMAGE_FILES, LABEL_FILES, PICTURES, first_line
 from napari_guideme.files.dicom import DICOM
 from napari_guideme.files.dicom_seg import DICOM_SEG
 from napari_guideme.files.nifti import NIFTI
 from napari_guideme.files.nrrd import NRRD
-from napari_guideme.files.ome_zarr import ZARR, is_zarr
+from napari_guideme.files.ome_zarr import ZARR, is_private, is_zarr
 
 _SUFFIXES = sorted({*IMAGE_FILES, *LABEL_FILES, ".ome.zarr"}, key=len, reverse=True)
 _OF_PATIENTS = (*NIFTI, *NRRD, *DICOM)
@@ -40,14 +40,13 @@ class Target:
         """Whether it is read and written chunk by chunk."""
         return is_zarr(self.image) and self.labels.name.lower().endswith(ZARR)
 
-    def name(self, picture: Picture | None = None) -> str:
+    def name(self) -> str:
         """What a report calls the image: nothing that may name a patient."""
-        if picture is not None and picture.private:
-            return picture.kind
-        folder = self.image.is_dir() and not is_zarr(self.image)
-        if folder or self.image.name.lower().endswith(_OF_PATIENTS):
-            return "a medical image"
-        return str(self.image)
+        if is_zarr(self.image):
+            private = is_private(self.image)
+        else:
+            private = self.image.is_dir() or self.image.name.lower().endswith(_OF_PATIENTS)
+        return "a medical image" if private else str(self.image)
 
     def told(self, error: Exception) -> str:
         """What a report says of an error, without the name of a patient's file."""

@@ -49,7 +49,7 @@ def segment(options: argparse.Namespace) -> int:
         for name, labels in zip(options.names, chosen, strict=True)
     ]
     if hints is not None and network is not None:
-        found = [_corrected(found[0], picture, network, hints)]
+        found = [_corrected(found[0], picture, network, hints, options.correct)]
     if options.show_maps:
         _show(options.show_maps, found)
     write_labels(options.output, labels_of(found), picture, ("background", *options.names))
@@ -134,13 +134,15 @@ def _found(
         )
 
 
-def _corrected(found: Found, picture: Picture, network: FrozenNetwork, hints: Hints) -> Found:
-    """Let clicks move the maps, and what was found with them."""
+def _corrected(
+    found: Found, picture: Picture, network: FrozenNetwork, hints: Hints, method: str
+) -> Found:
+    """Let clicks correct what was found."""
     from napari_guideme.localize.finding import scene_of
     from napari_guideme.session import GuideSession
 
     scene = scene_of(found, picture.pixels, network, picture.channel_axis)
-    session = GuideSession.on(scene, method="brs")
+    session = GuideSession.on(scene, method=method)
     session.add(*hints)
     watched(session.refine(), session.method)
     return replace(found, mask=session.labels() == 1)

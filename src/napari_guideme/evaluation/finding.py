@@ -180,7 +180,7 @@ def evaluate_names(
             if found is None:
                 without[one.name] += 1
             else:
-                sought.append(_compared(item.name, one, found, len(present) > 1))
+                sought.append(compared(item.name, one, found, len(present) > 1))
     if not sought:
         raise InputError("no label of the classifier stands in for any class of the images")
     return NamesResult.of(
@@ -200,7 +200,8 @@ def _present(name: str, numbers: Sequence[int], ids: NDArray[np.intp]) -> Presen
     return Present(name, np.isin(ids, numbers), tuple(box for box in boxes if box))
 
 
-def _compared(image: str, one: Present, found: Found, several: bool) -> Sought:
+def compared(image: str, one: Present, found: Found, several: bool) -> Sought:
+    """Compare what was found of a class in an image with what there is."""
     peak = np.unravel_index(int(found.evidence.argmax()), found.evidence.shape)
     counts = confusion(one.mask.astype(np.int8), found.mask.astype(np.int8), 2)
     return Sought(

@@ -62,6 +62,16 @@ def read_ome_zarr(path: Path) -> Picture:
     )
 
 
+def is_private(path: Path) -> bool:
+    """Whether a store says that it was made of a patient's image."""
+    try:
+        own = library().open_group(str(path), mode="r").attrs.get(OWN, {})
+        return bool(own.get("private"))
+    except Exception:
+        # What is broken says nothing; whoever opens it is told why.
+        return False
+
+
 def library() -> Any:
     """Import zarr."""
     return optional("zarr", "zarr", "OME-Zarr images")

@@ -9,16 +9,25 @@ METHOD_NAMES = {
     "brs": "interaction maps, squared error at the hints, L-BFGS (most thorough, slowest)",
     "rgb-brs": "an offset of the image, as brs",
     "distmap-brs": "an offset of the distances behind the maps of a click network, as brs",
+    "saliency-brs": "the maps that tell what to find, as brs; then what residual does",
     "f-brs-a": "scale and bias at the end of the encoder, as brs",
     "f-brs-b": "scale and bias where the network is guided, as brs",
     "f-brs-c": "scale and bias of the last layers, as brs (fastest of them)",
 }
 
 #: Methods for a network that labels an image without being asked.
-GUIDE_METHODS = tuple(name for name in METHOD_NAMES if name not in ("none", "distmap-brs"))
+GUIDE_METHODS = tuple(
+    name for name in METHOD_NAMES if name not in ("none", "distmap-brs", "saliency-brs")
+)
+
+#: Methods for what was found by its name.
+FOUND_METHODS = ("residual", "saliency-brs", "f-brs", "guide-me")
 
 #: Methods for a network that was trained to take clicks.
-CLICK_METHODS = ("none", *(name for name in METHOD_NAMES if "brs" in name and name != "f-brs"))
+CLICK_METHODS = (
+    "none",
+    *(n for n in METHOD_NAMES if "brs" in n and n not in ("f-brs", "saliency-brs")),
+)
 
 DEFAULT_METHOD = "residual"
 

@@ -65,12 +65,12 @@ class Anchors:
     changed: Tensor
 
     @classmethod
-    def of(cls, scene: Scene, support: Support, index: int = 0, changed: float = 1.0) -> Anchors:
+    def of(cls, scene: Scene, support: Support, index: int = 0) -> Anchors:
         """Take what a refinement found with it; pixels that weigh nothing stay behind."""
         kept = _chosen(support, support.weights > 0)
         levels = tuple(scene.features.at(kept.positions)) if len(kept) else ()
         ones = torch.ones_like(kept.weights)
-        return cls(levels, kept, torch.full_like(kept.classes, index), ones, ones * changed)
+        return cls(levels, kept, torch.full_like(kept.classes, index), ones, ones)
 
     def __len__(self) -> int:
         return len(self.support)

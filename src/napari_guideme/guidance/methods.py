@@ -118,8 +118,6 @@ def image_offset(scene: Scene) -> Placed:
 def maps_offset(scene: Scene) -> Placed:
     """An offset of the interaction maps; a network without any is given some."""
     network = scene.network
-    if network.interaction is not None and not network.interaction.are_drawn:
-        return MAPS, Offset(0, network.interaction.count, scene.input_shape)
     if network.interaction is None:
         entry = network.entry
         maps = EnteringMaps(
@@ -127,6 +125,17 @@ def maps_offset(scene: Scene) -> Placed:
         )
         return entry.name, maps
     return "input", Offset(network.preparation.channels, 2, scene.input_shape)
+
+
+def saliency_offset(scene: Scene) -> Placed:
+    """An offset of the maps of saliency; the encoder, which they do not reach, is not run."""
+    interaction = scene.network.interaction
+    if interaction is None or interaction.are_drawn:
+        raise InputError(
+            f"{scene.network.name} takes no maps of saliency, so saliency-brs cannot move them; "
+            "brs gives it maps of its own"
+        )
+    return MAPS, Offset(0, interaction.count, scene.input_shape)
 
 
 def distance_offset(scene: Scene) -> Placed:
@@ -174,6 +183,7 @@ METHODS = {
         Method("brs", _brs(maps_offset), "unmet", _LOCAL),
         Method("rgb-brs", _brs(image_offset), "unmet", _LOCAL),
         Method("distmap-brs", _brs(distance_offset), "unmet", _LOCAL),
+        Method("saliency-brs", _brs(saliency_offset)),
         Method("f-brs-a", _brs(scale_and_bias("a"), margin=1.0), "unmet", _LOCAL),
         Method("f-brs-b", _brs(scale_and_bias("b"), margin=1.0), "unmet", _LOCAL),
         Method("f-brs-c", _brs(scale_and_bias("c"), margin=1.0), "unmet", _LOCAL),

@@ -9,6 +9,7 @@ the image. Nothing in it is executed when it is read.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,7 +125,7 @@ class SavedGuidance:
             corrected=tuple(corrected),
             shape=scene.shape,
             thickness=thickness,
-            spreads=scene.spread,
+            spreads=scene.features.spread,
         )
 
     @property
@@ -139,6 +140,9 @@ class SavedGuidance:
                 f"the guidance was made for {self.network} ({self.fingerprint[:8]}), "
                 f"not for {network.name} ({network.fingerprint[:8]})"
             )
+        channels = [network.guide_point(name).channels for name in network.feature_points]
+        if [spread.shape[1] for spread in self.spreads] != channels:
+            raise InputError(f"the features of the guidance are not those of {network.name}")
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all.
@@ -188,10 +192,13 @@ class SavedGuidance:
                 told = json.loads((file.metadata() or {})["guidance"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             if told["format"] != _FORMAT:
-                raise InputError(f"{path.name}: {told['format']} is not {_FORMAT}")
+                raise ValueError(f"{told['format']} is not {_FORMAT}")
             return _read(told, tensors)
         except _NO_GUIDANCE as error:
-            raise InputError(f"{path.name} is no saved guidance: {first_line(error)}") from error
+            lacks = "it lacks " if isinstance(error, KeyError) else ""
+            raise InputError(
+                f"{path.name} is no saved guidance: {lacks}{first_line(error)}"
+            ) from error
 
     def to(self, device: torch.device) -> SavedGuidance:
         """Return it with what acts on a device."""
@@ -223,6 +230,10 @@ def _tensors(entry: Corrected) -> dict[str, Tensor]:
 
 def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidance:
     levels = len(told["feature_points"])
+    spreads = tuple(tensors[f"spread.{i}"] for i in range(levels))
+    shape, thickness = tuple(map(int, told["shape"])), float(told["thickness"])
+    if not (min(shape, default=0) > 0 and 0 <= thickness < math.inf):
+        raise ValueError(f"no slice has shape {shape} and thickness {thickness}")
     corrected = []
     for number, entry in enumerate(told["corrected"]):
         of = {name: tensors[f"{number}.{name}"] for name in _SUPPORT}
@@ -231,11 +242,14 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         features = () if empty else tuple(tensors[f"{number}.level.{i}"] for i in range(levels))
         beside = {name: tensors[f"{number}.{name}"] for name in _BESIDE}
         anchors = Anchors(features, support, **beside)
-        _check_sizes(anchors, told)
-        _check_channels(features, tensors)
+        _check_sizes(anchors, shape, len(told["classes"]))
+        _check_channels(features, spreads)
         hints = hints_from_json(entry["hints"])
         values = tensors.get(f"{number}.values")
         corrected.append(Corrected(int(entry["index"]), anchors, hints, values))
+    indices = [entry.index for entry in corrected]
+    if not indices or indices != sorted(set(indices)):
+        raise ValueError("its corrections are not those of one slice after the other")
     return SavedGuidance(
         network=str(told["network"]),
         fingerprint=str(told["fingerprint"]),
@@ -245,25 +259,23 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         preparation=dict(told["preparation"]),
         method=str(told["method"]),
         corrected=tuple(corrected),
-        shape=tuple(map(int, told["shape"])),
-        thickness=float(told["thickness"]),
-        spreads=tuple(tensors[f"spread.{i}"] for i in range(levels)),
+        shape=shape,
+        thickness=thickness,
+        spreads=spreads,
     )
 
 
-def _check_sizes(anchors: Anchors, told: Mapping[str, Any]) -> None:
+def _check_sizes(anchors: Anchors, shape: Sequence[int], classes: int) -> None:
     """A file that was tampered with is refused before it acts."""
     support, levels = anchors.support, anchors.levels
     parts = [*vars(support).values(), *levels, *(getattr(anchors, name) for name in _BESIDE)]
-    shape = torch.tensor(told["shape"])
     n = len(support)
     if any(len(part) != n for part in parts) or support.positions.shape != (n, len(shape)):
         raise ValueError("its parts differ in length")
     finite = all(part.isfinite().all() for part in parts)
-    within = (support.positions >= 0).all() and (support.positions < shape).all()
-    classes = support.classes
-    known = (classes >= 0).all() and (classes < len(told["classes"])).all()
-    whole = classes.dtype == support.positions.dtype == torch.int64
+    within = (support.positions >= 0).all() and (support.positions < torch.tensor(shape)).all()
+    known = (support.classes >= 0).all() and (support.classes < classes).all()
+    whole = support.classes.dtype == support.positions.dtype == torch.int64
     acts = (
         (support.weights >= 0).all() and (support.reaches > 0).all() and (anchors.usual > 0).all()
     )
@@ -271,7 +283,9 @@ def _check_sizes(anchors: Anchors, told: Mapping[str, Any]) -> None:
         raise ValueError("its places, classes or weights are impossible")
 
 
-def _check_channels(levels: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> None:
-    for i, level in enumerate(levels):
-        if level.ndim != 2 or tensors[f"spread.{i}"].shape != (2, level.shape[1]):
+def _check_channels(levels: Sequence[Tensor], spreads: Sequence[Tensor]) -> None:
+    if any(spread.ndim != 2 or len(spread) != 2 for spread in spreads):
+        raise ValueError("its spreads are no means and deviations")
+    for level, spread in zip(levels, spreads, strict=False):
+        if level.ndim != 2 or level.shape[1] != spread.shape[1]:
             raise ValueError("its features differ in channels")

@@ -227,11 +227,6 @@ class Scene:
             self.__dict__.pop(computed, None)
 
     @property
-    def spread(self) -> tuple[Tensor, ...]:
-        """Mean and standard deviation of each channel of the features, (2, C) for each level."""
-        return self._observed.features.spread
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of the image, or of the slice."""
         return (self._plane or self).placement.image_shape

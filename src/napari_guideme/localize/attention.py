@@ -53,7 +53,7 @@ def open_attention(
     module.encoder.load_state_dict(encoder)
     try:
         module.decoder.load_state_dict({k: v.float() for k, v in load_file(weights).items()})
-    except Exception as error:
+    except Exception as error:  # Foreign files fail in any manner.
         raise InputError(f"{weights.name} does not hold the weights of the decoder") from error
     return FrozenNetwork(
         module,

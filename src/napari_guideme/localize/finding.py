@@ -197,13 +197,13 @@ def find(
     split = len(labels.positive)
     positive, negative = _mean(made[:split], shape), _mean(made[split:], shape)
     if method != "proxies":
-        mask = from_saliency(image, positive) if grabcut else _above_half(positive)
+        mask = from_saliency(image, positive) if grabcut else above_half(positive)
         return Found(name, mask, labels, positive, negative)
     if network is None:
         raise InputError("proxies need the class-agnostic network; see open_attention")
     scene = _attending(Scene(network, image, channel_axis=channel_axis), positive, negative)
     likelihood = scene.logits.softmax(0)[1].cpu().numpy()
-    mask = from_likelihood(image, likelihood) if grabcut else _above_half(likelihood)
+    mask = from_likelihood(image, likelihood) if grabcut else above_half(likelihood)
     return Found(name, mask, labels, positive, negative, likelihood)
 
 
@@ -212,7 +212,7 @@ def scene_of(
 ) -> Scene:
     """What clicks correct: the maps are interaction maps, the first labels are the mask.
 
-    Open a session on it, ``GuideSession.on(scene_of(...), method="brs")``. The
+    Open a session on it, ``GuideSession.on(scene_of(...), method="saliency-brs")``. The
     network's other class bears the name of the thing.
 
     Parameters
@@ -259,7 +259,8 @@ def _mean(maps: Sequence[Map], shape: tuple[int, ...]) -> Map:
     return mean
 
 
-def _above_half(evidence: Map) -> Mask:
+def above_half(evidence: Map) -> Mask:
+    """Where evidence is more than half of its range."""
     low, high = float(evidence.min()), float(evidence.max())
     above: Mask = evidence > low + _HALF * (high - low)
     return above

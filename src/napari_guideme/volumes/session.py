@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,14 @@ from napari_guideme.hints import Hint, Hints, Mark, TextHint, by_slice
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.text_guide import TextGuide
-from napari_guideme.language.vocabulary import WordVectors
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
 from napari_guideme.volumes.onward import EXTENTS, along, ways
 from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, kind_of, labels_of, same
+
+if TYPE_CHECKING:
+    from napari_guideme.language.vocabulary import WordVectors
 
 #: Sessions of slices whose activations are kept.
 KEPT = 4

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.session import GuideSession
 
+#: In the 3-D view nobody sees which slice words are about, nor what is left in it.
+NEEDS_2D = "words are about a slice as you see it: switch napari to its 2-D view to say them"
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -156,7 +159,10 @@ class Talker(QObject):
     # -- from sentences to hints --------------------------------------------
 
     def _shown_slice(self) -> Slice:
-        return shown_slice(self._controller.viewer, self._controller.checked_image())
+        image, viewer = self._controller.checked_image(), self._controller.viewer
+        if viewer.dims.ndisplay == 3:
+            raise InputError(NEEDS_2D)
+        return shown_slice(viewer, image)
 
     def _listen(self, sentence: str) -> None:
         if not sentence.strip():

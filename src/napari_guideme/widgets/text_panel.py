@@ -127,6 +127,9 @@ class TextPanel(QGroupBox):
         else:
             self.talker.hear(self.line.text())
 
+    def _on_view(self, _: object) -> None:
+        self.look()
+
     def _on_history(self) -> None:
         entries = self.talker.history
         self.said.show_entries(entries)
@@ -191,6 +194,7 @@ class TextPanel(QGroupBox):
         self.talker.told.connect(self._on_told)
         self.talker.history_changed.connect(self._on_history)
         self.means.found.connect(self._on_means)
+        self._controller.viewer.dims.events.ndisplay.connect(self._on_view)
 
 
 CHIP = "background: #2f6f9f; color: white; border-radius: 9px; padding: 3px 9px; font-weight: bold;"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from napari_guideme.cli.options import values
-from napari_guideme.cli.options.shared import add_network, add_text_guide, add_vectors
+from napari_guideme.cli.options.shared import add_finding, add_network, add_text_guide
 from napari_guideme.guidance import (
     DEFAULT_METHOD,
     DEFAULT_OBJECT_METHOD,
@@ -16,7 +16,6 @@ from napari_guideme.guidance import (
 )
 from napari_guideme.language import TELLING_NAMES
 from napari_guideme.localize import FINDING_NAMES
-from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -97,35 +96,5 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
         f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}",
     )
-    _add_finding(parser)
+    add_finding(parser, "with names: ")
     add_network(parser)
-
-
-def _add_finding(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--classifier",
-        default=DEFAULT_CLASSIFIER,
-        metavar="NAME|PATH",
-        help=f"with names: {DEFAULT_CLASSIFIER} (default), torchvision:NAME, or SqueezeNet 1.1 as "
-        ".safetensors",
-    )
-    parser.add_argument(
-        "--views",
-        type=values.count,
-        default=1,
-        metavar="N",
-        help="with names: crops and flips that each map is averaged over",
-    )
-    parser.add_argument(
-        "--no-grabcut",
-        dest="grabcut",
-        action="store_false",
-        help="with names: do not follow the colours of the image",
-    )
-    parser.add_argument(
-        "--by",
-        choices=("wordnet", "vectors"),
-        default="wordnet",
-        help="with names: what tells which labels stand in for a name",
-    )
-    add_vectors(parser)

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from napari_guideme.cli.options import values
-from napari_guideme.cli.options.shared import add_device, add_output, add_vectors
+from napari_guideme.cli.options.shared import add_device, add_finding, add_output
+from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
-from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 
 
 def add_segment(parser: argparse.ArgumentParser) -> None:
@@ -22,44 +22,17 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
     _add_stand_ins(parser)
+    parser.add_argument("--method", choices=FINDING_NAMES, default=DEFAULT_FINDING)
     add_finding(parser)
     parser.add_argument(
         "--hints",
         type=Path,
         help='clicks and scribbles of "background" and NAME, which correct what was found',
     )
+    parser.add_argument(
+        "--correct", choices=FOUND_METHODS, default=DEFAULT_METHOD, help="how hints correct it"
+    )
     add_device(parser)
-
-
-def add_finding(parser: argparse.ArgumentParser) -> None:
-    """How a thing is found."""
-    parser.add_argument(
-        "--classifier",
-        default=DEFAULT_CLASSIFIER,
-        metavar="NAME|PATH",
-        help=f"{DEFAULT_CLASSIFIER} (default), torchvision:NAME, or SqueezeNet 1.1 as .safetensors",
-    )
-    parser.add_argument("--method", choices=FINDING_NAMES, default=DEFAULT_FINDING)
-    parser.add_argument(
-        "--views",
-        type=values.count,
-        default=1,
-        metavar="N",
-        help="crops and flips that each map is averaged over",
-    )
-    parser.add_argument(
-        "--no-grabcut",
-        dest="grabcut",
-        action="store_false",
-        help="do not follow the colours of the image",
-    )
-    parser.add_argument(
-        "--by",
-        choices=("wordnet", "vectors"),
-        default="wordnet",
-        help="what tells which labels stand in for a name",
-    )
-    add_vectors(parser)
 
 
 def _add_stand_ins(parser: argparse.ArgumentParser) -> None:

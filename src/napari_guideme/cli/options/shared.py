@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.files import LABEL_FILES
-from napari_guideme.networks.catalogue import DEFAULT_NETWORK
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
 from napari_guideme.networks.windows import WINDOWS
 
 
@@ -76,6 +76,37 @@ def add_vectors(parser: argparse.ArgumentParser) -> None:
         metavar="NPZ",
         help="word vectors to tell classes by, besides spelling and WordNet: words and vectors",
     )
+
+
+def add_finding(parser: argparse.ArgumentParser, only: str = "") -> None:
+    """How things are found by their names; `only` says when that is of use."""
+    parser.add_argument(
+        "--classifier",
+        default=DEFAULT_CLASSIFIER,
+        metavar="NAME|PATH",
+        help=f"{only}{DEFAULT_CLASSIFIER} (default), torchvision:NAME, or SqueezeNet 1.1 as "
+        ".safetensors",
+    )
+    parser.add_argument(
+        "--views",
+        type=values.count,
+        default=1,
+        metavar="N",
+        help=f"{only}crops and flips that each map is averaged over",
+    )
+    parser.add_argument(
+        "--no-grabcut",
+        dest="grabcut",
+        action="store_false",
+        help=f"{only}do not follow the colours of the image",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("wordnet", "vectors"),
+        default="wordnet",
+        help=f"{only}what tells which labels stand in for a name",
+    )
+    add_vectors(parser)
 
 
 def add_patient(parser: argparse.ArgumentParser) -> None:
