@@ -37,7 +37,7 @@ CENTRE, ZOOM = (365, 235), 3.0
 #: Rows, columns and classes of clicks in a stack, and three coins.
 STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
-CUP_CLICKS = ((300, 300, "cup"), (340, 465, "background"))
+CUP_CLICKS = ((250, 270, "cup"), (85, 160, "background"))
 
 
 def wait(widget: GuideWidget) -> None:
@@ -160,6 +160,7 @@ def take_carrying() -> None:
 def take_finding() -> None:
     """Find a cup by its name, with a label that distracted standing in, and correct it."""
     viewer, widget = opened(coffee(), "coffee")
+    viewer.reset_view()
     panel = widget.finding
     widget.tabs.setCurrentIndex(1)
     wait(widget)

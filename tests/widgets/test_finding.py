@@ -132,9 +132,10 @@ def test_clicks_correct_and_undo_takes_them_back(finding, qtbot):
     at = tuple(np.argwhere(before > 0)[0].astype(float))
     finding.controller.choose_class("background")
     finish(qtbot, finding, lambda: finding.controller.layers.clicks.add(at))
-    assert finding.controller.session.method == "brs"
+    assert finding.controller.session.method == "saliency-brs"
     assert shown(finding)[tuple(map(int, at))] == 0
-    assert "1 of 1 hints satisfied" in finding.status.text()
+    changed = int((shown(finding) != before).sum())
+    assert f"1 of 1 hints satisfied. {changed} pixels changed" in finding.status.text()
     finish(qtbot, finding, finding.undo.click)
     np.testing.assert_array_equal(shown(finding), before)
     assert len(finding.controller.layers.clicks.data) == 0

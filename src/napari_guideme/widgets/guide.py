@@ -25,7 +25,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_guideme.guidance import CLICK_METHODS, GUIDE_METHODS
 from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.apply_panel import ApplyPanel
 from napari_guideme.widgets.ask_panel import AskPanel
@@ -180,8 +179,7 @@ class GuideWidget(QWidget):
         self.applying.setVisible(not objects and not named)
         self.sessions.setVisible(not named)
         self.advanced.show_guide_points(not objects)
-        methods = CLICK_METHODS if objects else GUIDE_METHODS
-        self.advanced.offer_methods(methods, self.controller.method)
+        self.advanced.offer_methods(self.controller.network.methods, self.controller.method)
 
     # -- events -------------------------------------------------------------
 

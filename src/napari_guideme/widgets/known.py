@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
+from napari_guideme.guidance import (
+    CLICK_METHODS,
+    DEFAULT_METHOD,
+    DEFAULT_OBJECT_METHOD,
+    GUIDE_METHODS,
+)
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
@@ -49,6 +54,11 @@ class Known:
     def usual_method(self) -> str:
         """The method that suits it."""
         return DEFAULT_OBJECT_METHOD if self.outlines_objects else DEFAULT_METHOD
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that mean something to it."""
+        return CLICK_METHODS if self.outlines_objects else GUIDE_METHODS
 
     def open(self, device: str) -> FrozenNetwork:
         """Load it; this can take seconds."""

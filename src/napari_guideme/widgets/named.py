@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.guidance import FOUND_METHODS
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.widgets.known import Known
@@ -79,7 +80,12 @@ class Named(Known):
     @property
     def usual_method(self) -> str:
         """Clicks move the maps, see `localize.finding`."""
-        return "brs"
+        return "saliency-brs"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that mean something to it."""
+        return FOUND_METHODS
 
     def open(self, device: str) -> FrozenNetwork:
         """Return the class-agnostic network, which calls its class by the name."""

@@ -18,6 +18,7 @@ from napari.layers import Layer
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Hint, TextHint
+from napari_guideme.report import reported
 from napari_guideme.session_file import (
     FileReference,
     Part,
@@ -115,7 +116,8 @@ class Sessions:
             tell(session, hints, method)
         yield from self.in_turn(session.refine())
         with self._turn:
-            return _outcome(part, session)
+            opened = self.opened(choice, part)
+            return _outcome(part, session, opened.found if opened else None)
 
     def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
@@ -241,16 +243,19 @@ class Sessions:
             self._kept.popitem(last=False)
 
 
-def _outcome(part: Slice, session: AnySession) -> Outcome:
-    """Tell what a refined session shows."""
-    report = session.report()
+def _outcome(part: Slice, session: AnySession, found: Found | None = None) -> Outcome:
+    """Tell what a refined session shows; what was `found` changed by hints alone."""
+    report, labels, classes = session.report(), session.labels(), session.network.classes
+    changed = session.changed() if found is None else labels != found.mask
+    if found is not None:
+        pixels = session.hints.pixels(session.shape, classes)
+        report = reported(session.satisfied(), changed, pixels, report.seconds)
     listed = list(session.hints)
     unmet = [listed[index] for index in report.unmet]
     drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
     words = [hint for hint in unmet if isinstance(hint, TextHint)]
-    labels = session.labels()
-    shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
-    return Outcome(part, session, labels, session.changed(), shares, drawn, words, report)
+    shares = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+    return Outcome(part, session, labels, changed, shares, drawn, words, report)
 
 
 def _guide_file(choice: Choice) -> FileReference | None:
