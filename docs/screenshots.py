@@ -37,7 +37,7 @@ CENTRE, ZOOM = (365, 235), 3.0
 #: Rows, columns and classes of clicks in a stack, and three coins.
 STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
-CUP_CLICKS = ((250, 270, "cup"), (85, 160, "background"))
+CUP_CLICKS = ((250, 270, "cup"), (225, 350, "cup"))
 
 
 def wait(widget: GuideWidget) -> None:
