@@ -29,6 +29,7 @@ from napari_guideme.evaluation.user import object_click
 from napari_guideme.guidance import FOUND_METHODS
 from napari_guideme.localize.attention import open_attention
 from napari_guideme.localize.finding import chosen_stand_ins, find, scene_of
+from napari_guideme.localize.grabcut import from_likelihood
 from napari_guideme.networks.classifier import open_classifier
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.session import GuideSession
@@ -72,16 +73,17 @@ def tried(objects: Path, fold: Fold, networks: dict[str, FrozenNetwork]) -> Iter
             chosen = chosen_stand_ins(name, classifier, image, -1)
             for maps, network in networks.items():
                 labels = told(chosen, maps, random)
-                for grabcut in (True, False):
-                    found = find(
-                        name,
-                        image,
-                        classifier,
-                        labels,
-                        network=network,
-                        channel_axis=-1,
-                        grabcut=grabcut,
-                    )
+                found = find(
+                    name,
+                    image,
+                    classifier,
+                    labels,
+                    network=network,
+                    channel_axis=-1,
+                    grabcut=False,
+                )
+                cut = from_likelihood(image, found.likelihood)
+                for grabcut, mask in ((False, found.mask), (True, cut)):
                     yield {
                         "fold": fold.index,
                         "stem": path.stem,
@@ -89,7 +91,7 @@ def tried(objects: Path, fold: Fold, networks: dict[str, FrozenNetwork]) -> Iter
                         "maps": maps,
                         "grabcut": grabcut,
                         "share": float(masks[name].mean()),
-                        "iou": intersection_over_union(found.mask, masks[name]),
+                        "iou": intersection_over_union(mask, masks[name]),
                     }
 
 

@@ -18,8 +18,7 @@ from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
 from napari_guideme.localize.attention import SIDE
 from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
 from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_ins
-from napari_guideme.localize.saliency import saliency
-from napari_guideme.networks import cancelling
+from napari_guideme.localize.saliency import saliencies
 from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.frozen import FrozenNetwork
 
@@ -185,13 +184,10 @@ def find(
     asked = labels.positive + (labels.negative if method == "proxies" else ())
     side = SIDE if method == "proxies" else None
     made: list[Map] = []
-    for label in asked:
-        cancelling.check()
-        made.append(
-            saliency(
-                classifier, image, label, kind, channel_axis=channel_axis, views=views, side=side
-            )
-        )
+    for own in saliencies(
+        classifier, image, asked, kind, channel_axis=channel_axis, views=views, side=side
+    ):
+        made.append(own)
         progress(len(made), len(asked))
     shape = _spatial(image, channel_axis)
     split = len(labels.positive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,9 @@ from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.rectifiers import Rectifier
 
 METHODS = tuple(SALIENCY_NAMES)
+
+#: From an input and labels to a map (1, 1, h, w) of each.
+MapMaker = Callable[[FrozenClassifier, Tensor, Sequence[int]], Iterable[Tensor]]
 
 #: Standard deviation of the blur of a map, as a share of the side of the network's input.
 SMOOTHING = 0.04
@@ -85,7 +88,6 @@ def saliency(
         The axis that holds channels, ``None`` for a grey image.
     views
         How many of `VIEWS` to average: 2 adds the mirrored image, more add parts of it.
-
     side
         Of the square that the classifier sees, in pixels; its own by default.
 
@@ -103,29 +105,49 @@ def saliency(
     Simonyan, Vedaldi and Zisserman, *Deep Inside Convolutional Networks*, ICLR workshop
     2014; Selvaraju et al., *Grad-CAM*, ICCV 2017; for the others see `guidance.gates`.
     """
+    (found,) = saliencies(
+        classifier, image, [label], method, channel_axis=channel_axis, views=views, side=side
+    )
+    return found
+
+
+def saliencies(
+    classifier: FrozenClassifier,
+    image: NDArray[Any],
+    labels: Sequence[int],
+    method: str = "guided",
+    *,
+    channel_axis: int | None = None,
+    views: int = 1,
+    side: int | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """Map several labels as :func:`saliency` does; Grad-CAM needs one pass for all of them."""
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     if not 1 <= views <= len(VIEWS):
         raise InputError(f"views is {views}; it has to be from 1 to {len(VIEWS)}")
-    classifier.check_label(label)
+    for label in labels:
+        classifier.check_label(label)
     image = np.asarray(image)
     size = (side, side) if side else None
-    whole = classifier.prepared(
-        image, channel_axis, size
-    )  # refuses what the classifier cannot take
+    whole = classifier.prepared(image, channel_axis, size)  # refuses what it cannot take
     if channel_axis is not None:
         image = np.moveaxis(image, channel_axis, -1)
         channel_axis = -1
     shape = image.shape[:2]
-    total, seen = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for number, view in enumerate(VIEWS[:views]):
-        where = view.where(shape)
-        x = classifier.prepared(image[where], channel_axis, size) if number > 1 else whole
-        found = _MAPS[method](classifier, x.flip(3) if view.mirrored else x, label)
-        found = found.flip(3) if view.mirrored else found
-        total[where] += _resized(found, total[where].shape)
-        seen[where] += 1
-    return _normalised(total / seen)
+    seen = [(view.mirrored, view.where(shape)) for view in VIEWS[:views]]
+    inputs = [
+        whole if number < 2 else classifier.prepared(image[where], channel_axis, size)
+        for number, (_, where) in enumerate(seen)
+    ]
+    for group in [labels] if method == "grad-cam" else [[label] for label in labels]:
+        total, count = np.zeros((len(group), *shape), np.float32), np.zeros(shape, np.float32)
+        for x, (mirrored, where) in zip(inputs, seen, strict=True):
+            count[where] += 1
+            made = _MAPS[method](classifier, x.flip(3) if mirrored else x, group)
+            for own, found in zip(total, made, strict=True):
+                own[where] += _resized(found.flip(3) if mirrored else found, own[where].shape)
+        yield from (_normalised(own / count) for own in total)
 
 
 def _gradient(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
@@ -149,33 +171,42 @@ def _by_feedback(form: Form) -> Callable[[FrozenClassifier, Tensor, int], Tensor
     return derivative
 
 
-def _grad_cam(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
-    """Of the last rectifier that still has an image."""
+def _grad_cams(classifier: FrozenClassifier, x: Tensor, labels: Sequence[int]) -> Iterator[Tensor]:
+    """Of the last rectifier that still has an image; one pass serves all labels."""
     kept: list[Tensor] = []
 
     def keep(rectifier: Rectifier, a: Tensor) -> Tensor:
         y = rectifier(a)
         if y.ndim == 4:
-            kept.append(y)
+            kept[:] = [y.detach().requires_grad_()]
+            return kept[0]
         return y
 
-    x = x.clone().requires_grad_()
     with torch.enable_grad():
-        score = classifier.scores(x, keep)[:, label].sum()
+        scores = classifier.scores(x, keep)[0]
+        asked = [scores[label] for label in labels]
     if not kept:
         raise InputError(f"{classifier.name} has no ReLU in its graph, which grad-cam needs")
-    (slope,) = torch.autograd.grad(score, kept[-1])
-    weights = slope.mean((2, 3), keepdim=True)
-    cam = (weights * kept[-1].detach()).sum(1, keepdim=True).relu()
-    return F.interpolate(cam, x.shape[2:], mode="bilinear", align_corners=False)
+    for score in asked:
+        (slope,) = torch.autograd.grad(score, kept[0], retain_graph=True)
+        weights = slope.mean((2, 3), keepdim=True)
+        cam = (weights * kept[0].detach()).sum(1, keepdim=True).relu()
+        yield F.interpolate(cam, x.shape[2:], mode="bilinear", align_corners=False)
 
 
-_MAPS: Mapping[str, Callable[[FrozenClassifier, Tensor, int], Tensor]] = {
-    "gradient": _gradient,
-    "guided": _guided,
-    "grad-cam": _grad_cam,
-    "feedback-hard": _by_feedback("hard"),
-    "feedback-soft": _by_feedback("soft"),
+def _one_by_one(make: Callable[[FrozenClassifier, Tensor, int], Tensor]) -> MapMaker:
+    def made(classifier: FrozenClassifier, x: Tensor, labels: Sequence[int]) -> Iterator[Tensor]:
+        return (make(classifier, x, label) for label in labels)
+
+    return made
+
+
+_MAPS: Mapping[str, MapMaker] = {
+    "gradient": _one_by_one(_gradient),
+    "guided": _one_by_one(_guided),
+    "grad-cam": _grad_cams,
+    "feedback-hard": _one_by_one(_by_feedback("hard")),
+    "feedback-soft": _one_by_one(_by_feedback("soft")),
 }
 
 
