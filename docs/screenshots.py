@@ -7,8 +7,9 @@ after the demo's clicks), ``correction.png`` (a part of both canvases),
 ``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
 (a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
 clicked), ``widget-text.png`` (one sentence counts, with the map of what it moved; the
-next one is understood) and ``widget-carry.png`` (one slice of a stack corrected, and how far
-that was carried).
+next one is understood), ``widget-carry.png`` (one slice of a stack corrected, and how far
+that was carried) and ``widget-find.png`` (a cup that was found by its name, with other
+labels than were chosen for it, and corrected by two clicks).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from imageio import v3 as imageio
 from qtpy.QtTest import QTest
 from skimage.color import rgb2gray
-from skimage.data import cell, coins, immunohistochemistry
+from skimage.data import cell, coffee, coins, immunohistochemistry
 
 from napari_guideme.demo import demo_hints, demo_image
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
@@ -36,12 +37,13 @@ CENTRE, ZOOM = (365, 235), 3.0
 #: Rows, columns and classes of clicks in a stack, and three coins.
 STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
+CUP_CLICKS = ((250, 270, "cup"), (225, 350, "cup"))
 
 
 def wait(widget: GuideWidget) -> None:
     """Let the viewer work until nothing is computed any more."""
     parts = widget.controller, widget.opener, widget.asking.asker, widget.words, widget.carry
-    while any(part.is_busy for part in parts):
+    while any(part.is_busy for part in (*parts, widget.finding)):
         QTest.qWait(50)
     QTest.qWait(500)
 
@@ -155,6 +157,26 @@ def take_carrying() -> None:
     viewer.close()
 
 
+def take_finding() -> None:
+    """Find a cup by its name, with a label that distracted standing in, and correct it."""
+    viewer, widget = opened(coffee(), "coffee")
+    viewer.reset_view()
+    panel = widget.finding
+    widget.tabs.setCurrentIndex(1)
+    wait(widget)
+    panel.line.setText("cup")
+    wait(widget)
+    panel.namer.add("coffee mug", distracts=False)
+    panel.find.click()
+    wait(widget)
+    for *at, name in CUP_CLICKS:
+        widget.controller.choose_class(name)
+        widget.controller.layers.clicks.add(at)
+        wait(widget)
+    shot(viewer, "widget-find.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -169,3 +191,4 @@ if __name__ == "__main__":
     take_objects()
     take_words()
     take_carrying()
+    take_finding()

@@ -152,7 +152,7 @@ class Autosave(QObject):
     def _on_refined(self, outcome: Outcome) -> None:
         part, controller = outcome.part, self._controller
         opened = controller.opened(part)
-        if opened is None or opened.session is not outcome.session:
+        if opened is None or opened.session is not outcome.session or opened.found is not None:
             return
         known = controller.network
         work = self.work(part.layer, known)

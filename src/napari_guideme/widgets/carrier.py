@@ -71,7 +71,7 @@ class Carrier(QObject):
     def stack(self) -> Stack | None:
         """The stack that is shown, if corrections can be carried there."""
         controller, image = self._controller, self._controller.image
-        if image is None or image not in self._viewer.layers or controller.outlines_objects:
+        if image is None or image not in self._viewer.layers or not controller.carries:
             return None
         try:
             return Stack.of(shown_slice(self._viewer, image))
@@ -137,7 +137,7 @@ class Carrier(QObject):
     # -- when it is done ----------------------------------------------------
 
     def _on_refined(self, outcome: Outcome) -> None:
-        stack = None if self._controller.outlines_objects else Stack.of(outcome.part)
+        stack = Stack.of(outcome.part) if self._controller.carries else None
         if stack is None:
             return
         board = self._board_of(stack)

@@ -11,6 +11,9 @@ from napari.utils.colormaps import DirectLabelColormap
 #: Okabe and Ito's palette, distinguishable with every kind of colour vision.
 _PALETTE = ("#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2")
 
+#: Maps that a name was found by, with their colours, which are those of their chips.
+MAPS = {"stands in": "#2fe06a", "distracts": "#ff5a6e"}
+
 _GOLDEN_RATIO = 0.618034
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.session_file import Part
 from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
@@ -72,7 +71,7 @@ class Controller(QObject):
         self.image: Image | None = None
         self.networks = Networks()
         self.choice = Choice(next(iter(self.networks)))
-        self.method = DEFAULT_METHOD
+        self.method = self.network.usual_method
         self.show_changes = False
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
@@ -113,7 +112,12 @@ class Controller(QObject):
     @property
     def outlines_objects(self) -> bool:
         """Whether the chosen network outlines what is clicked, one object after the other."""
-        return bool(self.network.card.interaction)
+        return self.network.outlines_objects
+
+    @property
+    def carries(self) -> bool:
+        """Whether corrections are carried through a stack; objects and names are not."""
+        return not self.network.card.interaction
 
     @property
     def refining_slice(self) -> Slice | None:
@@ -198,10 +202,10 @@ class Controller(QObject):
         """Use this network, or the same one with another card; layers and classes follow."""
         self._waiting.clear()
         self.job.cancel()
-        outlined = self.outlines_objects
+        usual = self.network.usual_method
         self.choice = Choice(known, self.choice.device)
-        if self.outlines_objects is not outlined:
-            self.method = DEFAULT_METHOD if outlined else DEFAULT_OBJECT_METHOD
+        if known.usual_method != usual:
+            self.method = known.usual_method
             self.method_changed.emit(self.method)
         self.layers = self._sets.find(self.image, known)
         self._sets.show(self.image, known)
@@ -255,10 +259,10 @@ class Controller(QObject):
         if outcome is None or layers is None or session is not outcome.session:
             self.problem.emit("There are no labels to keep yet: press Run first.")
             return
-        kept = layers.kept.data
+        kept, first = layers.kept.data, layers.number
 
         def work() -> Generator[Step, None, Kept]:
-            return kept_with(outcome, kept, as_objects=as_objects, overwrite=overwrite)
+            return kept_with(outcome, kept, first, as_objects=as_objects, overwrite=overwrite)
             yield
 
         self._keeping.request(work, f"Keeping labels of {outcome.part.layer.name}")

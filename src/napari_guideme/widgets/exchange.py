@@ -66,15 +66,20 @@ class Kept:
 
 
 def kept_with(
-    outcome: Outcome, kept: NDArray[np.integer], *, as_objects: bool, overwrite: bool
+    outcome: Outcome,
+    kept: NDArray[np.integer],
+    first: int,
+    *,
+    as_objects: bool,
+    overwrite: bool,
 ) -> Kept:
-    """Add the labels of an outcome to all labels that are kept."""
+    """Add the labels of an outcome to all labels that are kept; classes count from `first`."""
     before = np.asarray(kept[outcome.part.slices])
     if as_objects:
         ids = cast("GuideSession", outcome.session).labels(instances=True)
         return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
     free = (outcome.labels > 0) & (overwrite | (before == 0))
-    labels = np.where(free, outcome.labels, before)
+    labels = np.where(free, outcome.labels.astype(before.dtype) + (first - 1), before)
     return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 

@@ -20,11 +20,11 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QTabBar,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_guideme.guidance import CLICK_METHODS, GUIDE_METHODS
 from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.apply_panel import ApplyPanel
 from napari_guideme.widgets.ask_panel import AskPanel
@@ -32,6 +32,7 @@ from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
+from napari_guideme.widgets.find_panel import SEARCH, FindPanel
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.network_choice import NetworkChoice
 from napari_guideme.widgets.network_panel import NetworkPanel
@@ -47,6 +48,12 @@ OWN = "These are the network's own labels."
 UNLABELLED = "This slice is not labelled yet: press Run, or click."
 CLICK = "Now choose a class below and click where the labels are wrong."
 
+#: Where the first labels come from.
+TABS = {
+    "By a network": "A network that was trained for it labels the image",
+    "Find by name": "What no network here was trained for is found by its name",
+}
+
 
 class GuideWidget(QWidget):
     """Correct a frozen segmentation network by clicks and scribbles."""
@@ -61,6 +68,8 @@ class GuideWidget(QWidget):
         self.network = NetworkChoice(self.controller, self.opener, self)
         self.card = NetworkPanel(self.controller, self.opener, self)
         self.advanced = Advanced(self.controller)
+        self.tabs = QTabBar(expanding=True, drawBase=False)
+        self._by_network = QWidget()
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
         self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
@@ -78,6 +87,7 @@ class GuideWidget(QWidget):
         self.classes = self._class_box.group
         self._tools = QWidget()
         self.words = TextPanel(self.controller, self)
+        self.finding = FindPanel(self.controller, self.words.means, self)
         self.asking = AskPanel(self.controller, self)
         self.objects = ObjectPanel(self.controller, self)
         self.carry = CarryPanel(self.controller, self)
@@ -85,6 +95,7 @@ class GuideWidget(QWidget):
         self.sessions = SessionPanel(self.controller, self)
         self._lay_out()
         self._connect(napari_viewer)
+        self.finding.hide()
         self._fill_tools()
         self._on_busy(False)
         self.controller.warm_up()
@@ -98,6 +109,7 @@ class GuideWidget(QWidget):
         """Stop computing with the widget."""
         self.asking.asker.stop()
         self.words.stop()
+        self.finding.namer.stop()
         self._cancel()
         self.sessions.end()
         super().closeEvent(event)
@@ -111,9 +123,14 @@ class GuideWidget(QWidget):
     # -- layout -------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        choices = QFormLayout()
-        choices.addRow("Image", self.image.native)
-        choices.addRow("Network", self.network)
+        image = QFormLayout()
+        image.addRow("Image", self.image.native)
+        by_network = QFormLayout(self._by_network)
+        by_network.setContentsMargins(0, 0, 0, 0)
+        by_network.addRow("Network", self.network)
+        by_network.addRow(self.run)
+        for name, hint in TABS.items():
+            self.tabs.setTabToolTip(self.tabs.addTab(name), hint)
         content = QWidget()
         area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -123,8 +140,9 @@ class GuideWidget(QWidget):
         whole.addWidget(area)
         column = QVBoxLayout(content)
         column.addWidget(self.sessions.offer)
-        column.addLayout(choices)
-        column.addWidget(self.run)
+        column.addLayout(image)
+        for widget in (self.tabs, self._by_network, self.finding):
+            column.addWidget(widget)
         column.addWidget(self.status)
         column.addLayout(_row(self.progress, self.cancel))
         column.addWidget(self.card)
@@ -148,23 +166,29 @@ class GuideWidget(QWidget):
 
     def _fill_tools(self) -> None:
         """Show the classes of the network, and only the tools that mean something to it."""
-        objects = self.controller.outlines_objects
+        objects, named = self.controller.outlines_objects, self.finding.namer.finds is not None
         self._class_box.offer(self.controller.classes)
         self.words.offer()
         self.carry.look()
+        self._tools.setVisible(self.card.isHidden() and (not self._is_finding or named))
         self.objects.setVisible(objects)
         for tool in (self.run, self.asking, self.changes, self.keep):
             tool.setVisible(not objects)
-        for choice in (self.as_objects, self.overwrite, self.applying):
-            choice.setVisible(not objects)
+        self.overwrite.setVisible(not objects)
+        self.as_objects.setVisible(not objects and not named)
+        self.applying.setVisible(not objects and not named)
+        self.sessions.setVisible(not named)
         self.advanced.show_guide_points(not objects)
-        methods = CLICK_METHODS if objects else GUIDE_METHODS
-        self.advanced.offer_methods(methods, self.controller.method)
+        self.advanced.offer_methods(self.controller.network.methods, self.controller.method)
 
     # -- events -------------------------------------------------------------
 
     def _connect(self, viewer: Viewer) -> None:
         self.image.changed.connect(self._on_image)
+        self.tabs.currentChanged.connect(self._on_tab)
+        self.finding.namer.chosen.connect(self._on_name)
+        self.finding.namer.busy.connect(self._on_busy)
+        self.finding.told.connect(self.status.setText)
         self.network.chosen.connect(self._on_network)
         self.network.edit.clicked.connect(lambda: self._edit())
         self.opener.opened.connect(self._on_opened)
@@ -202,12 +226,14 @@ class GuideWidget(QWidget):
             self.status.setText(self._start)
             self.card.look()
             self._begin_objects()
+            self.finding.namer.look()
             self.words.look()
             self.carry.look()
             self.sessions.look()
         self._enable()
 
     def _choose_image(self, image: Image) -> None:
+        self.tabs.setCurrentIndex(0)
         self.image.value = image
         self._on_image()
 
@@ -225,7 +251,28 @@ class GuideWidget(QWidget):
         self._begin_objects()
 
     @property
+    def _is_finding(self) -> bool:
+        """Whether the user names what to find."""
+        return bool(self.tabs.currentIndex() == 1)
+
+    def _on_tab(self, _: int) -> None:
+        self._by_network.setVisible(not self._is_finding)
+        self.finding.setVisible(self._is_finding)
+        namer = self.finding.namer
+        namer.enter() if self._is_finding else namer.leave()
+        self._show_network()
+
+    def _on_name(self) -> None:
+        """Show the tools for a name that is looked for now."""
+        self.asking.asker.stop()
+        self._show_network()
+        if self.finding.namer.finds is not None:
+            self._use_clicks()
+
+    @property
     def _start(self) -> str:
+        if self._is_finding:
+            return ""
         return BEGIN if self.controller.outlines_objects else START
 
     def _begin_objects(self) -> None:
@@ -259,7 +306,6 @@ class GuideWidget(QWidget):
 
     def _on_card(self) -> None:
         editing = not self.card.isHidden()
-        self._tools.setVisible(not editing)
         self._enable()
         self._fill_tools()
         if not editing and self.controller.layers is not None:
@@ -272,8 +318,8 @@ class GuideWidget(QWidget):
     def _on_slice(self, *_: object) -> None:
         session = self.controller.session
         if session is None and self.controller.image is not None:
-            objects = self.controller.outlines_objects
-            self.status.setText(BEGIN if objects else UNLABELLED)
+            unlabelled = SEARCH if self._is_finding else UNLABELLED
+            self.status.setText(BEGIN if self.controller.outlines_objects else unlabelled)
         self.words.look()
         self._enable()
 
@@ -286,7 +332,7 @@ class GuideWidget(QWidget):
 
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
-        busy = busy or self.sessions.resumer.is_busy
+        busy = busy or self.sessions.resumer.is_busy or self.finding.namer.is_loading
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         if self.opener.is_opening:
@@ -300,6 +346,8 @@ class GuideWidget(QWidget):
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
         without = without if self.card.isHidden() else OWN
+        if self.finding.namer.finds is not None:
+            without = self.finding.describe(outcome)
         if self.controller.outlines_objects:
             self.status.setText(self.objects.describe(outcome))
         else:
@@ -309,7 +357,9 @@ class GuideWidget(QWidget):
 
     def _enable(self) -> None:
         session = self.controller.session
-        self.network.setEnabled(self.card.isHidden() and not self.opener.is_opening)
+        free = self.card.isHidden() and not self.opener.is_opening
+        self.network.setEnabled(free)
+        self.tabs.setEnabled(free)
         resuming = self.sessions.resumer.is_busy
         self.run.setEnabled(self.controller.image is not None and not resuming)
         self.undo.setEnabled(session is not None and session.can_undo)
@@ -323,6 +373,7 @@ class GuideWidget(QWidget):
     def _cancel(self) -> None:
         self.controller.cancel()
         self.opener.cancel()
+        self.finding.namer.stop()
         self.carry.carrier.cancel()
         self.applying.cancel()
         self.sessions.stop()
@@ -355,8 +406,10 @@ class GuideWidget(QWidget):
             layer.mode = mode
 
     def _keep(self) -> None:
+        named = self.finding.namer.finds is not None
         self.controller.keep(
-            as_objects=self.as_objects.isChecked(), overwrite=self.overwrite.isChecked()
+            as_objects=self.as_objects.isChecked() and not named,
+            overwrite=self.overwrite.isChecked(),
         )
 
 

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_guideme.guidance import (
+    CLICK_METHODS,
+    DEFAULT_METHOD,
+    DEFAULT_OBJECT_METHOD,
+    GUIDE_METHODS,
+)
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
+from napari_guideme.networks.interaction import InteractionMaps
 
 if TYPE_CHECKING:
     from napari_guideme.language.text_guide import TextGuide
@@ -36,6 +43,26 @@ class Known:
     source: str | Path
     card: NetworkCard
     assumed: tuple[str, ...] = ()
+
+    @property
+    def outlines_objects(self) -> bool:
+        """Whether it outlines what is clicked, one object after the other."""
+        told = self.card.interaction
+        return bool(told) and InteractionMaps.from_dict(told).are_drawn
+
+    @property
+    def usual_method(self) -> str:
+        """The method that suits it."""
+        return DEFAULT_OBJECT_METHOD if self.outlines_objects else DEFAULT_METHOD
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that mean something to it."""
+        return CLICK_METHODS if self.outlines_objects else GUIDE_METHODS
+
+    def open(self, device: str) -> FrozenNetwork:
+        """Load it; this can take seconds."""
+        return open_network(self.source, device, self.card)
 
     @property
     def is_bundled(self) -> bool:
@@ -82,7 +109,7 @@ class Networks:
     def load(self, known: Known, device: str) -> FrozenNetwork:
         """Return the network, loaded; this can take seconds."""
         if (known, device) not in self._loaded:
-            self._loaded[known, device] = open_network(known.source, device, known.card)
+            self._loaded[known, device] = known.open(device)
         return self._loaded[known, device]
 
     def text_guide(self, choice: Choice) -> TextGuide | None:

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from napari import Viewer
 from napari.layers import Image, Layer
 
+from napari_guideme.widgets.colours import MAPS
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.named import Named
 
 #: What is hidden with its network. What the user keeps stays to be seen.
-ROLES = ("labels", "changes", "moved by words", "scribbles", "clicks", "unmet hints", "place")
+ROLES = (
+    *("labels", "changes", "moved by words", *MAPS),
+    *("scribbles", "clicks", "unmet hints", "place"),
+)
 
 
 class LayerSets:
@@ -31,15 +36,19 @@ class LayerSets:
         self._viewer = viewer
         self._make = make
         self._sets: dict[tuple[Image, str], GuideLayers] = {}
+        self._names: list[tuple[Image, str]] = []
         self._hidden: dict[Layer, bool] = {}
 
     def of(self, image: Image, network: Known) -> GuideLayers:
         """Return the set of an image and a network, made anew if there is none."""
         found = self.find(image, network)
         if found is None:
-            others = any(other is image for other, _ in self._sets)
+            others = any(other is image for other, _ in self._sets) or isinstance(network, Named)
             title = f"{image.name}, {network.label}" if others else image.name
             found = self._make(image, network.card.classes, title)
+            if isinstance(network, Named):
+                found.keep_beside([self._sets[key] for key in self._names if key[0] is image])
+                self._names.append((image, network.label))
             self._sets[image, network.label] = found
         self._reveal(found)
         return found
@@ -69,6 +78,7 @@ class LayerSets:
         """Drop what was known about an image that was deleted."""
         for key in [key for key in self._sets if key[0] is image]:
             del self._sets[key]
+        self._names = [key for key in self._names if key[0] is not image]
 
     def _hide(self, layers: GuideLayers) -> None:
         for layer in filter(None, map(layers.existing, ROLES)):

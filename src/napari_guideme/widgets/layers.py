@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
-from napari_guideme.widgets.colours import class_colormap, class_colours
+from napari_guideme.widgets.colours import MAPS, class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.said import Said
 from napari_guideme.widgets.slices import Slice, spatial_shape
-from napari_guideme.widgets.word_layers import draw_places, heat_layer, place_layer
+from napari_guideme.widgets.word_layers import draw_places, heat_layer, map_layer, place_layer
 
 CLASS = "class"
 
@@ -78,7 +78,9 @@ class GuideLayers:
         self._kept_as = kept_as
         self._title = title or image.name
         self._silent = False
+        self.number = 1
         self._layers: dict[str, Layer] = {}
+        self._kept: dict[str, Layer] = self._layers
         self._known_clicks: set[tuple[float, ...]] = set()
         self.said = Said()
 
@@ -128,14 +130,27 @@ class GuideLayers:
         name = self._name("moved by words")
         return self._layer("moved by words", lambda: heat_layer(self.image, name))
 
+    def found_by(self, role: str) -> Image:
+        """One of the `MAPS` that a name was found by."""
+        name = self._name(role)
+        return self._layer(role, lambda: map_layer(self.image, name, MAPS[role]))
+
     def existing(self, role: str) -> Layer | None:
         """Return a layer if the user has not deleted it."""
-        layer = self._layers.get(role)
+        layer = self._held(role).get(role)
         return layer if layer is not None and layer in self.viewer.layers else None
 
     def holds(self, layer: Layer) -> bool:
         """Whether a layer is one of these."""
-        return layer in self._layers.values()
+        return layer in self._layers.values() or layer in self._kept.values()
+
+    def keep_beside(self, others: Sequence[GuideLayers]) -> None:
+        """Keep labels in the layer in which these keep theirs, with the next `number`."""
+        self.number = len(others) + 1
+        self._kept = others[0]._kept if others else {}
+
+    def _held(self, role: str) -> dict[str, Layer]:
+        return self._kept if role == "kept" else self._layers
 
     def rename(self, classes: Sequence[str]) -> None:
         """Call the classes otherwise; hints keep the place of their class in the list."""
@@ -225,6 +240,16 @@ class GuideLayers:
         self.moved.data[part.slices] = moved
         self.moved.refresh()
 
+    def write_maps(self, part: Slice, maps: Sequence[NDArray[np.floating]], *, shown: bool) -> None:
+        """Show the maps that something was found by in a slice; new layers are `shown` or not."""
+        for role, values in zip(MAPS, maps, strict=True):
+            is_new = self.existing(role) is None
+            layer = self.found_by(role)
+            layer.data[part.slices] = values
+            if is_new:
+                layer.visible = shown
+            layer.refresh()
+
     def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the labels of a slice that the user keeps."""
         self.kept.data[part.slices] = labels
@@ -236,7 +261,7 @@ class GuideLayers:
         layer = self.existing(role)
         if layer is None:
             with self._active_kept():
-                layer = self._layers[role] = make()
+                layer = self._held(role)[role] = make()
                 self.viewer.layers.insert(self._place(role), layer)
         found: L = layer
         return found
@@ -256,7 +281,8 @@ class GuideLayers:
             self.viewer.layers.selection.active = active
 
     def _name(self, role: str) -> str:
-        return f"{role} ({self._title})"
+        is_shared = role == self._kept_as and self._kept is not self._layers
+        return f"{role} ({self.image.name if is_shared else self._title})"
 
     def _make_clicks(self) -> Points:
         index = self.classes.index(self.current_class)

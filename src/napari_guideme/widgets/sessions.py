@@ -18,6 +18,7 @@ from napari.layers import Layer
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Hint, TextHint
+from napari_guideme.report import reported
 from napari_guideme.session_file import (
     FileReference,
     Part,
@@ -29,6 +30,7 @@ from napari_guideme.session_file import (
 )
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
+from napari_guideme.widgets.named import Named, channel_axis
 from napari_guideme.widgets.slices import Slice, full_resolution
 from napari_guideme.widgets.stacks import Stack
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
+    from napari_guideme.localize.finding import Found
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
@@ -49,11 +52,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A session, and what it was opened with."""
+    """A session, and what it was opened with; `found` if a name was looked for."""
 
     part: Slice
     session: AnySession
     setup: Setup
+    found: Found | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -112,7 +116,8 @@ class Sessions:
             tell(session, hints, method)
         yield from self.in_turn(session.refine())
         with self._turn:
-            return _outcome(part, session)
+            opened = self.opened(choice, part)
+            return _outcome(part, session, opened.found if opened else None)
 
     def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
@@ -207,6 +212,11 @@ class Sessions:
         stack = _stack_of(choice, part)
         if stack is not None:
             return self.opened_stack(choice, stack).volume.session(stack.index)
+        if isinstance(choice.network, Named):
+            found, named = choice.network.begin(part, choice.device)
+            setup = Setup(channel_axis=channel_axis(part))
+            self._remember(choice, Opened(part, named, setup, found))
+            return named
         network, guide, setup = self._setup(choice, part)
         session = open_session(setup, network, part.pixels(), guide)
         session.predict()
@@ -218,7 +228,7 @@ class Sessions:
         takes_clicks = network.interaction is not None
         guide = None if takes_clicks else self._networks.text_guide(choice)
         setup = Setup(
-            channel_axis=-1 if part.layer.rgb else None,
+            channel_axis=channel_axis(part),
             guide_point=choice.guide_point,
             telling=choice.telling,
             text_guide=_guide_file(choice) if guide else None,
@@ -233,16 +243,19 @@ class Sessions:
             self._kept.popitem(last=False)
 
 
-def _outcome(part: Slice, session: AnySession) -> Outcome:
-    """Tell what a refined session shows."""
-    report = session.report()
+def _outcome(part: Slice, session: AnySession, found: Found | None = None) -> Outcome:
+    """Tell what a refined session shows; what was `found` changed by hints alone."""
+    report, labels, classes = session.report(), session.labels(), session.network.classes
+    changed = session.changed() if found is None else labels != found.mask
+    if found is not None:
+        pixels = session.hints.pixels(session.shape, classes)
+        report = reported(session.satisfied(), changed, pixels, report.seconds)
     listed = list(session.hints)
     unmet = [listed[index] for index in report.unmet]
     drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
     words = [hint for hint in unmet if isinstance(hint, TextHint)]
-    labels = session.labels()
-    shares = np.bincount(labels.ravel(), minlength=len(session.network.classes)) / labels.size
-    return Outcome(part, session, labels, session.changed(), shares, drawn, words, report)
+    shares = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+    return Outcome(part, session, labels, changed, shares, drawn, words, report)
 
 
 def _guide_file(choice: Choice) -> FileReference | None:

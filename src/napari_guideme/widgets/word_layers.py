@@ -1,4 +1,4 @@
-"""Two layers about words: where they would count, and what they moved."""
+"""Layers about words: where they would count, what they moved, and what names were found by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 from napari.layers import Image, Shapes
+from napari.utils.colormaps import Colormap
+from napari.utils.colormaps.standardize_color import transform_color
 from scipy import ndimage
 
 from napari_guideme.hints import GRID, TextHint
@@ -31,6 +33,21 @@ def heat_layer(image: Image, name: str) -> Image:
         colormap="inferno",
         blending="additive",
         opacity=0.6,
+        contrast_limits=(0, 1),
+        **geometry(image),
+    )
+
+
+def map_layer(image: Image, name: str, colour: str) -> Image:
+    """Make a layer of how much of something is where, from 0 to 1; 0 is clear."""
+    red, green, blue, _ = transform_color(colour)[0]
+    return Image(
+        np.zeros(spatial_shape(image), np.float32),
+        name=name,
+        rgb=False,
+        colormap=Colormap([(red, green, blue, 0), (red, green, blue, 1)], name=colour),
+        blending="translucent",
+        opacity=0.7,
         contrast_limits=(0, 1),
         **geometry(image),
     )
