@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from skimage.color import rgb2gray
@@ -21,6 +24,15 @@ def nuclei() -> np.ndarray:
     slices = [whole[300 + 2 * k : 396 + 2 * k, 160 + k : 272 + k] for k in range(7)]
     pale = [s + (1 - s) * 0.03 * k for k, s in enumerate(slices)]
     return (255 * np.stack(pale)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def heap() -> Iterator[None]:
+    """What is loaded by now is no garbage, which napari looks for around every viewer."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
