@@ -145,6 +145,29 @@ def test_a_relu6_that_is_full_passes_nothing_back():
     assert float(score.energy(after(score, 1))) == -12
 
 
+def test_what_comes_through_the_gates_by_hand():
+    """The contributions are 2·8, -1·1 and 5·0: only what speaks for the label counts."""
+    score = by_hand(nn.ReLU())
+    (name,) = score.gates.shapes
+    half = torch.tensor([0.5, 1.0, 1.0])
+    assert score.evidence(score.gates.initial())[name].tolist() == [[[[16.0]]]]
+    assert score.evidence(half)[name].tolist() == [[[[8.0]]]]
+    assert score.opened(half)[name].tolist() == [[[[16.0]]]]
+
+
+def test_evidence_has_a_map_for_each_rectifier_from_the_image_on():
+    _, score = residual(0)
+    names = [rectifier.name for rectifier in score.classifier.rectifiers]
+    values = score.gates.initial()
+    for evidence in (score.opened(values), score.evidence(values)):
+        assert list(evidence) == names
+        for name, found in evidence.items():
+            assert found.shape == (1, 1, *score.gates.shapes[name][2:])
+            assert (found >= 0).all()
+    # In the last rectifier nothing is gated above, so both are the same.
+    torch.testing.assert_close(score.opened(values)[names[-1]], score.evidence(values)[names[-1]])
+
+
 def test_the_soft_form_by_hand():
     score = by_hand(nn.ReLU())
     *_, last = feedback(score, "soft")

@@ -51,6 +51,14 @@ Form = Literal["hard", "soft"]
 Reading = Literal["rectifiers", "gates"]
 
 
+#: By rectifier, from the image on: how much its units bring to the score at each place,
+#: (N, 1, h, w). Rectifiers behind which there is no image any more bring none.
+Evidence = Mapping[str, Tensor]
+
+#: Axes of an activation that has an image.
+_IMAGE = 4
+
+
 @dataclass(frozen=True)
 class Gates:
     """One gate for each unit of each rectifier: the variable.
@@ -131,28 +139,48 @@ class GatedScore:
 
     def sweep(self, values: Tensor) -> tuple[float, Tensor]:
         """Return the energy, and the gates that one sweep from the top down sets."""
-        energy, chosen, _ = self._swept(values)
-        return energy, chosen
+        swept = self._swept(values)
+        return swept.energy, swept.chosen
 
     def message(self, values: Tensor) -> Tensor:
         """What a sweep that starts from these gates sends down to the image, (N, C, h, w)."""
-        return self._swept(values)[2]
+        return self._swept(values).message
 
-    def _swept(self, values: Tensor) -> tuple[float, Tensor, Tensor]:
+    def opened(self, values: Tensor) -> Evidence:
+        """What the units bring whose gates a sweep opens, starting from these gates."""
+        return self._swept(values).opened
+
+    def evidence(self, values: Tensor) -> Evidence:
+        """What comes through the given gates: h ∂score/∂h, where it raises the score."""
+        variable = values.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self.energy(variable), variable)
+        brought = self.gates.split(-slope * values.detach())
+        return {name: _summed(b) for name, b in brought.items() if b.ndim == _IMAGE}
+
+    def _swept(self, values: Tensor) -> _Swept:
         gates, chosen = self.gates.split(values), torch.zeros_like(values)
-        opened = self.gates.split(chosen)
+        parts = self.gates.split(chosen)
+        opened: dict[str, Tensor] = {}
 
         def choose(rectifier: Rectifier, a: Tensor) -> Tensor:
-            h = opened[rectifier.name]
             y = self._read(rectifier, a, gates[rectifier.name], 1.0)
-            # The message is the derivative of the energy: below zero, the score grows with y.
-            y.register_hook(lambda message: message * h.copy_(message < 0))
+
+            def open_or_close(message: Tensor) -> Tensor:
+                # The message is the derivative of the energy: below zero, the score grows with y.
+                passed = message * parts[rectifier.name].copy_(message < 0)
+                if a.ndim == _IMAGE:
+                    opened[rectifier.name] = _summed(-passed * rectifier(a.detach()))
+                return passed
+
+            y.register_hook(open_or_close)
             return y
 
         x = self.x.clone().requires_grad_()
         energy = self._energy(x, choose)
         (arrived,) = torch.autograd.grad(energy, x)
-        return float(energy.detach()), chosen, -arrived
+        # Messages come from the top down, evidence is told from the image on.
+        in_order = {name: opened[name] for name in self.gates.shapes if name in opened}
+        return _Swept(float(energy.detach()), chosen, -arrived, in_order)
 
     def image_gradient(self, values: Tensor) -> Tensor:
         """Derivative of the score in the input, (N, C, h, w), read through the given gates."""
@@ -206,6 +234,21 @@ def feedback(score: GatedScore, form: Form = "hard", steps: int | None = None) -
 
 #: Sweeps and steps at most; by then the score hardly grows.
 STEPS: Mapping[Form, int] = {"hard": 10, "soft": 20}
+
+
+@dataclass(frozen=True)
+class _Swept:
+    """What comes of a sweep."""
+
+    energy: float
+    chosen: Tensor
+    message: Tensor
+    opened: Evidence
+
+
+def _summed(brought: Tensor) -> Tensor:
+    """What speaks for the label, of all channels."""
+    return brought.clamp_min(0).sum(1, keepdim=True)
 
 
 class _Passing(torch.autograd.Function):

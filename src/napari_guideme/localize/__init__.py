@@ -5,8 +5,8 @@ SALIENCY_NAMES = {
     "gradient": "the derivative of the score in the image",
     "guided": "guided back-propagation: only what speaks for the label comes back",
     "grad-cam": "the last activations, weighted by what they mean for the label (coarse)",
-    "feedback-hard": "gates behind all rectifiers, open or closed, then the derivative",
-    "feedback-soft": "gates behind all rectifiers, from 0 to 1, then the derivative",
+    "feedback-hard": "what the gates bring that a sweep of hard feedback opens",
+    "feedback-soft": "what comes through the gates after a step of soft feedback",
 }
 
 #: How a named thing is found.
