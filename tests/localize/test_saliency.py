@@ -63,7 +63,7 @@ def highest(found) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(found.argmax(), found.shape))
 
 
-@pytest.mark.parametrize("method", set(METHODS) - {"gradient"})
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "gradient"])
 @pytest.mark.parametrize("label", [RED, GREEN])
 def test_what_speaks_against_a_label_does_not_count(colours, method, label):
     found = saliency(colours, SQUARES, label, method, channel_axis=-1)
