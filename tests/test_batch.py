@@ -39,6 +39,9 @@ from tests.files.test_ome_zarr import write_image
 AT = (25, 65)
 SIDE = 96
 
+#: Of an image that takes long enough to be stopped half-way.
+PLANES = 40
+
 
 def guidance(scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
     """A correction of one pixel."""
@@ -407,10 +410,23 @@ def wait_for_chunks(store: Path, count: int, seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_goes_on(file, tissue, tmp_path, sent):
+@pytest.fixture(scope="module")
+def serial(saved, tissue, tmp_path_factory) -> Path:
+    """A folder with an image, a correction, and what becomes of it where nobody interferes."""
     pytest.importorskip("zarr")
-    image = write_zarr(tmp_path / "v.zarr", np.tile(stack(tissue, 60), (1, 2, 2)), (1, 192, 192))
+    folder = tmp_path_factory.mktemp("serial")
+    planes = np.tile(stack(tissue, PLANES), (1, 2, 2))
+    image = write_zarr(folder / "v.zarr", planes, (1, 192, 192))
+    tifffile.imwrite(folder / "a.tif", tissue)
+    saved.save(folder / "nuclei.guidance.safetensors")
+    words = [folder / "nuclei.guidance.safetensors", image, folder / "a.tif"]
+    assert apply(*words, "-o", folder / "out", "--workers", 1) == 0
+    return folder
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_goes_on(serial, tmp_path, sent):
+    file, image = serial / "nuclei.guidance.safetensors", serial / "v.zarr"
     words = command(file, image, "-o", tmp_path / "out", "--workers", 1)
     run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     store = tmp_path / "out/v.zarr"
@@ -418,7 +434,7 @@ def test_a_run_that_is_stopped_goes_on(file, tissue, tmp_path, sent):
     run.send_signal(sent)
     _, errors = run.communicate(timeout=60)
     before = chunk_files(store)
-    assert 4 <= len(before) < 60
+    assert 4 <= len(before) < PLANES
     if sent == signal.SIGINT:
         assert run.returncode == 130
         assert errors.strip().splitlines() == [
@@ -430,26 +446,23 @@ def test_a_run_that_is_stopped_goes_on(file, tissue, tmp_path, sent):
     done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     after = chunk_files(store)
-    assert len(after) == 60
+    assert len(after) == PLANES
     assert {path: after[path] for path in before} == before
     slices = report(tmp_path / "out")["images"][0]["slices"]
-    assert [told["slice"] for told in slices] == list(range(60))
-    assert apply(file, image, "-o", tmp_path / "serial", "--workers", 1) == 0
-    serial = open_image(tmp_path / "serial/v.zarr").pixels
-    np.testing.assert_array_equal(open_image(store).pixels, serial)
+    assert [told["slice"] for told in slices] == list(range(PLANES))
+    expected = open_image(serial / "out/v.zarr").pixels
+    np.testing.assert_array_equal(open_image(store).pixels, expected)
 
 
-def test_a_cluster_whose_worker_is_killed(file, tissue, tmp_path):
-    pytest.importorskip("zarr")
+def test_a_cluster_whose_worker_is_killed(serial, tmp_path):
     distributed = pytest.importorskip("distributed")
-    image = write_zarr(tmp_path / "v.zarr", np.tile(stack(tissue, 60), (1, 2, 2)), (1, 192, 192))
-    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    file, image = serial / "nuclei.guidance.safetensors", serial / "v.zarr"
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         with distributed.Client(cluster) as client:
             pids = list(client.run(os.getpid).values())
-        words = [file, image, tmp_path / "a.tif", "-o", tmp_path / "out"]
+        words = [file, image, serial / "a.tif", "-o", tmp_path / "out"]
         run = subprocess.Popen(
             command(*words, "--scheduler", cluster.scheduler_address),
             stdout=subprocess.PIPE,
@@ -460,13 +473,12 @@ def test_a_cluster_whose_worker_is_killed(file, tissue, tmp_path):
         os.kill(pids[0], signal.SIGKILL)
         there = len(chunk_files(tmp_path / "out/v.zarr"))
         out, errors = run.communicate(timeout=240)
-    assert there < 60
+    assert there < PLANES
     assert run.returncode == 0, errors
     assert "2 of 2 images done" in out
-    assert apply(*words[:-1], tmp_path / "serial", "--workers", 1) == 0
-    serial, found = (open_image(tmp_path / n / "v.zarr").pixels for n in ("serial", "out"))
-    np.testing.assert_array_equal(found, serial)
-    assert report(tmp_path / "out") == report(tmp_path / "serial")
+    expected, found = (open_image(n / "out/v.zarr").pixels for n in (serial, tmp_path))
+    np.testing.assert_array_equal(found, expected)
+    assert report(tmp_path / "out") == report(serial / "out")
 
 
 def test_no_scheduler_answers(file, tissue, tmp_path, capsys, monkeypatch):

@@ -13,8 +13,7 @@ from napari_guideme.widgets.guide import GuideWidget
 
 @pytest.fixture
 def tissue() -> np.ndarray:
-    """A real picture, small enough for many refinements."""
-    return immunohistochemistry()[300:428, 160:320]
+    return cut_out()
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +46,11 @@ def guide(viewer, tissue, qtbot):
     widget = open_widget(viewer, qtbot)
     finish(qtbot, widget, widget.run.click)
     return widget
+
+
+def cut_out() -> np.ndarray:
+    """A real picture, small enough for many refinements."""
+    return immunohistochemistry()[300:428, 160:320]
 
 
 def open_widget(viewer, qtbot) -> GuideWidget:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,12 +13,12 @@ import pytest
 import tifffile
 from imageio import v3 as imageio
 from napari.layers._source import layer_source
-from skimage.data import coins, immunohistochemistry
+from skimage.data import coins
 
 from napari_guideme.cli import main
 from napari_guideme.hints import Click, Hints
 from napari_guideme.session_file import read_session
-from tests.widgets.conftest import finish, is_busy, open_widget
+from tests.widgets.conftest import cut_out, finish, is_busy, open_widget
 
 
 def settle(qtbot, widget) -> None:
@@ -157,13 +159,31 @@ def crash(folder: Path, picture: np.ndarray, network: str, name: str, *clicks: s
     image, out = folder / "image.png", folder / "labels.npy"
     imageio.imwrite(image, picture)
     words = [sys.executable, "-c", textwrap.dedent(CRASH), image, out, network, name, *clicks]
-    done = subprocess.run(list(map(str, words)), capture_output=True, timeout=240, check=False)
+    left = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    done = subprocess.run(
+        list(map(str, words)), capture_output=True, timeout=240, check=False, env=left
+    )
     assert done.returncode == -9, done.stderr.decode()[-2000:]
     return np.load(out)
 
 
-def test_after_a_crash_it_goes_on(viewer, tissue, qtbot, state, tmp_path):
-    before = crash(tmp_path, tissue, "nuclei", "background", "20,30", "60,70.25")
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory) -> tuple[Path, np.ndarray]:
+    """The folder of a napari that was killed after two clicks, and the labels that it showed."""
+    folder = tmp_path_factory.mktemp("killed")
+    clicks = "20,30", "60,70.25"
+    return folder, crash(folder, cut_out(), "nuclei", "background", *clicks)
+
+
+@pytest.fixture
+def before(killed, state) -> np.ndarray:
+    """What was shown before the crash, whose autosave lies where it is looked for."""
+    folder, labels = killed
+    shutil.copytree(folder / "state", state, dirs_exist_ok=True)
+    return labels
+
+
+def test_after_a_crash_it_goes_on(viewer, tissue, qtbot, state, before):
     (path,) = autosaves(state)
     viewer.add_image(tissue, name="my <tissue>")
     widget = open_widget(viewer, qtbot)
@@ -192,6 +212,7 @@ def test_after_a_crash_it_goes_on(viewer, tissue, qtbot, state, tmp_path):
 def test_after_a_crash_objects_are_there_again(viewer, qtbot, state, tmp_path):
     picture = coins()[100:240, 160:320]
     before = crash(tmp_path, picture, "click", "object", "25,46", "next", "19,111")
+    shutil.copytree(tmp_path / "state", state, dirs_exist_ok=True)
     viewer.add_image(picture, name="coins")
     widget = open_widget(viewer, qtbot)
     settle(qtbot, widget)
@@ -205,8 +226,8 @@ def test_after_a_crash_objects_are_there_again(viewer, qtbot, state, tmp_path):
     assert (kept[25, 46], kept[19, 111]) == (1, 0)
 
 
-def test_what_is_discarded_is_gone(viewer, tissue, qtbot, state, tmp_path):
-    crash(tmp_path, tissue, "nuclei", "background", "20,30")
+@pytest.mark.usefixtures("before")
+def test_what_is_discarded_is_gone(viewer, tissue, qtbot, state):
     viewer.add_image(tissue, name="tissue")
     widget = open_widget(viewer, qtbot)
     settle(qtbot, widget)
@@ -216,10 +237,10 @@ def test_what_is_discarded_is_gone(viewer, tissue, qtbot, state, tmp_path):
     assert not list(state.rglob("*.*"))
 
 
+@pytest.mark.usefixtures("before")
 def test_another_image_is_offered_nothing_and_an_unanswered_offer_stays(
-    viewer, tissue, qtbot, state, tmp_path
+    viewer, tissue, qtbot, state
 ):
-    crash(tmp_path, tissue, "nuclei", "background", "20,30")
     viewer.add_image(tissue[:, ::-1].copy(), name="mirrored")
     widget = open_widget(viewer, qtbot)
     settle(qtbot, widget)
@@ -233,16 +254,17 @@ def test_another_image_is_offered_nothing_and_an_unanswered_offer_stays(
     assert not list(state.rglob("*.lock"))
 
 
-def test_clicks_that_were_made_before_continuing_count_too(viewer, tissue, qtbot, state, tmp_path):
-    crash(tmp_path, tissue, "nuclei", "background", "20,30")
+@pytest.mark.usefixtures("before")
+def test_clicks_that_were_made_before_continuing_count_too(viewer, tissue, qtbot, state):
     viewer.add_image(tissue, name="tissue")
     widget = open_widget(viewer, qtbot)
     finish(qtbot, widget, widget.run.click)
-    click(qtbot, widget, (60, 70))
+    click(qtbot, widget, (100, 120))
     settle(qtbot, widget)
     widget.sessions.offer.go_on.click()
     settle(qtbot, widget)
-    hints = Hints((Click((20.0, 30.0), "background"), Click((60.0, 70.0), "nucleus")))
+    old = (Click(at, "background") for at in ((20.0, 30.0), (60.0, 70.25)))
+    hints = Hints((*old, Click((100.0, 120.0), "nucleus")))
     assert widget.controller.session.hints == hints
     settle(qtbot, widget)
     (path,) = autosaves(state)
@@ -297,7 +319,7 @@ def test_a_saved_session_is_opened_in_another_viewer_and_replayed_in_the_shell(
 def test_a_session_keeps_no_path_of_what_may_be_a_patients(viewer, qtbot, tmp_path, name, is_kept):
     (tmp_path / name).touch()
     with layer_source(path=str(tmp_path / name)):
-        viewer.add_image(immunohistochemistry()[300:428, 160:320], name="image")
+        viewer.add_image(cut_out(), name="image")
     widget = open_widget(viewer, qtbot)
     click(qtbot, widget, (20, 30))
     widget.sessions.save_to(tmp_path / "work")
@@ -308,7 +330,7 @@ def test_a_session_keeps_no_path_of_what_may_be_a_patients(viewer, qtbot, tmp_pa
 
 def test_a_session_of_the_shell_opens_its_image(viewer, qtbot, tmp_path):
     image, path = tmp_path / "tissue.png", tmp_path / "work.guideme.json"
-    imageio.imwrite(image, immunohistochemistry()[300:428, 160:320])
+    imageio.imwrite(image, cut_out())
     hints = tmp_path / "hints.json"
     hints.write_text(json.dumps({"clicks": [{"at": [20, 30], "class": "background"}]}))
     words = ["refine", image, "--hints", hints, "--say", "there is no nucleus at the top"]
@@ -394,8 +416,8 @@ def test_sentences_are_kept_as_they_were_typed(guide, qtbot, state):
     assert set(history.sentences.values()) == {sentence}
 
 
-def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, state, tmp_path):
-    crash(tmp_path, tissue, "nuclei", "background", "20,30")
+@pytest.mark.usefixtures("before")
+def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, state):
     viewer.add_image(tissue, name="tissue")
     widget = open_widget(viewer, qtbot)
     settle(qtbot, widget)
@@ -410,7 +432,7 @@ def test_resuming_can_be_cancelled_and_is_offered_again(viewer, tissue, qtbot, s
     assert not widget.sessions.offer.isHidden()
     widget.sessions.offer.go_on.click()
     settle(qtbot, widget)
-    assert len(widget.controller.layers.clicks.data) == 1
+    assert len(widget.controller.layers.clicks.data) == 2
 
 
 def test_a_network_from_a_file_is_opened_again(
