@@ -56,6 +56,26 @@ def test_chosen_labels_and_a_click_change_what_is_found(photograph, tmp_path):
     assert tifffile.imread(clicked)[tuple(at)] == 1
 
 
+def test_any_pixels_are_seen_as_a_screen_shows_them(tmp_path):
+    grey = skimage.data.chelsea().mean(2)
+    found = []
+    for name, pixels in (("deep", (10 * grey).astype(np.uint16)), ("real", (grey - 70) / 3)):
+        image, out = tmp_path / f"{name}.tif", tmp_path / f"{name}-labels.tif"
+        tifffile.imwrite(image, pixels.astype(np.float32) if name == "real" else pixels)
+        assert main(["segment", str(image), "cat", "-o", str(out)]) == 0
+        found.append(tifffile.imread(out))
+    assert found[0][CAT] == 1
+    assert (found[0] == found[1]).mean() > 0.98
+
+
+def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
+    out, maps = tmp_path / "labels.tif", tmp_path / "maps"
+    told = ["--stand-ins", "tabby", "--show-maps", str(maps), "--channels", "0,1,2"]
+    assert main(["segment", str(photograph), "../my cat", "-o", str(out), *told]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.tif", "maps"}
+    assert "___my cat-positive.tif" in {path.name for path in maps.iterdir()}
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -67,6 +87,7 @@ def test_chosen_labels_and_a_click_change_what_is_found(photograph, tmp_path):
         (["cat", "--classifier", "none.onnx"], "there is no classifier 'none.onnx'"),
         (["cat", "--views", "0"], "views is 0"),
         (["cat", "--channel-axis", "7"], "axis"),
+        (["cat", "--channels", "0,1,9"], "the image has channels 0 to 2"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_guideme.cli.opening import open_picture, watched
@@ -76,13 +78,26 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _picture(options: argparse.Namespace) -> Picture:
+    from napari_guideme.localize.finding import as_photograph
+
     picture = open_picture(options.image, options.output, channel_axis=options.channel_axis)
     if len(picture.label_shape) != 2:
         raise InputError(
             f"things are found by name in pictures of two axes; {options.image.name} has "
             f"{len(picture.label_shape)}"
         )
-    return replace(picture, pixels=np.asarray(picture.pixels))
+    pixels = np.asarray(picture.pixels)
+    if options.channels:
+        pixels = _with_channels(pixels, options.channels, picture.channel_axis)
+    return replace(picture, pixels=as_photograph(pixels))
+
+
+def _with_channels(pixels: NDArray[Any], channels: Sequence[int], axis: int | None) -> NDArray[Any]:
+    if axis is None:
+        raise InputError("the image has no channels; --channels is for one that has")
+    if max(channels) >= pixels.shape[axis] or min(channels) < 0:
+        raise InputError(f"the image has channels 0 to {pixels.shape[axis] - 1}")
+    return pixels.take(channels, axis)
 
 
 def _stand_ins(
@@ -153,7 +168,12 @@ def _show(folder: Path, found: Sequence[Found]) -> None:
         maps = {"positive": one.positive, "negative": one.negative, "likelihood": one.likelihood}
         for kind, values in maps.items():
             if values is not None:
-                write_picture(folder / f"{one.name}-{kind}.tif", values)
+                write_picture(folder / f"{_file_name(one.name)}-{kind}.tif", values)
+
+
+def _file_name(name: str) -> str:
+    """Return a name that leads into no other folder."""
+    return re.sub(r"[^\w -]", "_", name)
 
 
 def _told(one: Found, classifier: FrozenClassifier) -> dict[str, Any]:

@@ -239,6 +239,27 @@ def labels_of(found: Sequence[Found]) -> NDArray[np.uint8]:
     return labels
 
 
+def as_photograph(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return pixels as a screen shows them: 8 bits, other types from their least to their most.
+
+    A classifier learned from photographs; pixels of a camera or of a computation have any values.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite.
+    """
+    if image.dtype == np.uint8:
+        return image
+    values = image.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise InputError("the image has pixels that are NaN, infinite or beyond float32")
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+    scaled = (values - low) / max(high - low, np.finfo(np.float32).tiny)
+    shown: NDArray[np.uint8] = (255 * scaled).round().astype(np.uint8)
+    return shown
+
+
 def _attending(scene: Scene, positive: Map, negative: Map) -> Scene:
     return scene.attending(torch.from_numpy(np.stack([positive, negative])))
 

@@ -219,7 +219,8 @@ def _saying(name: str, known: KnownLabels) -> list[int]:
 
 
 def _near(name: str, known: KnownLabels) -> str:
-    near = get_close_matches(plain(name), known.vocabulary, cutoff=0.7)
+    found = get_close_matches(plain(name), known.vocabulary, cutoff=0.7)
+    near = [other for other in found if other != plain(name)]
     return f"; known and near: {', '.join(near)}" if near else ""
 
 

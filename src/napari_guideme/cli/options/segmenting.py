@@ -17,6 +17,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="+", metavar="NAME", help="of a thing, such as motorbike")
     add_output(parser)
     parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument(
         "--show-maps", type=Path, metavar="DIR", help="write the maps there, as TIFF from 0 to 1"
     )
