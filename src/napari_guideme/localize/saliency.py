@@ -24,7 +24,7 @@ from napari_guideme.networks.rectifiers import Rectifier
 METHODS = tuple(METHOD_NAMES)
 
 #: Standard deviation of the blur of a map, as a share of the side of the network's input.
-SMOOTHING = 0.04
+SMOOTHING = 0.03
 
 #: Feedback is read at the gates of so many last rectifiers, after one sweep or so many
 #: soft steps. Measured: the further the score is driven, the less its gates tell of the image.
