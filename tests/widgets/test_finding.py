@@ -8,6 +8,7 @@ from napari.layers import Labels
 from skimage.color import rgb2gray
 from skimage.data import chelsea
 
+from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.localize import attention
 from napari_guideme.networks import classifier
 
@@ -132,7 +133,7 @@ def test_clicks_correct_and_undo_takes_them_back(finding, qtbot):
     at = tuple(np.argwhere(before > 0)[0].astype(float))
     finding.controller.choose_class("background")
     finish(qtbot, finding, lambda: finding.controller.layers.clicks.add(at))
-    assert finding.controller.session.method == "saliency-brs"
+    assert finding.controller.session.method == DEFAULT_METHOD
     assert shown(finding)[tuple(map(int, at))] == 0
     changed = int((shown(finding) != before).sum())
     assert f"1 of 1 hints satisfied. {changed} pixels changed" in finding.status.text()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.guidance import FOUND_METHODS
+from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.widgets.known import Known
@@ -79,8 +79,8 @@ class Named(Known):
 
     @property
     def usual_method(self) -> str:
-        """Clicks move the maps, see `localize.finding`."""
-        return "saliency-brs"
+        """What corrects it best, as measured."""
+        return DEFAULT_METHOD
 
     @property
     def methods(self) -> tuple[str, ...]:
