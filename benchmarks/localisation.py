@@ -30,10 +30,13 @@ from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
 
 CUTS = ("half", "grabcut")
 
+#: A table is printed for things of so much of the image, at least.
+SHARES = (0, 0.01, 0.05)
+
 
 def sought(
     item: Item, data: NamedDataset, classifier: FrozenClassifier, methods: Sequence[str]
-) -> Iterator[tuple[str, str, Sought]]:
+) -> Iterator[dict]:
     """Seek all that an image shows, by every method, with and without GrabCut."""
     present = data.present(item)
     for one in present:
@@ -53,7 +56,12 @@ def sought(
             )
             cut = replace(found, mask=from_saliency(item.image, found.positive))
             for how, own in zip(CUTS, (found, cut), strict=True):
-                yield method, how, compared(item.name, one, own, len(present) > 1)
+                yield {
+                    "method": method,
+                    "cut": how,
+                    "share": float(one.mask.mean()),
+                    "sought": asdict(compared(item.name, one, own, len(present) > 1)),
+                }
 
 
 def table(rows: Sequence[dict], methods: Sequence[str]) -> str:
@@ -91,11 +99,11 @@ def main(a: argparse.Namespace) -> None:
     for number, item in enumerate(tqdm(data.items, mininterval=10)):
         path = a.out / f"{item.name}.json"
         if number % parts == part - 1 and not path.exists():
-            found = sought(item, data, classifier, a.methods)
-            rows = [{"method": m, "cut": c, "sought": asdict(s)} for m, c, s in found]
-            write_json(path, {"rows": rows})
+            write_json(path, {"rows": list(sought(item, data, classifier, a.methods))})
     rows = [row for path in sorted(a.out.iterdir()) for row in json.loads(path.read_text())["rows"]]
-    print(table(rows, a.methods))
+    for least in SHARES:
+        print(f"\nThings of at least {least:.0%} of the image")
+        print(table([row for row in rows if row["share"] >= least], a.methods))
 
 
 if __name__ == "__main__":
