@@ -33,6 +33,7 @@ from napari_guideme.widgets.slices import Slice, full_resolution
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
+    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
@@ -49,11 +50,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A session, and what it was opened with."""
+    """A session, and what it was opened with; of a slice also what was carried to it before."""
 
     part: Slice
     session: AnySession
     setup: Setup
+    inherited: Inherited | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -94,7 +96,9 @@ class Sessions:
             return self._kept.get(_key(choice, part))
         known = self._stacks.get(_stack_key(choice, stack))
         session = known.volume.opened(stack.index) if known else None
-        return Opened(part, session, known.setup) if known and session else None
+        if known is None or session is None:
+            return None
+        return Opened(part, session, known.setup, known.volume.inherited(stack.index))
 
     def volume(self, choice: Choice, stack: Stack) -> VolumeSession | None:
         """Return the session of a stack, if it was opened."""
@@ -120,21 +124,24 @@ class Sessions:
         used = saved.setup.text_guide
         guide = load_text_guide(used, choice.network.source, network) if used else None
         stack = _stack_of(choice, part)
-        session: AnySession
-        if network.preparation.ndim == 3 and stack is not None:
-            if not saved.matches(full_resolution(part.layer)):
-                raise InputError(f"{part.layer.name} was changed since the session was saved")
-            session = self.opened_stack(choice, stack).volume.session(stack.index)
-        else:
+        if stack is None:
             session = reopened(saved, network, full_resolution(part.layer), guide)
+            yield from self.in_turn(session.replay(saved.history))
+            with self._turn:
+                self._remember(choice, Opened(part, session, saved.setup))
+                return _outcome(part, session)
+        with self._turn:
+            volume = self.opened_stack(choice, stack).volume
+            volume.inherit(stack.index, saved.inherited)
+            if network.preparation.ndim == 2:
+                session = reopened(saved, network, full_resolution(part.layer), guide)
+            elif saved.matches(full_resolution(part.layer)):
+                session = volume.session(stack.index)
+            else:
+                raise InputError(f"{part.layer.name} was changed since the session was saved")
         yield from self.in_turn(session.replay(saved.history))
         with self._turn:
-            if stack is None:
-                self._remember(choice, Opened(part, session, saved.setup))
-            else:
-                self.opened_stack(choice, stack).volume.adopt(
-                    stack.index, cast("GuideSession", session)
-                )
+            volume.adopt(stack.index, cast("GuideSession", session))
             return _outcome(part, session)
 
     def guidance(self, choice: Choice, part: Slice) -> SavedGuidance:
