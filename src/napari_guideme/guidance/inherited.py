@@ -12,9 +12,9 @@ from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import first_line
+from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of
 from napari_guideme.guidance.applying import KERNEL
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.saved import NO_GUIDANCE, anchors_of, apart, tensors_of
 from napari_guideme.guidance.scene import Scene
 
 
@@ -79,6 +79,6 @@ class Inherited:
             tensors = load(base64.b64decode(entries["anchors"], validate=True))
             anchors = anchors_of(tensors, channels, scene.shape, len(network.classes))
             told = int(entries["index"]), float(entries["thickness"]), bool(entries["anywhere"])
-        except NO_GUIDANCE as error:
+        except BROKEN as error:
             raise InputError(f"what a slice began from is broken: {first_line(error)}") from error
         return cls(anchors.to(network.device), *told)

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, first_line
 from napari_guideme.files.whole import write_whole
+from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json, hints_to_json
@@ -32,11 +32,6 @@ from napari_guideme.networks.frozen import FrozenNetwork
 
 SUFFIX = ".guidance.safetensors"
 _FORMAT = "napari-guideme guidance 1"
-_BESIDE = ("origins", "usual", "changed")
-_SUPPORT = ("positions", "classes", "reaches", "weights")
-
-#: What goes wrong while a file is read that is broken, or was tampered with.
-NO_GUIDANCE = (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -193,7 +188,7 @@ class SavedGuidance:
             if told["format"] != _FORMAT:
                 raise ValueError(f"{told['format']} is not {_FORMAT}")
             return _read(told, tensors)
-        except NO_GUIDANCE as error:
+        except BROKEN as error:
             lacks = "it lacks " if isinstance(error, KeyError) else ""
             raise InputError(
                 f"{path.name} is no saved guidance: {lacks}{first_line(error)}"
@@ -217,66 +212,6 @@ def check_name(path: Path) -> None:
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise InputError(f"{path.name}: the name of a guidance must end in {SUFFIX}")
     check_writable(path, (".safetensors",))
-
-
-def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of tensors, as those of one file must not share memory."""
-    return {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-
-
-def tensors_of(anchors: Anchors) -> dict[str, Tensor]:
-    """All that :func:`anchors_of` makes anchors of, by name."""
-    tensors = {name: getattr(anchors.support, name) for name in _SUPPORT}
-    tensors.update({name: getattr(anchors, name) for name in _BESIDE})
-    return {**tensors, **{f"level.{i}": level for i, level in enumerate(anchors.levels)}}
-
-
-def anchors_of(
-    tensors: Mapping[str, Tensor], channels: Sequence[int], shape: Sequence[int], classes: int
-) -> Anchors:
-    """Make anchors of tensors from a file, which may have been tampered with.
-
-    Parameters
-    ----------
-    tensors
-        By name.
-    channels
-        Of the features at each level.
-    shape, classes
-        Rows and columns of the slice, and the number of classes.
-
-    Raises
-    ------
-    KeyError
-        If one is missing.
-    ValueError
-        If they cannot be what a refinement found.
-    """
-    of = {name: tensors[name] for name in _SUPPORT}
-    support = Support(**of, pins=torch.zeros_like(of["weights"]))
-    levels = tuple(tensors[f"level.{i}"] for i in range(len(channels) if len(support) else 0))
-    anchors = Anchors(levels, support, **{name: tensors[name] for name in _BESIDE})
-    parts = [*vars(support).values(), *levels, *(tensors[name] for name in _BESIDE)]
-    n = len(support)
-    if any(len(part) != n for part in parts) or support.positions.shape != (n, len(shape)):
-        raise ValueError("its parts differ in length")
-    if any(level.shape != (n, width) for level, width in zip(levels, channels, strict=False)):
-        raise ValueError("its features differ in channels")
-    if not _is_possible(anchors, parts, shape, classes):
-        raise ValueError("its places, classes or weights are impossible")
-    return anchors
-
-
-def _is_possible(
-    anchors: Anchors, parts: Sequence[Tensor], shape: Sequence[int], classes: int
-) -> bool:
-    support = anchors.support
-    finite = all(part.isfinite().all() for part in parts)
-    within = (support.positions >= 0).all() and (support.positions < torch.tensor(shape)).all()
-    known = (support.classes >= 0).all() and (support.classes < classes).all()
-    whole = support.classes.dtype == support.positions.dtype == torch.int64
-    acts = (support.weights >= 0).all() and (support.reaches > 0).all()
-    return bool(finite and within and known and whole and acts and (anchors.usual > 0).all())
 
 
 def _tensors(entry: Corrected) -> dict[str, Tensor]:
