@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.data import coins, immunohistochemistry
 
 from napari_guideme.errors import InputError
@@ -23,6 +24,7 @@ from napari_guideme.session_file import (
     save_session,
     saved_part,
 )
+from napari_guideme.volumes import VolumeSession
 
 COLOURED = Setup(channel_axis=-1)
 
@@ -230,3 +232,32 @@ def test_a_hint_that_does_not_fit_changes_nothing(tissue, nuclei):
         run(small.replay(session.history))
     assert not len(small.hints)
     assert not small.can_undo
+
+
+def test_a_slice_that_was_carried_to_is_replayed_from_there(tmp_path, nuclei, tissue):
+    """Its hints came on top of what its neighbour's had brought."""
+    planes = np.stack([tissue.mean(2).astype(np.uint8)] * 2)
+    volume = VolumeSession(planes, nuclei)
+    depth = ndimage.distance_transform_edt(volume.slice_labels(0) == 1)
+    place = np.unravel_index(depth.argmax(), depth.shape)
+    volume.add_to(0, Click(tuple(map(float, place)), "background"))
+    run(volume.refine(0))
+    run(volume.carry())
+    assert volume.states[1].state == "carried"
+    session = volume.session(1)
+    began = session.labels()
+    assert (began != session.predict()).any()
+    say(session, Click((80.0, 100.0), "border"))
+    part = saved_part(session, Setup(), digest(planes[1]), (1, 2), (1, 0, 0), volume.inherited(1))
+    path = tmp_path / "work.guideme.json"
+    reference = NetworkReference("nuclei", nuclei.fingerprint)
+    save_session(path, SessionFile(ImageReference.of(planes), reference, (part,)))
+    (read,) = read_session(path).parts
+    again = reopened(read, open_network("nuclei", "cpu"), planes)
+    run(again.replay(read.history))
+    np.testing.assert_array_equal(again.labels(), session.labels())
+    again.undo()
+    np.testing.assert_array_equal(again.labels(), began)
+    broken = replace(read, inherited={**read.inherited, "anchors": "AAAA"})
+    with pytest.raises(InputError, match="what a slice began from is broken"):
+        reopened(broken, nuclei, planes)

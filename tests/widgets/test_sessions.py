@@ -13,6 +13,7 @@ import pytest
 import tifffile
 from imageio import v3 as imageio
 from napari.layers._source import layer_source
+from scipy import ndimage
 from skimage.data import coins
 
 from napari_guideme.cli import main
@@ -313,6 +314,38 @@ def test_a_saved_session_is_opened_in_another_viewer_and_replayed_in_the_shell(
     widget.sessions.open_from(path)
     settle(qtbot, widget)
     np.testing.assert_array_equal(labels(widget), before)
+
+
+def test_a_slice_that_was_carried_to_comes_back_as_it_was(
+    viewer, nuclei, qtbot, tmp_path, make_napari_viewer
+):
+    viewer.add_image(nuclei, name="nuclei")
+    viewer.dims.set_point(0, 3)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    depth = ndimage.distance_transform_edt(labels(widget)[3] == 1)
+    click(qtbot, widget, (3, *np.unravel_index(depth.argmax(), depth.shape)), "background")
+    next(b for b in widget.carry.extents.buttons() if b.objectName() == "onward").click()
+    settle(qtbot, widget)
+    viewer.dims.set_point(0, 4)
+    settle(qtbot, widget)
+    carried = labels(widget)[4]
+    click(qtbot, widget, (4, 20, 30), "border")
+    settle(qtbot, widget)
+    before = labels(widget)
+    assert (before[4] != carried).any()
+    widget.sessions.save_to(tmp_path / "work.guideme.json")
+    settle(qtbot, widget)
+    other = make_napari_viewer()
+    other.add_image(nuclei, name="elsewhere")
+    again = open_widget(other, qtbot)
+    again.sessions.open_from(tmp_path / "work.guideme.json")
+    settle(qtbot, again)
+    for plane in (3, 4):
+        np.testing.assert_array_equal(labels(again)[plane], before[plane])
+    other.dims.set_point(0, 4)
+    finish(qtbot, again, again.undo.click)
+    np.testing.assert_array_equal(labels(again)[4], carried)
 
 
 @pytest.mark.parametrize(("name", "is_kept"), [("Erika.nii.gz", False), ("cells.tif", True)])

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, first_line
 from napari_guideme.files.whole import write_whole
+from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json, hints_to_json
@@ -32,11 +32,6 @@ from napari_guideme.networks.frozen import FrozenNetwork
 
 SUFFIX = ".guidance.safetensors"
 _FORMAT = "napari-guideme guidance 1"
-_BESIDE = ("origins", "usual", "changed")
-_SUPPORT = ("positions", "classes", "reaches", "weights")
-
-#: What goes wrong while a file is read that is broken, or was tampered with.
-_NO_GUIDANCE = (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -172,9 +167,8 @@ class SavedGuidance:
                 for entry in self.corrected
             ],
         }
-        # Tensors of a file must not share memory.
-        whole = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-        write_whole(path, lambda new: save_file(whole, new, {"guidance": json.dumps(told)}))
+        whole, about = apart(tensors), {"guidance": json.dumps(told)}
+        write_whole(path, lambda new: save_file(whole, new, about))
 
     @classmethod
     def read(cls, path: Path) -> SavedGuidance:
@@ -194,7 +188,7 @@ class SavedGuidance:
             if told["format"] != _FORMAT:
                 raise ValueError(f"{told['format']} is not {_FORMAT}")
             return _read(told, tensors)
-        except _NO_GUIDANCE as error:
+        except BROKEN as error:
             lacks = "it lacks " if isinstance(error, KeyError) else ""
             raise InputError(
                 f"{path.name} is no saved guidance: {lacks}{first_line(error)}"
@@ -221,32 +215,25 @@ def check_name(path: Path) -> None:
 
 
 def _tensors(entry: Corrected) -> dict[str, Tensor]:
-    support = entry.anchors.support
-    tensors = {name: getattr(support, name) for name in _SUPPORT}
-    tensors.update({name: getattr(entry.anchors, name) for name in _BESIDE})
-    tensors.update({f"level.{i}": level for i, level in enumerate(entry.anchors.levels)})
+    tensors = tensors_of(entry.anchors)
     return tensors if entry.values is None else {**tensors, "values": entry.values}
 
 
 def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidance:
-    levels = len(told["feature_points"])
-    spreads = tuple(tensors[f"spread.{i}"] for i in range(levels))
+    spreads = tuple(tensors[f"spread.{i}"] for i in range(len(told["feature_points"])))
+    if any(spread.ndim != 2 or len(spread) != 2 for spread in spreads):
+        raise ValueError("its spreads are no means and deviations")
+    channels = [spread.shape[1] for spread in spreads]
     shape, thickness = tuple(map(int, told["shape"])), float(told["thickness"])
     if not (min(shape, default=0) > 0 and 0 <= thickness < math.inf):
         raise ValueError(f"no slice has shape {shape} and thickness {thickness}")
     corrected = []
     for number, entry in enumerate(told["corrected"]):
-        of = {name: tensors[f"{number}.{name}"] for name in _SUPPORT}
-        support = Support(**of, pins=torch.zeros_like(of["weights"]))
-        empty = not len(support)
-        features = () if empty else tuple(tensors[f"{number}.level.{i}"] for i in range(levels))
-        beside = {name: tensors[f"{number}.{name}"] for name in _BESIDE}
-        anchors = Anchors(features, support, **beside)
-        _check_sizes(anchors, shape, len(told["classes"]))
-        _check_channels(features, spreads)
+        start = f"{number}."
+        of = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+        anchors = anchors_of(of, channels, shape, len(told["classes"]))
         hints = hints_from_json(entry["hints"])
-        values = tensors.get(f"{number}.values")
-        corrected.append(Corrected(int(entry["index"]), anchors, hints, values))
+        corrected.append(Corrected(int(entry["index"]), anchors, hints, of.get("values")))
     indices = [entry.index for entry in corrected]
     if not indices or indices != sorted(set(indices)):
         raise ValueError("its corrections are not those of one slice after the other")
@@ -263,29 +250,3 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         thickness=thickness,
         spreads=spreads,
     )
-
-
-def _check_sizes(anchors: Anchors, shape: Sequence[int], classes: int) -> None:
-    """A file that was tampered with is refused before it acts."""
-    support, levels = anchors.support, anchors.levels
-    parts = [*vars(support).values(), *levels, *(getattr(anchors, name) for name in _BESIDE)]
-    n = len(support)
-    if any(len(part) != n for part in parts) or support.positions.shape != (n, len(shape)):
-        raise ValueError("its parts differ in length")
-    finite = all(part.isfinite().all() for part in parts)
-    within = (support.positions >= 0).all() and (support.positions < torch.tensor(shape)).all()
-    known = (support.classes >= 0).all() and (support.classes < classes).all()
-    whole = support.classes.dtype == support.positions.dtype == torch.int64
-    acts = (
-        (support.weights >= 0).all() and (support.reaches > 0).all() and (anchors.usual > 0).all()
-    )
-    if not (finite and within and known and whole and acts):
-        raise ValueError("its places, classes or weights are impossible")
-
-
-def _check_channels(levels: Sequence[Tensor], spreads: Sequence[Tensor]) -> None:
-    if any(spread.ndim != 2 or len(spread) != 2 for spread in spreads):
-        raise ValueError("its spreads are no means and deviations")
-    for level, spread in zip(levels, spreads, strict=False):
-        if level.ndim != 2 or level.shape[1] != spread.shape[1]:
-            raise ValueError("its features differ in channels")

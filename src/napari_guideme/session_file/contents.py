@@ -134,6 +134,9 @@ class Part:
         spatial axis, of which those in `axes` do not count. ``None`` for the whole image.
     sha256
         Of its pixels, see :func:`digest`.
+    inherited
+        What was carried to the slice before, as
+        :class:`~napari_guideme.guidance.inherited.Inherited` writes it; ``None`` if nothing was.
     """
 
     axes: tuple[int, ...] | None
@@ -141,6 +144,7 @@ class Part:
     sha256: str
     setup: Setup
     history: History
+    inherited: Mapping[str, Any] | None = None
 
     @property
     def slices(self) -> tuple[slice | int, ...]:

@@ -89,7 +89,8 @@ def _part(entries: Table, folder: Path) -> Part:
     if (axes is None) != (index is None):
         raise InputError('"axes" and "index" belong together')
     setup, history = _setup(_table(entries, "setup"), folder), _history(entries)
-    return Part(axes, index, _text(entries, "sha256"), setup, history)
+    inherited = _optional(entries, "inherited", _table)
+    return Part(axes, index, _text(entries, "sha256"), setup, history, inherited)
 
 
 def _setup(entries: Table, folder: Path) -> Setup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.session_file.contents import FileReference, Part, Setup, digest
 
 if TYPE_CHECKING:
+    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
@@ -26,6 +28,7 @@ def open_session(
     pixels: NDArray[Any],
     text_guide: TextGuide | None = None,
     method: str | None = None,
+    inherited: Mapping[str, Any] | None = None,
 ) -> AnySession:
     """Open the kind of session that a network needs.
 
@@ -33,36 +36,44 @@ def open_session(
     ----------
     method
         Name of a method; by default the one for such networks.
+    inherited
+        See :class:`Part`.
 
     Raises
     ------
     InputError
         If `setup` tells what means nothing to the network, or does not fit the image.
     """
-    told: dict[str, Any] = {"channel_axis": setup.channel_axis, "channels": setup.channels}
-    if method is not None:
-        told["method"] = method
+    seen: dict[str, Any] = {"channel_axis": setup.channel_axis, "channels": setup.channels}
+    told: dict[str, Any] = {} if method is None else {"method": method}
     if network.interaction is not None:
         from napari_guideme.object_session import ObjectSession
 
         if setup.zoom is not None:
             raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
-        return ObjectSession(pixels, network, spacing=setup.spacing, locked=setup.locked, **told)
+        return ObjectSession(
+            pixels, network, spacing=setup.spacing, locked=setup.locked, **seen, **told
+        )
     from napari_guideme.language.places import View
     from napari_guideme.session import GuideSession
 
     if setup.spacing is not None:
         raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
-    return GuideSession(
-        pixels,
-        network,
-        guide_point=setup.guide_point or setup.calibrated,
-        telling=setup.telling,
-        text_guide=text_guide,
-        view=View.upright(network.preparation.ndim, setup.patient),
-        zoom=setup.zoom,
-        **told,
-    )
+    point = setup.guide_point or setup.calibrated
+    told |= {
+        "telling": setup.telling,
+        "text_guide": text_guide,
+        "view": View.upright(network.preparation.ndim, setup.patient),
+        "zoom": setup.zoom,
+    }
+    if inherited is None:
+        return GuideSession(pixels, network, guide_point=point, **seen, **told)
+    from napari_guideme.guidance.inherited import Inherited
+    from napari_guideme.guidance.scene import Scene
+
+    scene = Scene(network, pixels, point=point, **seen)
+    begun = Inherited.from_json(inherited, scene).shifted(scene)
+    return GuideSession.on(begun, point_is_chosen=bool(point), **told)
 
 
 def saved_part(
@@ -71,6 +82,7 @@ def saved_part(
     sha256: str,
     axes: tuple[int, ...] | None = None,
     index: tuple[int, ...] | None = None,
+    inherited: Inherited | None = None,
 ) -> Part:
     """Tell what was done in a session that was opened by :func:`open_session`.
 
@@ -78,7 +90,7 @@ def saved_part(
     ----------
     sha256
         Of the pixels, see :func:`~napari_guideme.session_file.contents.digest`.
-    axes, index
+    axes, index, inherited
         See :class:`Part`.
     """
     from napari_guideme.object_session import ObjectSession
@@ -88,7 +100,8 @@ def saved_part(
     else:
         calibrated = session.calibrated_point or setup.calibrated
         setup = replace(setup, calibrated=calibrated, patient=session.view.letters)
-    return Part(axes, index, sha256, setup, session.history)
+    told = None if inherited is None else inherited.to_json()
+    return Part(axes, index, sha256, setup, session.history, told)
 
 
 def reopened(
@@ -109,7 +122,7 @@ def reopened(
     pixels = part.pixels(image)
     if digest(pixels) != part.sha256:
         raise InputError("the image is not that of the session, or was changed since")
-    return open_session(part.setup, network, pixels, text_guide)
+    return open_session(part.setup, network, pixels, text_guide, inherited=part.inherited)
 
 
 def load_text_guide(

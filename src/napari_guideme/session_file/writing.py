@@ -80,6 +80,7 @@ def _part(part: Part, folder: Path) -> dict[str, Any]:
             **asdict(part.setup),
             "text_guide": _file(part.setup.text_guide, folder),
         },
+        "inherited": None if part.inherited is None else dict(part.inherited),
         **_history(part.history),
     }
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.inherited import Inherited
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
@@ -181,8 +182,7 @@ class VolumeSession:
             known = self._carried.get(index)
             self._inherited.pop(index, None)
             if known is not None and known.acts:
-                field = known.logits(scene, self.planes.thickness) - scene.logits
-                scene = scene.shifted(field)
+                scene = known.inherited(self.planes.thickness).shifted(scene)
                 self._inherited[index] = known
             session = GuideSession.on(scene, **self._told)
             self._sessions[index] = session
@@ -190,9 +190,42 @@ class VolumeSession:
         self._spare()
         return session
 
+    def inherited(self, index: int) -> Inherited | None:
+        """What the session of a slice began from, if anything was carried to it before."""
+        known = self._inherited.get(index)
+        return known.inherited(self.planes.thickness) if known is not None else None
+
+    def inherit(self, index: int, told: Mapping[str, Any] | None) -> None:
+        """Take for carried to a slice what was when a saved session on it began, and no more.
+
+        Parameters
+        ----------
+        index
+            Number of the slice.
+        told
+            As :meth:`Inherited.to_json` writes it; ``None`` if nothing was.
+
+        Raises
+        ------
+        InputError
+            If it is broken, or about another slice or network.
+        """
+        carried = {other: known for other, known in self._carried.items() if other != index}
+        if told is not None:
+            scene = self.planes.scene(index)
+            began = Inherited.from_json(told, scene)
+            labels, state = labels_of(began.logits(scene)), SliceState(index, "carried")
+            carried[index] = Carried(state, labels, began.anchors, began.anywhere)
+        self._carried = carried
+
     def adopt(self, index: int, session: GuideSession) -> None:
-        """Let what was done to a slice in a session of its own count here."""
+        """Let what was done to a slice in a session of its own count here.
+
+        It began from what is carried to the slice now, see :meth:`inherit`.
+        """
         self._inherited.pop(index, None)
+        if index in self._carried:
+            self._inherited[index] = self._carried[index]
         self._sessions[index] = session
         self._spare()
 

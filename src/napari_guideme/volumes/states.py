@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_guideme.guidance.applying import KERNEL, State
+from napari_guideme.guidance.applying import State
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.inherited import Inherited
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,9 @@ class Carried:
         """Whether anything is moved."""
         return self.state.state != "own" and len(self.anchors) > 0
 
-    def logits(self, scene: Scene, thickness: float) -> Tensor:
-        """Logits (K, *spatial) of the slice, of which `scene` is what the network sees."""
-        if self.anywhere:
-            return self.anchors.elsewhere().added(scene.logits, scene, KERNEL)
-        beyond = self.anchors.beyond(self.state.index, thickness)
-        return self.anchors.added(scene.logits, scene, KERNEL, beyond)
+    def inherited(self, thickness: float) -> Inherited:
+        """What a session on the slice begins from."""
+        return Inherited(self.anchors, self.state.index, thickness, self.anywhere)
 
     def is_like(self, other: Carried) -> bool:
         """Whether the same was carried to the slice."""

@@ -161,7 +161,8 @@ class Autosave(QObject):
                 return
             work = self._works[part.layer, known.label] = Work(part.layer, known)
         work.network = known
-        done = saved_part(outcome.session, opened.setup, "", *part.place)
+        axes, index = part.place
+        done = saved_part(outcome.session, opened.setup, "", axes, index, opened.inherited)
         said = controller.guide_layers().said.sentences
         history = replace(done.history, sentences={**done.history.sentences, **said})
         work.put(part.key, replace(done, history=history), opened)

@@ -35,6 +35,7 @@ from napari_guideme.widgets.slices import Slice, full_resolution
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
+    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
@@ -52,11 +53,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Opened:
-    """A session, and what it was opened with; `found` if a name was looked for."""
+    """A session, and what it was opened with.
+
+    Attributes
+    ----------
+    part, session, setup
+        What is shown, its session, and how that was opened.
+    inherited
+        Of a slice, what was carried to it before.
+    found
+        What was found, if a name was looked for.
+    """
 
     part: Slice
     session: AnySession
     setup: Setup
+    inherited: Inherited | None = None
     found: Found | None = None
 
     @cached_property
@@ -98,7 +110,9 @@ class Sessions:
             return self._kept.get(_key(choice, part))
         known = self._stacks.get(_stack_key(choice, stack))
         session = known.volume.opened(stack.index) if known else None
-        return Opened(part, session, known.setup) if known and session else None
+        if known is None or session is None:
+            return None
+        return Opened(part, session, known.setup, known.volume.inherited(stack.index))
 
     def volume(self, choice: Choice, stack: Stack) -> VolumeSession | None:
         """Return the session of a stack, if it was opened."""
@@ -125,21 +139,24 @@ class Sessions:
         used = saved.setup.text_guide
         guide = load_text_guide(used, choice.network.source, network) if used else None
         stack = _stack_of(choice, part)
-        session: AnySession
-        if network.preparation.ndim == 3 and stack is not None:
-            if not saved.matches(full_resolution(part.layer)):
-                raise InputError(f"{part.layer.name} was changed since the session was saved")
-            session = self.opened_stack(choice, stack).volume.session(stack.index)
-        else:
+        if stack is None:
             session = reopened(saved, network, full_resolution(part.layer), guide)
+            yield from self.in_turn(session.replay(saved.history))
+            with self._turn:
+                self._remember(choice, Opened(part, session, saved.setup))
+                return _outcome(part, session)
+        with self._turn:
+            volume = self.opened_stack(choice, stack).volume
+            volume.inherit(stack.index, saved.inherited)
+            if network.preparation.ndim == 2:
+                session = reopened(saved, network, full_resolution(part.layer), guide)
+            elif saved.matches(full_resolution(part.layer)):
+                session = volume.session(stack.index)
+            else:
+                raise InputError(f"{part.layer.name} was changed since the session was saved")
         yield from self.in_turn(session.replay(saved.history))
         with self._turn:
-            if stack is None:
-                self._remember(choice, Opened(part, session, saved.setup))
-            else:
-                self.opened_stack(choice, stack).volume.adopt(
-                    stack.index, cast("GuideSession", session)
-                )
+            volume.adopt(stack.index, cast("GuideSession", session))
             return _outcome(part, session)
 
     def guidance(self, choice: Choice, part: Slice) -> SavedGuidance:
@@ -215,7 +232,7 @@ class Sessions:
         if isinstance(choice.network, Named):
             found, named = choice.network.begin(part, choice.device)
             setup = Setup(channel_axis=channel_axis(part))
-            self._remember(choice, Opened(part, named, setup, found))
+            self._remember(choice, Opened(part, named, setup, found=found))
             return named
         network, guide, setup = self._setup(choice, part)
         session = open_session(setup, network, part.pixels(), guide)
