@@ -38,6 +38,9 @@ BRIGHTER, BRIGHT = 0.12, 0.25
 INSIDE, OUTSIDE = 0.9, 0.3
 #: Along the way from one to the other, an object may overlap another one by so much of itself.
 OVERLAP = 0.25
+#: An object is clearly not beside another one if it lies so little further along that way, of
+#: the longer side, or so little compared with how far it lies across it.
+_LEVEL, _STEEP = 0.02, 0.4
 #: What fills more of an image is no landmark.
 LANDMARK = 0.4
 #: The last one that is counted off, and the most objects among which it is.
@@ -117,8 +120,20 @@ def claims(scene: MeasuredScene, landmarks: Sequence[Landmark], solid: set[str])
     return [claim for claim in made if (claim.verdicts == 1).any()]
 
 
-def picks(scene: MeasuredScene, among: Sequence[int]) -> Iterator[Pick]:
-    """Return what tells one of some objects, by their indices, clearly from the others."""
+def picks(scene: MeasuredScene, among: Sequence[int], masses: set[str]) -> Iterator[Pick]:
+    """Return what tells one of some objects clearly from the others.
+
+    Parameters
+    ----------
+    scene
+        What is spoken of.
+    among
+        Indices of the objects, two or more of one class.
+    masses
+        Classes whose parts nobody compares or counts off, such as sky.
+    """
+    if scene.objects[among[0]].name in masses:
+        return
     yield from _by_size(scene, among)
     yield from _by_brightness(scene, among)
     for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):
@@ -175,7 +190,7 @@ def _beside(thing: MeasuredObject, other: MeasuredObject, axis: int, sign: int) 
     """Whether one object clearly comes before (sign 1) or after another along an axis."""
     along = sign * (other.centre[axis] - thing.centre[axis])
     across = abs(other.centre[1 - axis] - thing.centre[1 - axis])
-    if along <= 0:
+    if along <= max(_LEVEL, _STEEP * across):
         return 0
     start, stop = thing.box[axis], thing.box[axis + 2]
     beyond = stop - other.box[axis] if sign > 0 else other.box[axis + 2] - start

@@ -85,7 +85,8 @@ def named_colours(lit: NDArray[np.float64]) -> NDArray[np.intp] | None:
         "black": (lightness < 22) & (chroma < 25),
         "white": (lightness > 80) & (chroma < 10),
         "grey": chroma < 9,
-        "pink": ((hue >= 325) | (hue < 25)) & pale & (chroma > 18),
+        "pink": ((hue >= 325) | (hue < 25)) & pale & (chroma > 18)
+        | ((hue >= 335) | (hue < 15)) & (lightness > 45) & (chroma > 45),
         "red": reddish & (chroma > 38) & ~pale,
         "orange": earthen & (chroma > 52) & (lightness > 52),
         "brown": earthen & (chroma > 14) & (lightness < 52),

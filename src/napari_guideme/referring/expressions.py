@@ -21,13 +21,19 @@ from napari_guideme.referring.claims import (
     claims,
     picks,
 )
-from napari_guideme.referring.phrases import most_counted, sentence, solid
+from napari_guideme.referring.phrases import masses, most_counted, sentence, solid
 from napari_guideme.referring.scenes import MeasuredScene, measured_scene
 
 #: Objects that fill less of an image are not referred to.
 LEAST = 0.002
 #: What a landmark may be told by, if its class is there more than once.
 _MARKING: tuple[Kind, ...] = ("size", "brightness")
+
+#: Sides from which those are counted that a place or a relation holds of.
+_ACROSS = {
+    **dict.fromkeys(("at the top", "at the bottom", "above", "below"), ("left", "right")),
+    **dict.fromkeys(("on the left", "on the right", "left", "right"), ("top", "bottom")),
+}
 
 Random = np.random.Generator
 
@@ -151,11 +157,12 @@ def _descriptions(scene: MeasuredScene, least: float) -> Iterator[_Description]:
             yield _Description(among[0])
             continue
         found = [
-            *(_Description(pick.index, (pick,)) for pick in picks(scene, among)),
+            *(_Description(pick.index, (pick,)) for pick in picks(scene, among, masses())),
             *_by_claims(scene, among, held),
         ]
         yield from found
-        if len(among) <= most_counted() and all(_is_shown(scene, i, least) for i in among):
+        countable = name not in masses() and len(among) <= most_counted()
+        if countable and all(_is_shown(scene, i, least) for i in among):
             for description in found:
                 if len(description.kinds) == 1:
                     yield _Description(description.index, description.parts, len(among))
@@ -172,11 +179,11 @@ def _by_claims(
         if len(kept) == 1:
             yield _Description(kept[0], (claim,))
         elif 1 < len(kept) < len(among) and len(claim.kinds) == 1:
-            for pick in picks(scene, kept):
+            for pick in picks(scene, kept, masses()):
                 if _can_be_joined(claim, pick):
                     yield _Description(pick.index, (claim, pick))
     for (one, true), (other, too) in combinations(telling, 2):
-        if len({*one.kinds, *other.kinds}) != 2 or one.kinds == other.kinds:
+        if len(one.kinds) > 1 or len(other.kinds) > 1 or one.kinds == other.kinds:
             continue
         kept = _kept(among, both(true, too))
         if len(kept) == 1 and all((v != 0).sum() > 1 for v in (true, too)):
@@ -192,11 +199,12 @@ def _kept(among: Sequence[int], verdicts: NDArray[np.int_]) -> list[int]:
 
 def _can_be_joined(claim: Claim, pick: Pick) -> bool:
     """Whether a pick goes with a claim: "the upper one at the top" would be odd."""
-    if pick.kind != "order" or claim.kinds != ("place",):
+    if pick.kind != "order":
         return True
-    across = ("left", "right") if claim.word in ("at the top", "at the bottom") else ("top", "bottom")
-    strip = claim.word in ("at the top", "at the bottom", "on the left", "on the right")
-    return strip and any(side in pick.word for side in across)
+    across = _ACROSS.get(claim.word)
+    if across is None:
+        return claim.kinds != ("place",)
+    return any(side in pick.word for side in across)
 
 
 def _landmarks(scene: MeasuredScene, least: float) -> Iterator[Landmark]:
@@ -206,7 +214,7 @@ def _landmarks(scene: MeasuredScene, least: float) -> Iterator[Landmark]:
         if len(among) == 1:
             found = [Landmark(among[0], name)]
         else:
-            chosen = [pick for pick in picks(scene, among) if pick.kind in _MARKING]
+            chosen = [pick for pick in picks(scene, among, masses()) if pick.kind in _MARKING]
             found = [Landmark(pick.index, name, pick) for pick in chosen]
         yield from (mark for mark in found if _is_shown(scene, mark.index, least))
 

@@ -49,6 +49,11 @@ def solid() -> set[str]:
     return set(_phrases()["solid"])
 
 
+def masses() -> set[str]:
+    """Classes whose parts nobody compares or counts."""
+    return set(_phrases()["masses"])
+
+
 def sentence(
     name: str,
     parts: Sequence[Claim | Pick],
