@@ -7,7 +7,7 @@ neither is clear nobody should say so: a claim may be unclear, and a pick has a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
@@ -148,7 +148,7 @@ def _places(scene: MeasuredScene) -> Iterator[Claim]:
     for rows, columns, ways in PLACES:
         cells = np.ix_(rows, columns)
         # Halves hold two thirds of the picture, and nobody speaks of middle rows.
-        if len(rows) * len(columns) == 1 or 0 < _outer(rows, columns):
+        if len(rows) * len(columns) == 1 or _outer(rows, columns):
             shares = [float(thing.cells[cells].sum()) for thing in scene.objects]
             verdicts = [_verdict(share, IN_PLACE, OUT_OF_PLACE) for share in shares]
             yield Claim(("place",), ways[0], np.array(verdicts))

@@ -100,4 +100,4 @@ def named_colours(lit: NDArray[np.float64]) -> NDArray[np.intp] | None:
 
 def _stretched(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = np.percentile(pixels, (_BLACK, _WHITE))
-    return np.clip((pixels - low) / max(high - low, 1e-9), 0, 1)
+    return np.asarray(np.clip((pixels - low) / max(high - low, 1e-9), 0, 1))

@@ -67,7 +67,9 @@ class _Description:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        found = {kind for p in self.parts for kind in (p.kinds if isinstance(p, Claim) else [p.kind])}
+        found = {
+            kind for p in self.parts for kind in (p.kinds if isinstance(p, Claim) else [p.kind])
+        }
         if self.counted is not None:
             found.add("count")
         return tuple(kind for kind in KINDS if kind in found) or ("class",)
@@ -144,7 +146,9 @@ def _chosen(told: list[_Description], most: int | None, random: Random) -> list[
     for i in random.permutation(len(told)):
         by_kinds.setdefault(told[i].kinds, []).append(told[i])
     turns = max(map(len, by_kinds.values()))
-    in_turn = [group[turn] for turn in range(turns) for group in by_kinds.values() if turn < len(group)]
+    in_turn = [
+        group[turn] for turn in range(turns) for group in by_kinds.values() if turn < len(group)
+    ]
     return in_turn[:most]
 
 
@@ -194,7 +198,7 @@ def _kept(among: Sequence[int], verdicts: NDArray[np.int_]) -> list[int]:
     """Return of which objects a claim is true; none unless it is clear of all of them."""
     if (verdicts < 0).any():
         return []
-    return [among[i] for i in np.flatnonzero(verdicts)]
+    return [i for i, holds in zip(among, verdicts, strict=True) if holds]
 
 
 def _can_be_joined(claim: Claim, pick: Pick) -> bool:

@@ -146,4 +146,3 @@ def _one_of(ways: Sequence[str], random: Random) -> str:
 def _phrases() -> dict[str, Any]:
     text = (files(__package__) / "phrases.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
-

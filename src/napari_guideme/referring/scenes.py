@@ -143,7 +143,8 @@ def objects_of_classes(
     -------
     Ids (rows, columns) and the class of each id.
     """
-    ids, found = np.zeros(labels.shape, np.intp), {}
+    ids = np.zeros(labels.shape, np.intp)
+    found: dict[int, str] = {}
     for value, name in names.items():
         parts = label(labels == value, connectivity=2)
         sizes = np.bincount(parts.ravel())
@@ -185,7 +186,7 @@ def _measured(
     places = [np.nonzero(mask)[axis] + window[axis].start for axis in (0, 1)]
     rows, columns = (p * GRID // length for p, length in zip(places, shape, strict=True))
     cells = np.bincount(rows * GRID + columns, minlength=GRID**2).reshape(GRID, GRID) / n
-    counts = np.bincount(coloured, minlength=NAMELESS) / n if coloured is not None else []
+    counted = [] if coloured is None else np.bincount(coloured, minlength=NAMELESS).tolist()
     corners = [s.start for s in window] + [s.stop for s in window]
     return MeasuredObject(
         number,
@@ -195,7 +196,7 @@ def _measured(
         (corners[0] / side, corners[1] / side, corners[2] / side, corners[3] / side),
         cells,
         float(bright[window][mask].mean()),
-        {c: float(share) for c, share in zip(COLOURS, counts, strict=False) if share},
+        {c: count / n for c, count in zip(COLOURS, counted, strict=False) if count},
     )
 
 
