@@ -251,8 +251,7 @@ def _following(read: _Read, vocabulary: Vocabulary) -> Iterator[_Read]:
     for relation, pattern in _RELATIONS.items():
         if found := re.match(f"(?:{pattern}) ", text):
             for other, rest in _phrase(text[found.end() :], vocabulary):
-                if other.names:
-                    yield reference.with_condition(Related(relation, other)), rank, rest
+                yield reference.with_condition(Related(relation, other)), rank, rest
     if reference.counted is None:
         for names, number, rest in _group(text, vocabulary):
             if not reference.names:
