@@ -22,6 +22,8 @@ _LEAST = 0.003
 #: How often what is pasted is of a class that is there already.
 _ALIKE = 0.7
 _ATTEMPTS = 20
+#: Nothing is pasted that leaves less of another object.
+_SHOWN = 0.6
 
 
 @dataclass(frozen=True)
@@ -102,23 +104,35 @@ def composed(
     random
         Source of chance.
     pasted
-        Fewest and most objects to be pasted, often of one class.
+        Fewest and most objects that one tries to paste, often of one class.
     """
     below = pictures[random.integers(len(pictures))]
     scene = _scene(below, (slice(None), slice(None)), side)
     image, ids, names = scene.image, scene.ids.copy(), dict(scene.names)
+    whole = {i: int((ids == i).sum()) for i in names}
     for _ in range(int(random.integers(pasted[0], pasted[1] + 1))):
         named, chosen = _drawn(pictures, set(names.values()), random)
-        size = int(side * random.uniform(0.15, 0.5))
-        piece, shape = cut(named.picture, chosen, 1.1, size, random)
-        top, left = random.integers(0, side - size + 1, 2)
-        window = np.s_[top : top + size, left : left + size]
-        over, above = torch.zeros(side, side, dtype=torch.bool), image.clone()
-        over[window], above[:, *window] = shape, piece
-        image = blended(image, above, over)
+        over, above = _laid(named, chosen, image, random)
+        kept = np.where(over.numpy(), 0, ids)
+        # What is left of a hidden object would be called by its whole name.
+        if any((kept == i).sum() < _SHOWN * pixels for i, pixels in whole.items()):
+            continue
         number = max(names, default=0) + 1
-        ids[over.numpy()], names[number] = number, named.names[chosen]
-    return ReferredScene(image, ids, names)
+        image, ids, names[number] = blended(image, above, over), kept, named.names[chosen]
+        ids[over.numpy()], whole[number] = number, int(over.sum())
+    return ReferredScene(image.clamp(0, 1), ids, names)
+
+
+def _laid(named: NamedPicture, chosen: int, image: Tensor, random: Random) -> tuple[Tensor, Tensor]:
+    """Lay an object somewhere: its mask (side, side) and the image with what surrounds it."""
+    side = image.shape[-1]
+    size = int(side * random.uniform(0.15, 0.5))
+    piece, shape = cut(named.picture, chosen, 1.1, size, random)
+    top, left = random.integers(0, side - size + 1, 2)
+    window = np.s_[top : top + size, left : left + size]
+    over, above = torch.zeros(side, side, dtype=torch.bool), image.clone()
+    over[window], above[:, *window] = shape, piece
+    return over, above
 
 
 def _drawn(
