@@ -27,6 +27,16 @@ BELOW = {
     "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     # Localising begins with a word.
     "localize": {"errors", "hints", "hints_json", "files", "networks", "guidance", "language"},
+    "referring": {
+        "errors",
+        "hints",
+        "hints_json",
+        "files",
+        "networks",
+        "guidance",
+        "language",
+        "localize",
+    },
     "report": {"errors", "hints"},
     "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
     "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},

@@ -155,7 +155,7 @@ def open_dataset(
     """
     folder = Path(folder)
     truth = _truth(_truth_folder(folder), ClassNames.of(network, class_map), instances)
-    dataset = Dataset(_chosen(folder, split, only), truth)
+    dataset = Dataset(chosen_entries(folder, split, only), truth)
     return dataset if limit is None else dataset.sampled(limit, seed)
 
 
@@ -186,12 +186,12 @@ def open_objects(
             "if they are ids of objects, say so (--instances)"
         )
     ids = instances or (folder / "instances").is_dir()
-    dataset = Dataset(_chosen(folder, split, only), ObjectTruth(binary=not ids))
+    dataset = Dataset(chosen_entries(folder, split, only), ObjectTruth(binary=not ids))
     return dataset if limit is None else dataset.sampled(limit, seed)
 
 
-def _chosen(folder: Path, split: str | None, only: Path | None) -> tuple[Entry, ...]:
-    """Images with truth of a folder, of a split, named in a list."""
+def chosen_entries(folder: Path, split: str | None, only: Path | None) -> tuple[Entry, ...]:
+    """Find the images with truth of a folder, of a split, named in a list."""
     entries = _entries(_by_stem(folder / "images"), _by_stem(_truth_folder(folder)))
     if only is not None:
         entries = _listed(entries, only)

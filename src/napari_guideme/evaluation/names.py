@@ -17,7 +17,8 @@ from napari_guideme.networks.frozen import FrozenNetwork
 #: Class of pixels that count for nothing.
 IGNORED = -1
 
-_IGNORE_WORDS = re.compile("ignore|void", re.IGNORECASE)
+#: Classes of which data say that they count for nothing.
+IGNORED_NAMES = re.compile("ignore|void", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ClassNames:
 
     def find(self, name: str) -> int | None:
         """Index of the class that data call by this name, `IGNORED`, or ``None``."""
-        if _IGNORE_WORDS.search(name):
+        if IGNORED_NAMES.search(name):
             return IGNORED
         wanted = self.synonyms.get(plain(name), plain(name))
         known = [plain(own) for own in self.names]

@@ -55,7 +55,7 @@ _SAID: dict[Operation, tuple[str, ...]] = {
 
 _ALL = (0, 1, 2)
 #: Rows, columns, and how to name the cells that they share; the first name is the plain one.
-_PLACES: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]], ...] = (
+PLACES: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]], ...] = (
     ((0,), (0,), ("on the top left", "on the upper left", "in the top left corner")),
     ((0,), (1,), ("on the top centre", "on the upper centre")),
     ((0,), (2,), ("on the top right", "on the upper right", "in the top right corner")),
@@ -78,7 +78,7 @@ _PLACES: tuple[tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]], ...] = 
     (_ALL, _ALL, ("", "in the image")),
 )
 _NAMED: dict[tuple[Cell, ...], tuple[str, ...]] = {
-    tuple(product(rows, columns)): names for rows, columns, names in _PLACES
+    tuple(product(rows, columns)): names for rows, columns, names in PLACES
 }
 
 

@@ -32,6 +32,24 @@ _LEAST_COSINE, _COSINE_LEAD = 0.55, 0.05
 _LATIN = (("i", "us"), ("a", "um"), ("a", "on"), ("ae", "a"), ("es", "is"), ("ices", "ex"))
 
 
+_ENDINGS = (
+    *(("us", "i"), ("um", "a"), ("drion", "dria"), ("glion", "glia"), ("man", "men")),
+    *(("ife", "ives"), ("sis", "ses")),
+)
+_IRREGULAR = {
+    "bus": "buses",
+    "virus": "viruses",
+    "human": "humans",
+    "person": "people",
+    "child": "children",
+    "mouse": "mice",
+    "goose": "geese",
+    "leaf": "leaves",
+    "loaf": "loaves",
+    **{word: word for word in ("sheep", "fish", "skis", "scissors", "broccoli")},
+}
+
+
 @dataclass(frozen=True)
 class WordVectors:
     """A table of words and their vectors (n, d), of length 1."""
@@ -116,7 +134,7 @@ class Vocabulary:
         allowed = 1 if len(word) < 7 else 2
         candidates: dict[tuple[str, ...], list[tuple[int, str]]] = {}
         for known in {**self._synonyms, **self._named}:
-            for form in (known, _plural(known)):
+            for form in (known, plural(known)):
                 if form.count(" ") == word.count(" ") and abs(len(form) - len(word)) <= allowed:
                     away = edit_distance(word, form, transpositions=True)
                     if away <= allowed:
@@ -253,7 +271,7 @@ def plain(name: str) -> str:
 def singulars(phrase: str) -> list[str]:
     """Return a phrase and what it may be the plural of, by its last word."""
     before, space, last = phrase.rpartition(" ")
-    forms = [last]
+    forms = [last, *(one for one, many in _IRREGULAR.items() if many == last != one)]
     if last.endswith("ies"):
         forms.append(last[:-3] + "y")
     if last.endswith("ves"):
@@ -274,10 +292,20 @@ def singulars(phrase: str) -> list[str]:
     ]
 
 
-def _plural(word: str) -> str:
-    for plural, singular in _LATIN[:3]:
-        if word.endswith(singular) and len(word) > 4:
-            return word[: -len(singular)] + plural
+def plural(phrase: str) -> str:
+    """Return how several of a thing are called, by the last word of its name."""
+    before, space, word = phrase.rpartition(" ")
+    return before + space + _plural_of_word(word)
+
+
+def _plural_of_word(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    for singular, several in _ENDINGS:
+        if word.endswith(singular) and len(word) > len(singular) + 1:
+            return word[: -len(singular)] + several
+    if word.endswith("y") and word[-2:-1] not in ("a", "e", "o", "u"):
+        return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
 
 
