@@ -1,0 +1,1 @@
+"""One sentence picks one thing among many: See-through-Text."""

@@ -1,0 +1,320 @@
+"""See-through-Text: a sentence and the levels of an encoder become a heat map, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_guideme.errors import InputError
+from napari_guideme.networks.lite0 import STAGES, TAPPED
+from napari_guideme.referring.equations import (
+    COORDINATES,
+    ConvGRU,
+    attended,
+    coordinates,
+    embedded,
+    probability,
+    step_heat,
+    word_attention,
+)
+from napari_guideme.referring.reader import Read, Reader
+
+#: Channels of the encoder's levels, and pixels of its input per cell.
+CHANNELS = tuple(STAGES[index][3] for index in TAPPED)
+STRIDES = (2, 4, 8, 16, 32)
+
+#: Of the atrous convolution.
+_RATE = 3
+
+#: What a file may ask for.
+_LARGEST, _MOST_FOLDS = 2048, 16
+
+Refining = Literal["conv-gru", "1x1"]
+Comparing = Literal["co-embedding", "concatenation"]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Sizes and parts; the defaults are the paper's, but for the encoder.
+
+    Parameters
+    ----------
+    side
+        Of the input, in pixels.
+    grid
+        Cells along each side of a heat map.
+    dimensions
+        Of a word vector.
+    hidden
+        State of the LSTM in each direction.
+    attention
+        Values by which words and cells are compared in equation 1.
+    embedding
+        Values of the co-embedding.
+    filters
+        Channels of the convolutional GRU's state.
+    folds
+        How often the levels are gone through, K.
+    sharpness
+        Factor of the heat in equation 1.
+    re_attends
+        Whether the sentence is represented anew in every step, by equation 1.
+    refining
+        The convolutional GRU, or a 1 x 1 convolution of all STEP heat maps.
+    comparing
+        The co-embedding of equations 2-4, or two layers on what is seen and said
+        side by side.
+    """
+
+    side: int = 320
+    grid: int = 40
+    dimensions: int = 300
+    hidden: int = 1000
+    attention: int = 400
+    embedding: int = 1000
+    filters: int = 32
+    folds: int = 1
+    sharpness: float = 1.0
+    re_attends: bool = True
+    refining: Refining = "conv-gru"
+    comparing: Comparing = "co-embedding"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = _MOST_FOLDS if field.name == "folds" else _LARGEST
+            if field.type == "int" and not (type(value) is int and 1 <= value <= most):
+                raise InputError(f"{field.name} = {value!r} is no whole number from 1 to {most}")
+        if type(self.re_attends) is not bool:
+            raise InputError(f"re_attends = {self.re_attends!r} is neither true nor false")
+        if not isinstance(self.sharpness, int | float) or not 0 <= self.sharpness < float("inf"):
+            raise InputError(f"sharpness = {self.sharpness!r} is no positive number")
+        for name, known in (("refining", Refining), ("comparing", Comparing)):
+            if getattr(self, name) not in get_args(known):
+                raise InputError(
+                    f"{name} = {getattr(self, name)!r} is unknown; choose "
+                    f"{', '.join(get_args(known))}"
+                )
+
+    @property
+    def steps(self) -> int:
+        """Steps in time, T: five levels in each fold."""
+        return len(CHANNELS) * self.folds
+
+
+#: What is trained here: half a dozen megabytes.
+OURS = Design(dimensions=100, hidden=256, attention=128, embedding=256, folds=2)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step in time.
+
+    Attributes
+    ----------
+    heat
+        STEP heat map Q, (N, 1, grid, grid) from 0 to 1.
+    refined
+        Heat map P, (N, 1, grid, grid) from 0 to 1.
+    sentence
+        Representation of the sentence s, (N, D).
+    """
+
+    heat: Tensor
+    refined: Tensor
+    sentence: Tensor
+
+
+class SeeThroughText(nn.Module):
+    """All that is learned: how sentences are read, and what they mean in an image.
+
+    Parameters
+    ----------
+    known
+        Words that it knows.
+    vectors
+        Their vectors, (words, dimensions).
+    design
+        Sizes and parts.
+
+    References
+    ----------
+    Chen et al., ICCV 2019.
+    """
+
+    def __init__(self, known: Iterable[str], vectors: Tensor, design: Design | None = None) -> None:
+        super().__init__()
+        self.design = design or Design()
+        if vectors.shape[1:] != (self.design.dimensions,):
+            raise InputError(
+                f"the word vectors have shape {tuple(vectors.shape)}; expected are "
+                f"{self.design.dimensions} values each"
+            )
+        self.reader = Reader(known, vectors, self.design.hidden)
+        self.grouping = Grouping(self.design)
+
+    def forward(self, levels: Sequence[Tensor], sentences: Sequence[str]) -> Tensor:
+        """Map five levels (N, C, h, w), see :func:`pooled`, and N sentences to P.
+
+        Returns
+        -------
+        (N, 1, grid, grid), from 0 to 1.
+        """
+        heat: Tensor = self.grouping(levels, self.reader(sentences))
+        return heat
+
+
+class Grouping(nn.Module):
+    """The steps through all levels, for sentences that were read."""
+
+    start: Tensor
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design, said = design, 2 * design.hidden
+        wide = [channels + COORDINATES for channels in CHANNELS]
+        self.levels = nn.ModuleList(_Level(channels, design.grid) for channels in CHANNELS)
+        self.comparing = _COMPARING[design.comparing](wide, said, design.embedding)
+        self.attending = _Attending(wide, said, design) if design.re_attends else None
+        self.gru = ConvGRU(design.filters) if design.refining == "conv-gru" else None
+        weighted = (_Weighted(design.filters) for _ in range(0 if self.gru else design.steps))
+        self.weighted = nn.ModuleList(weighted)
+        self.reading = nn.Conv2d(design.filters, 1, 1)
+        self.register_buffer("start", torch.zeros(1, design.filters, 1, 1), persistent=False)
+
+    def forward(self, levels: Sequence[Tensor], read: Read) -> Tensor:
+        """Return P of the last step, (N, 1, grid, grid)."""
+        *_, last = self.steps(levels, read)
+        return last.refined
+
+    def steps(self, levels: Sequence[Tensor], read: Read) -> Iterator[Step]:
+        """Go through the levels, from fine to coarse, fold after fold."""
+        visual = [own(level) for own, level in zip(self.levels, levels, strict=True)]
+        seen = [self.comparing.see(index, v) for index, v in enumerate(visual)]
+        attend = self.attending and self.attending.to(visual, read)
+        state, heat, sentence = self.start, None, read.last
+        for time in range(self.design.steps):
+            level = time % len(levels)
+            if heat is not None and attend is not None:
+                sentence = attend(level, heat)
+            step = self.comparing(seen[level], sentence)
+            state = (self.gru or self.weighted[time])(step, state)
+            heat = probability(self.reading, state)
+            yield Step(step, heat, sentence)
+
+
+class _Level(nn.Module):
+    """What is seen of one level, v: atrous convolution and coordinates; section 3.1."""
+
+    where: Tensor
+
+    def __init__(self, channels: int, grid: int) -> None:
+        super().__init__()
+        self.grid = (grid, grid)
+        self.context = nn.Conv2d(channels, channels, 3, padding=_RATE, dilation=_RATE)
+        where = torch.cat([torch.zeros(channels, grid, grid), coordinates(grid, grid)])
+        self.register_buffer("where", where, persistent=False)
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Map a level (N, C, h, w) to v, (N, C + 8, grid, grid)."""
+        features = F.relu(self.context(level))
+        features = F.interpolate(features, self.grid, mode="bilinear", align_corners=False)
+        # Added to channels of zeros, they can be traced for any N.
+        return F.pad(features, (0, 0, 0, 0, 0, COORDINATES)) + self.where
+
+
+class _Attending(nn.Module):
+    """Equation 1: the sentence, represented anew."""
+
+    def __init__(self, wide: Sequence[int], said: int, design: Design) -> None:
+        super().__init__()
+        self.seen = nn.ModuleList(nn.Conv2d(n, design.attention, 1) for n in wide)
+        self.said = nn.Linear(said, design.attention)
+        self.sharpness = design.sharpness
+
+    def to(self, visual: Sequence[Tensor], read: Read) -> Callable[[int, Tensor], Tensor]:
+        """Return what maps a level and the last heat map to s, (N, D)."""
+        seen = [own(v) for own, v in zip(self.seen, visual, strict=True)]
+        said = self.said(read.hidden)
+
+        def sentence(level: int, heat: Tensor) -> Tensor:
+            weights = word_attention(heat, seen[level], said, read.is_word, self.sharpness)
+            return attended(weights, read.hidden)
+
+        return sentence
+
+
+class _CoEmbedding(nn.Module):
+    """Equations 2-4: cosine of what is seen and what is said."""
+
+    def __init__(self, wide: Sequence[int], said: int, embedding: int) -> None:
+        super().__init__()
+        self.seen = nn.ModuleList(nn.Conv2d(n, embedding, 1) for n in wide)
+        self.said = nn.Linear(said, embedding)
+
+    def see(self, level: int, visual: Tensor) -> Tensor:
+        """Embed v of a level, (N, embedding, h, w)."""
+        return embedded(self.seen[level], visual)
+
+    def forward(self, seen: Tensor, sentence: Tensor) -> Tensor:
+        """Compare it with s (N, D): the STEP heat map, (N, 1, h, w)."""
+        return step_heat(seen, embedded(self.said, sentence))
+
+
+class _Concatenation(nn.Module):
+    """Two layers on what is seen and said side by side, in the place of the co-embedding.
+
+    A layer on two vectors side by side is the sum of one on each.
+    """
+
+    def __init__(self, wide: Sequence[int], said: int, embedding: int) -> None:
+        super().__init__()
+        self.seen = nn.ModuleList(nn.Conv2d(n, embedding, 1) for n in wide)
+        self.said = nn.Linear(said, embedding)
+        self.join = nn.Conv2d(embedding, 1, 1)
+
+    def see(self, level: int, visual: Tensor) -> Tensor:
+        """First layer on v of a level, (N, embedding, h, w)."""
+        seen: Tensor = self.seen[level](visual)
+        return seen
+
+    def forward(self, seen: Tensor, sentence: Tensor) -> Tensor:
+        """Add that on s (N, D), and join both to one channel, (N, 1, h, w)."""
+        joined: Tensor = self.join(F.relu(seen + self.said(sentence)[:, :, None, None]))
+        return joined
+
+
+_COMPARING: dict[Comparing, type[_CoEmbedding | _Concatenation]] = {
+    "co-embedding": _CoEmbedding,
+    "concatenation": _Concatenation,
+}
+
+
+class _Weighted(nn.Module):
+    """One heat map's share of a 1 x 1 convolution of all of them."""
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.weight = nn.Conv2d(1, filters, 1, bias=False)
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """Add a heat map (N, 1, h, w) to the sum so far (N, filters, h, w)."""
+        total: Tensor = h + self.weight(x)
+        return total
+
+
+def pooled(activations: Sequence[Tensor], design: Design) -> list[Tensor]:
+    """Bring those of the encoder's levels that are finer than the grid down to it.
+
+    What follows is learned; so far nothing is, and what was computed of an image can
+    be kept.
+    """
+    return [
+        F.adaptive_avg_pool2d(own, design.grid) if design.side // stride > design.grid else own
+        for own, stride in zip(activations, STRIDES, strict=True)
+    ]
