@@ -119,7 +119,7 @@ def probability(layer: nn.Module, h: Tensor) -> Tensor:
     return torch.sigmoid(layer(h))
 
 
-def upsampled(heat: Tensor, size: tuple[int, int]) -> Tensor:
+def upsampled(heat: Tensor, size: torch.Size) -> Tensor:
     """Bring P to the size of the image, linearly: equation 10."""
     return F.interpolate(heat, size, mode="bilinear", align_corners=False)
 

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
+from napari_guideme.networks import cancelling
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.lite0 import Encoder, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.referring.design import Design
 from napari_guideme.referring.equations import upsampled
 from napari_guideme.referring.reader import Read, words_of
-from napari_guideme.referring.see_through_text import Design, Grouping, SeeThroughText, pooled
+from napari_guideme.referring.see_through_text import Grouping, SeeThroughText, pooled
 
 _ABOUT = "see_through_text"
 
@@ -72,9 +74,8 @@ class Steps:
 
 def preparation(design: Design) -> Preparation:
     """What the network expects of its input."""
-    return Preparation(
-        value_range="dtype", scale=255, mean=(127,), std=(128,), size=(design.side,) * 2
-    )
+    # Of micrographs, many of which are dark, the encoder sees more by percentiles.
+    return Preparation(scale=255, mean=(127,), std=(128,), size=(design.side,) * 2)
 
 
 def imagenet_encoder() -> Encoder:
@@ -152,6 +153,7 @@ def steps_of(
     read = network.reader([sentence])
     taken, levels = [], pooled(imagenet_encoder()(x), design)
     for step in network.grouping.steps(levels, read):
+        cancelling.check()
         taken.append(step)
         progress(len(taken), design.steps)
 

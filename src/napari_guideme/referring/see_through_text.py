@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks.lite0 import STAGES, TAPPED
+from napari_guideme.referring.design import Comparing, Design
 from napari_guideme.referring.equations import (
     COORDINATES,
     ConvGRU,
@@ -30,85 +30,6 @@ STRIDES = (2, 4, 8, 16, 32)
 
 #: Of the atrous convolution.
 _RATE = 3
-
-#: What a file may ask for.
-_LARGEST, _MOST_FOLDS = 2048, 16
-
-Refining = Literal["conv-gru", "1x1"]
-Comparing = Literal["co-embedding", "concatenation"]
-
-
-@dataclass(frozen=True)
-class Design:
-    """Sizes and parts; the defaults are the paper's, but for the encoder.
-
-    Parameters
-    ----------
-    side
-        Of the input, in pixels.
-    grid
-        Cells along each side of a heat map.
-    dimensions
-        Of a word vector.
-    hidden
-        State of the LSTM in each direction.
-    attention
-        Values by which words and cells are compared in equation 1.
-    embedding
-        Values of the co-embedding.
-    filters
-        Channels of the convolutional GRU's state.
-    folds
-        How often the levels are gone through, K.
-    sharpness
-        Factor of the heat in equation 1.
-    re_attends
-        Whether the sentence is represented anew in every step, by equation 1.
-    refining
-        The convolutional GRU, or a 1 x 1 convolution of all STEP heat maps.
-    comparing
-        The co-embedding of equations 2-4, or two layers on what is seen and said
-        side by side.
-    """
-
-    side: int = 320
-    grid: int = 40
-    dimensions: int = 300
-    hidden: int = 1000
-    attention: int = 400
-    embedding: int = 1000
-    filters: int = 32
-    folds: int = 1
-    sharpness: float = 1.0
-    re_attends: bool = True
-    refining: Refining = "conv-gru"
-    comparing: Comparing = "co-embedding"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            most = _MOST_FOLDS if field.name == "folds" else _LARGEST
-            if field.type == "int" and not (type(value) is int and 1 <= value <= most):
-                raise InputError(f"{field.name} = {value!r} is no whole number from 1 to {most}")
-        if type(self.re_attends) is not bool:
-            raise InputError(f"re_attends = {self.re_attends!r} is neither true nor false")
-        if not isinstance(self.sharpness, int | float) or not 0 <= self.sharpness < float("inf"):
-            raise InputError(f"sharpness = {self.sharpness!r} is no positive number")
-        for name, known in (("refining", Refining), ("comparing", Comparing)):
-            if getattr(self, name) not in get_args(known):
-                raise InputError(
-                    f"{name} = {getattr(self, name)!r} is unknown; choose "
-                    f"{', '.join(get_args(known))}"
-                )
-
-    @property
-    def steps(self) -> int:
-        """Steps in time, T: five levels in each fold."""
-        return len(CHANNELS) * self.folds
-
-
-#: What is trained here: half a dozen megabytes.
-OURS = Design(dimensions=100, hidden=256, attention=128, embedding=256, folds=2)
 
 
 @dataclass(frozen=True)
@@ -196,12 +117,13 @@ class Grouping(nn.Module):
         """Go through the levels, from fine to coarse, fold after fold."""
         visual = [own(level) for own, level in zip(self.levels, levels, strict=True)]
         seen = [self.comparing.see(index, v) for index, v in enumerate(visual)]
-        attend = self.attending and self.attending.to(visual, read)
+        attending = self.attending
+        by_words = [attending.see(index, v) for index, v in enumerate(visual)] if attending else []
         state, heat, sentence = self.start, None, read.last
         for time in range(self.design.steps):
-            level = time % len(levels)
-            if heat is not None and attend is not None:
-                sentence = attend(level, heat)
+            level = time % len(visual)
+            if attending and heat is not None:
+                sentence = attending(heat, by_words[level], read)
             step = self.comparing(seen[level], sentence)
             state = (self.gru or self.weighted[time])(step, state)
             heat = probability(self.reading, state)
@@ -237,16 +159,16 @@ class _Attending(nn.Module):
         self.said = nn.Linear(said, design.attention)
         self.sharpness = design.sharpness
 
-    def to(self, visual: Sequence[Tensor], read: Read) -> Callable[[int, Tensor], Tensor]:
-        """Return what maps a level and the last heat map to s, (N, D)."""
-        seen = [own(v) for own, v in zip(self.seen, visual, strict=True)]
+    def see(self, level: int, visual: Tensor) -> Tensor:
+        """Map v of a level to ṽ, (N, attention, h, w)."""
+        seen: Tensor = self.seen[level](visual)
+        return seen
+
+    def forward(self, heat: Tensor, seen: Tensor, read: Read) -> Tensor:
+        """Map the last heat map (N, 1, h, w) and ṽ to s, (N, D)."""
         said = self.said(read.hidden)
-
-        def sentence(level: int, heat: Tensor) -> Tensor:
-            weights = word_attention(heat, seen[level], said, read.is_word, self.sharpness)
-            return attended(weights, read.hidden)
-
-        return sentence
+        weights = word_attention(heat, seen, said, read.is_word, self.sharpness)
+        return attended(weights, read.hidden)
 
 
 class _CoEmbedding(nn.Module):
