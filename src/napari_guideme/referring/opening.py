@@ -173,15 +173,13 @@ def steps_of(
 
 def save(network: SeeThroughText, path: Path) -> None:
     """Write what was learned, in half precision; design and words are told in the file."""
-    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    state = {n: v.half() if v.is_floating_point() else v for n, v in state.items()}
+    state = {
+        name: value.detach().cpu().half().contiguous()
+        for name, value in network.state_dict().items()
+    }
     about = {"design": asdict(network.design), "words": network.reader.known}
     new = path.with_name(f"{path.name}.new")
-    save_file(
-        {name: value.contiguous() for name, value in state.items()},
-        new,
-        {_ABOUT: json.dumps(about)},
-    )
+    save_file(state, new, {_ABOUT: json.dumps(about)})
     new.replace(path)
 
 
@@ -196,7 +194,7 @@ def load(path: Path) -> SeeThroughText:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads(file.metadata()[_ABOUT])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         words = [str(word) for word in about["words"]]
         design = Design(**about["design"])
         network = SeeThroughText(words, torch.zeros(len(words), design.dimensions), design)

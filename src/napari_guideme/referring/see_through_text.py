@@ -109,8 +109,9 @@ class Grouping(nn.Module):
         weighted = (_Weighted(design.filters) for _ in range(0 if self.gru else design.steps))
         self.weighted = nn.ModuleList(weighted)
         self.reading = nn.Conv2d(design.filters, 1, 1)
-        # Begins with few cells: else all heat goes one way first, where the rectifier is dead.
-        nn.init.constant_(self.reading.bias, _FEW)
+        # Heat that is too much everywhere would go all one way first: to where the rectifier
+        # of equation 4 is dead, or to the same in every cell.
+        nn.init.constant_(self.reading.get_parameter("bias"), _FEW)
         self.register_buffer("start", torch.zeros(1, design.filters, 1, 1), persistent=False)
 
     def forward(self, levels: Sequence[Tensor], read: Read) -> Tensor:
@@ -143,20 +144,14 @@ class _Level(nn.Module):
     def __init__(self, channels: int, grid: int) -> None:
         super().__init__()
         self.grid = (grid, grid)
-        self.context = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=_RATE, dilation=_RATE, bias=False),
-            # The encoder's levels are large enough for every tanh behind them to be ±1.
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        )
+        self.context = nn.Conv2d(channels, channels, 3, padding=_RATE, dilation=_RATE)
         where = torch.cat([torch.zeros(channels, grid, grid), coordinates(grid, grid)])
         self.register_buffer("where", where, persistent=False)
 
     def forward(self, level: Tensor) -> Tensor:
         """Map a level (N, C, h, w) to v, (N, C + 8, grid, grid)."""
-        features = F.interpolate(
-            self.context(level), self.grid, mode="bilinear", align_corners=False
-        )
+        features = F.relu(self.context(level))
+        features = F.interpolate(features, self.grid, mode="bilinear", align_corners=False)
         # Added to channels of zeros, they can be traced for any N.
         return F.pad(features, (0, 0, 0, 0, 0, COORDINATES)) + self.where
 
