@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -49,15 +49,19 @@ def script(monkeypatch):
         sys.modules.pop(name)
 
 
-def run(data, *more):
-    file, out = data.with_suffix(".jsonl"), data.with_name("small.safetensors")
-    words = [data, "--expressions", file, "--out", out, "--batch", "1", "--folds", "1"]
-    return subprocess.run(
-        [sys.executable, FOLDER / "see_through_text.py", *words, "--device", "cpu", *more],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run(script, data, monkeypatch):
+    """The script as it is run from a shell."""
+
+    def run(*more):
+        file, out = data.with_suffix(".jsonl"), data.with_name("small.safetensors")
+        words = [data, "--expressions", file, "--out", out, "--batch", "1", "--folds", "1"]
+        words = ["see_through_text.py", *words, "--device", "cpu", *more]
+        monkeypatch.setattr(sys, "argv", [str(word) for word in words])
+        runpy.run_path(str(FOLDER / "see_through_text.py"), run_name="__main__")
+        return out
+
+    return run
 
 
 def test_it_learns_which_square_is_meant(script, data, tmp_path):
@@ -86,28 +90,28 @@ def test_it_learns_which_square_is_meant(script, data, tmp_path):
         assert meant > 0.5 > other
 
 
-def test_training_goes_on_where_it_was_stopped(data):
+def test_training_goes_on_where_it_was_stopped(run, data, capsys):
     words = ["--steps", "2", "--cache", data.with_name("seen.pt")]
-    done = run(data, *words)
-    assert "step 2: mean IoU" in done.stdout, done.stderr
-    assert done.stdout.rstrip().endswith("of 2")
-    out = data.with_name("small.safetensors")
-    weights = out.read_bytes()
-    assert run(data, *words).returncode == 0
-    assert out.read_bytes() == weights
+    out = run(*words)
+    shown = capsys.readouterr().out
+    assert shown.startswith("step 2: mean IoU")
+    assert shown.endswith("of 2\n")
     assert load(out).reader.known == ("left", "right", "square", "the")
     assert out.with_suffix(".aside.csv").read_text().split() == ["stem", "j"]
-    assert "was started for 2 steps, not 3" in run(data, *words, "--steps", "3").stderr
+    weights = out.read_bytes()
+    out.unlink()
+    assert run(*words).read_bytes() == weights
+    assert not capsys.readouterr().out
+    with pytest.raises(SystemExit, match="was started for 2 steps, not 3"):
+        run(*words, "--steps", "3")
 
 
-def test_parts_can_be_left_out_and_words_come_from_a_table(data, tmp_path):
+def test_parts_can_be_left_out_and_words_come_from_a_table(run, tmp_path):
     vectors = np.eye(3, 20, dtype=np.float32)
     np.savez(tmp_path / "table.npz", words=np.array(["the", "left", "sun"]), vectors=vectors)
     words = ["--no-re-attention", "--refining", "1x1", "--comparing", "concatenation"]
     words += ["--steps", "1", "--sharpness", "4", "--vectors", tmp_path / "table.npz"]
-    done = run(data, *words)
-    assert done.returncode == 0, done.stderr
-    network = load(data.with_name("small.safetensors"))
+    network = load(run(*words))
     design, reader = network.design, network.reader
     assert (design.re_attends, design.refining, design.sharpness) == (False, "1x1", 4)
     assert design.comparing == "concatenation"
@@ -151,7 +155,13 @@ def test_objects_that_are_not_there_are_refused(script, data):
         list(script.views(items, {"a": {7: ["the moon"]}}, SMALL, torch.device("cpu")))
 
 
-def test_too_few_images_are_refused(data):
+def test_too_few_images_are_refused(run, data):
     one = data.with_suffix(".jsonl")
     one.write_text(one.read_text().splitlines()[0])
-    assert "tell of 1 images; 10 are needed" in run(data).stderr
+    with pytest.raises(InputError, match="tell of 1 images; 10 are needed"):
+        run()
+
+
+def test_every_folder_needs_its_expressions(run, data):
+    with pytest.raises(InputError, match="1 folders need as many files of expressions"):
+        run("--expressions", data, data)
