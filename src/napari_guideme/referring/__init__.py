@@ -1,1 +1,1 @@
-"""Which one of many is meant? Expressions that refer to one object of an image."""
+"""One sentence picks one thing among many: expressions, and See-through-Text that follows them."""

@@ -1,0 +1,206 @@
+"""A trained See-through-Text as a file, as a frozen network for one sentence, and its steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_guideme.errors import InputError
+from napari_guideme.networks import cancelling
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.lite0 import Encoder, imagenet_weights
+from napari_guideme.networks.preparation import Preparation
+from napari_guideme.referring.design import Design
+from napari_guideme.referring.equations import upsampled
+from napari_guideme.referring.reader import Read, words_of
+from napari_guideme.referring.see_through_text import Grouping, SeeThroughText, pooled
+
+_ABOUT = "see_through_text"
+
+#: The probability is so far from 0 and 1 at least, as logits are finite.
+_LEAST = 1e-6
+
+
+class Referring(nn.Module):
+    """Encoder and steps for one sentence, whose words are constants: from images to logits."""
+
+    hidden: Tensor
+    last: Tensor
+    is_word: Tensor
+
+    def __init__(self, encoder: Encoder, grouping: Grouping, read: Read) -> None:
+        super().__init__()
+        self.encoder, self.grouping = encoder, grouping
+        for name, value in vars(read).items():
+            self.register_buffer(name, value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (N, 3, H, W) to logits of what is referred to, (N, 1, H, W)."""
+        levels = pooled(self.encoder(x), self.grouping.design)
+        heat = self.grouping(levels, Read(self.hidden, self.last, self.is_word))
+        return torch.logit(upsampled(heat, x.shape[2:]), _LEAST)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What happened in each of T steps, as in figure 4 of the paper.
+
+    Attributes
+    ----------
+    words
+        That were read.
+    heats, refined
+        Q and P, (T, rows, columns) from 0 to 1.
+    attention
+        Cosine of the sentence as it was represented and of each word, (T, words).
+    """
+
+    words: tuple[str, ...]
+    heats: NDArray[np.float32]
+    refined: NDArray[np.float32]
+    attention: NDArray[np.float32]
+
+
+def preparation(design: Design) -> Preparation:
+    """What the network expects of its input."""
+    # Of micrographs, many of which are dark, the encoder sees more by percentiles.
+    return Preparation(scale=255, mean=(127,), std=(128,), size=(design.side,) * 2)
+
+
+def imagenet_encoder() -> Encoder:
+    """Return the encoder of EfficientNet-Lite0, frozen, from the package that brings it."""
+    encoder = Encoder().eval().requires_grad_(False)
+    own = "encoder."
+    weights = imagenet_weights().items()
+    encoder.load_state_dict({k.removeprefix(own): v for k, v in weights if k.startswith(own)})
+    return encoder
+
+
+@torch.no_grad()
+def frozen(
+    network: SeeThroughText, sentence: str, name: str = "object", device: str = "auto"
+) -> FrozenNetwork:
+    """Fix a sentence: what is left maps images to what it refers to, and clicks correct it.
+
+    Parameters
+    ----------
+    network
+        From :func:`load`.
+    sentence
+        Of which the first 20 words count.
+    name
+        Of the class that is not the background.
+    device
+        ``"auto"`` or a name such as ``"cuda:1"``.
+
+    Raises
+    ------
+    InputError
+        If the sentence has no word, or the device does not exist.
+    """
+    network = network.eval()
+    module = Referring(imagenet_encoder(), network.grouping, network.reader([sentence]))
+    return FrozenNetwork(
+        module,
+        ("background", name),
+        preparation(network.design),
+        device=device,
+        name="see-through-text",
+        licence="BSD-3-Clause",
+        description="What one sentence refers to.",
+    )
+
+
+@torch.no_grad()
+def steps_of(
+    network: SeeThroughText,
+    sentence: str,
+    image: NDArray[Any],
+    channel_axis: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Steps:
+    """Look at every step: both heat maps, and which words count.
+
+    Parameters
+    ----------
+    network
+        From :func:`load`.
+    sentence
+        Of which the first 20 words count.
+    image, channel_axis
+        See :meth:`~napari_guideme.networks.preparation.Preparation.prepare`.
+    progress
+        Called with steps done and steps in all.
+
+    Raises
+    ------
+    InputError
+        If the sentence has no word, or the image cannot be used.
+    """
+    network, design = network.eval(), network.design
+    x, placement = preparation(design).prepare(image, channel_axis=channel_axis)
+    read = network.reader([sentence])
+    taken, levels = [], pooled(imagenet_encoder()(x), design)
+    for step in network.grouping.steps(levels, read):
+        cancelling.check()
+        taken.append(step)
+        progress(len(taken), design.steps)
+
+    def on_image(heats: Sequence[Tensor]) -> NDArray[np.float32]:
+        whole = preparation(design).restore(torch.cat(list(heats), 1), placement)[0]
+        drawn: NDArray[np.float32] = whole.numpy()
+        return drawn
+
+    said = torch.cat([step.sentence for step in taken])
+    return Steps(
+        tuple(words_of(sentence)),
+        on_image([step.heat for step in taken]),
+        on_image([step.refined for step in taken]),
+        F.cosine_similarity(said[:, None], read.hidden, dim=2).numpy(),
+    )
+
+
+def save(network: SeeThroughText, path: Path) -> None:
+    """Write what was learned, in half precision; design and words are told in the file."""
+    state = {
+        name: value.detach().cpu().half().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    about = {"design": asdict(network.design), "words": network.reader.known}
+    new = path.with_name(f"{path.name}.new")
+    save_file(state, new, {_ABOUT: json.dumps(about)})
+    new.replace(path)
+
+
+def load(path: Path) -> SeeThroughText:
+    """Read what :func:`save` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads(file.metadata()[_ABOUT])
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        words = [str(word) for word in about["words"]]
+        design = Design(**about["design"])
+        network = SeeThroughText(words, torch.zeros(len(words), design.dimensions), design)
+        network.load_state_dict(state)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path.name} holds no See-through-Text that can be read") from error
+    return network.eval()
