@@ -89,7 +89,7 @@ def test_a_plane_of_features_is_standardised_as_an_image_of_its_own(whole):
     for level, values in zip(plane.features.at(positions), activation.values(), strict=True):
         assert level.shape == (3, values.shape[1])
     cut = [Plane.at(0, 3, whole.placement).of_network(a)[0] for a in activation.values()]
-    for (mean, deviation), values in zip(plane.spread, cut, strict=True):
+    for (mean, deviation), values in zip(plane.features.spread, cut, strict=True):
         torch.testing.assert_close(mean, values.flatten(1).mean(1))
         torch.testing.assert_close(deviation, values.flatten(1).std(1, correction=0))
 
