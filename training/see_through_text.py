@@ -3,7 +3,7 @@
     python training/see_through_text.py DATA --expressions FILE --out WEIGHTS
 
 DATA is a folder with `images` and ids of objects, as `napari-guideme evaluate --instances`
-reads it. FILE has one line of JSON for each expression: `stem` of the image, `object_id`,
+reads it. FILE has one line of JSON for each expression: `image` (its stem), `object` (its id),
 `sentence`; those of people can stand beside those of a program. Several folders, such as
 one of composed scenes, have as many files. The encoder is EfficientNet-Lite0's and stays as
 it is, so its activations are computed once for each image and its mirror image, in which
@@ -73,17 +73,17 @@ class View:
 
 
 def read_expressions(path: Path) -> Said:
-    """Read lines of JSON with ``stem``, ``object_id`` and ``sentence``."""
+    """Read lines of JSON with ``image`` (its stem), ``object`` (its id) and ``sentence``."""
     said: Said = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             told = json.loads(line)
-            stem, thing, sentence = told["stem"], int(told["object_id"]), told["sentence"]
+            stem, thing, sentence = told["image"], int(told["object"]), told["sentence"]
             words_of(sentence)
         except (ValueError, LookupError, TypeError) as error:
             raise InputError(
                 f"line {number} of {path.name} is no expression; one looks like "
-                '{"stem": "image", "object_id": 3, "sentence": "the left dog"}'
+                '{"image": "stem", "object": 3, "sentence": "the left dog"}'
             ) from error
         said.setdefault(stem, {}).setdefault(thing, []).append(sentence)
     return said
