@@ -1,19 +1,36 @@
-"""Scenes with few objects to be referred to: cut out of images, or pasted together."""
+"""Scenes with few objects to be referred to: cut out of images, or pasted together.
+
+    python training/referred_scenes.py DATA --out DIR --windows 600 --composed 600
+
+DATA is a folder with `images` and ids of objects that have names, see
+`napari_guideme.evaluation.named_objects`. DIR then holds as many scenes as such a folder,
+with `expressions.jsonl`: it can be trained on and be evaluated on. Where `images.csv` tells
+the kinds of the images, only those of one kind are pasted together. With `--part`, one image
+in five, by name, is kept for tests.
+"""
 
 from __future__ import annotations
 
+import argparse
+import csv
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from imageio import v3 as imageio
 from numpy.typing import NDArray
 from objects import Picture, Random, blended, cut, resized
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
-from napari_guideme.evaluation.named_objects import NamedItem
+from napari_guideme.evaluation.named_objects import NamedItem, open_named_objects
+from napari_guideme.referring.expression_files import write_expressions
+from napari_guideme.referring.expressions import Expression, expressions
 
 #: Between so many objects of a class one has to choose.
 CANDIDATES = range(2, 7)
@@ -24,6 +41,8 @@ _ALIKE = 0.7
 _ATTEMPTS = 20
 #: Nothing is pasted that leaves less of another object.
 _SHOWN = 0.6
+#: One image in so many is for tests.
+_PART = 5
 
 
 @dataclass(frozen=True)
@@ -157,3 +176,78 @@ def _as_bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
         return np.asarray(pixels, np.uint8)
     low, high = np.percentile(pixels, (1, 99.8))
     return (np.clip((pixels - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
+
+
+def drawn(
+    named: Sequence[NamedPicture],
+    kinds: dict[str, str],
+    windows: int,
+    pasted: int,
+    side: int,
+    random: Random,
+) -> Iterator[ReferredScene]:
+    """Draw windows and composed scenes; pasted together are those of one kind."""
+    for _ in range(windows):
+        yield windowed(named[random.integers(len(named))], side, random)
+    alike: dict[str, list[NamedPicture]] = {}
+    for one in named:
+        if one.picture.areas:
+            alike.setdefault(kinds.get(one.picture.stem, ""), []).append(one)
+    together = list(alike.values())
+    for _ in range(pasted):
+        yield composed(together[random.integers(len(together))], side, random)
+
+
+def write(scenes: Iterable[ReferredScene], folder: Path, most: int, random: Random) -> None:
+    """Write scenes of which something can be said, and what."""
+    for part in ("images", "masks", "instances"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    said: dict[str, list[Expression]] = {}
+    for number, scene in enumerate(scenes):
+        stem = f"{folder.name}{number:04}"
+        pixels = (scene.image.movedim(0, -1).numpy() * 255).round().astype(np.uint8)
+        told = expressions(
+            pixels, scene.ids, scene.names, random, channel_axis=-1, most=most, least=_LEAST
+        )
+        if not told:
+            continue
+        said[stem] = told
+        imageio.imwrite(folder / f"images/{stem}.png", pixels)
+        imageio.imwrite(folder / f"masks/{stem}.png", scene.ids.astype(np.uint16))
+        named = {str(i): {"name": name} for i, name in scene.names.items()}
+        (folder / f"instances/{stem}.json").write_text(json.dumps({"instances": named}))
+    write_expressions(folder / "expressions.jsonl", said)
+
+
+def _kinds(folder: Path) -> dict[str, str]:
+    """Read the kind of each image, if the folder tells."""
+    if not (folder / "images.csv").is_file():
+        return {}
+    with (folder / "images.csv").open(encoding="utf-8") as file:
+        return {row["stem"]: row.get("kind", "") for row in csv.DictReader(file)}
+
+
+def main(a: argparse.Namespace) -> None:
+    """Make scenes of a folder."""
+    random = np.random.default_rng(a.seed)
+    items = list(open_named_objects(a.data, a.names, split=a.split))
+    if a.part is not None:
+        items = [one for i, one in enumerate(items) if (i % _PART == 0) == (a.part == "test")]
+    named = [NamedPicture.of(item) for item in items]
+    scenes = drawn(named, _kinds(a.data), a.windows, a.composed, a.side, random)
+    write(tqdm(scenes, total=a.windows + a.composed, mininterval=10), a.out, a.most, random)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--names", help="the one name of all objects, if DATA does not tell")
+    parser.add_argument("--split", help="of images.csv")
+    parser.add_argument("--part", choices=("train", "test"))
+    parser.add_argument("--windows", type=int, default=400)
+    parser.add_argument("--composed", type=int, default=400)
+    parser.add_argument("--side", type=int, default=320)
+    parser.add_argument("--most", type=int, default=8, help="sentences about an object")
+    parser.add_argument("--seed", type=int, default=0)
+    main(parser.parse_args())

@@ -1,23 +1,23 @@
 """Train See-through-Text: sentences that refer to one of several objects.
 
-    python training/see_through_text.py DATA --expressions FILE --out WEIGHTS
+    python training/see_through_text.py DATA --out WEIGHTS
 
 DATA is a folder with `images` and ids of objects, as `napari-guideme evaluate --instances`
-reads it. FILE has one line of JSON for each expression: `image` (its stem), `object` (its id),
-`sentence`; those of people can stand beside those of a program. Several folders, such as
-one of composed scenes, have as many files. The encoder is EfficientNet-Lite0's and stays as
-it is, so its activations are computed once for each image and its mirror image, in which
-left and right are exchanged in sentences, too. One image in ten is kept aside, the last
-ones by name, and listed beside the weights; shown is how well its objects are found.
+reads it, and `expressions.jsonl`, which has one line of JSON for each expression: `image` (its
+stem), `object` (its id), `sentence`; those of people can stand beside those of a program, see
+`referred_scenes.py`. There may be several folders. Sentences about one image are learned
+together: what is seen is the same, only what is said tells them apart. The encoder is
+EfficientNet-Lite0's and stays as it is, so its activations are computed once for each image
+and its mirror image, in which left and right are exchanged in sentences, too. One image in
+ten, by name, is kept aside and listed beside the weights; shown is how well its objects are found.
 Started again with the same `--out` and `--steps`, it goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -36,16 +36,15 @@ from napari_guideme.language.text_guide import word_vectors
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.referring.design import OURS, Comparing, Design, Refining
 from napari_guideme.referring.equations import cross_entropy, upsampled
-from napari_guideme.referring.opening import imagenet_encoder, preparation, save
+from napari_guideme.referring.expression_files import read_expressions
+from napari_guideme.referring.expressions import Expression
+from napari_guideme.referring.opening import imagenet_encoder, load, preparation, save
 from napari_guideme.referring.reader import words_of
 from napari_guideme.referring.see_through_text import SeeThroughText, pooled
 
 #: One image in so many is kept aside.
 ASIDE = 10
 MOST_JUDGED = 200
-
-#: Image to object to what is said of it.
-Said = dict[str, dict[int, list[str]]]
 
 _SIDES = {"left": "right", "right": "left"}
 
@@ -72,23 +71,6 @@ class View:
     said: dict[int, list[str]]
 
 
-def read_expressions(path: Path) -> Said:
-    """Read lines of JSON with ``image`` (its stem), ``object`` (its id) and ``sentence``."""
-    said: Said = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            told = json.loads(line)
-            stem, thing, sentence = told["image"], int(told["object"]), told["sentence"]
-            words_of(sentence)
-        except (ValueError, LookupError, TypeError) as error:
-            raise InputError(
-                f"line {number} of {path.name} is no expression; one looks like "
-                '{"image": "stem", "object": 3, "sentence": "the left dog"}'
-            ) from error
-        said.setdefault(stem, {}).setdefault(thing, []).append(sentence)
-    return said
-
-
 def mirrored(sentence: str) -> str:
     """Exchange left and right."""
     return re.sub(
@@ -98,12 +80,17 @@ def mirrored(sentence: str) -> str:
 
 @torch.no_grad()
 def views(
-    items: Iterable[Item], said: Said, design: Design, device: torch.device
+    items: Iterable[Item],
+    said: Mapping[str, Sequence[Expression]],
+    design: Design,
+    device: torch.device,
 ) -> Iterator[View]:
     """Look at every image of which something is said, and at its mirror image."""
     encoder = imagenet_encoder().to(device)
     for item in items:
-        own = said.get(item.name, {})
+        own: dict[int, list[str]] = {}
+        for one in said.get(item.name, ()):
+            own.setdefault(one.object_id, []).append(one.sentence)
         if missing := set(own) - set(np.unique(item.truth).tolist()):
             raise InputError(f"{item.name} has no object {min(missing)}")
         if not own:
@@ -125,37 +112,50 @@ def views(
 
 @dataclass(frozen=True)
 class Lessons:
-    """Views and sentences to learn from; every object counts the same.
+    """Views and sentences to learn from.
 
     Parameters
     ----------
     views
         All there are.
     batch
-        Sentences in a step.
+        Images in a step.
+    each
+        Sentences about each of them, of different objects as far as there are any.
+    design
+        Of the network.
     device
         Where it is learned.
     """
 
     views: Sequence[View]
     batch: int
+    each: int
+    design: Design
     device: torch.device
 
     def batches(self, seed: int) -> Batches:
         """Yield levels, sentences and truths without end."""
         random = np.random.default_rng(seed)
-        objects = [(view, thing) for view in self.views for thing in view.said]
         while True:
-            drawn = [objects[i] for i in random.integers(len(objects), size=self.batch)]
-            yield self.of([(v, t, str(random.choice(v.said[t]))) for v, t in drawn])
+            chosen = random.choice(len(self.views), self.batch, len(self.views) < self.batch)
+            yield self.of([(self.views[i], self._drawn(self.views[i], random)) for i in chosen])
 
-    def of(self, drawn: Sequence[tuple[View, int, str]]) -> tuple[list[Tensor], list[str], Tensor]:
+    def _drawn(self, view: View, random: np.random.Generator) -> list[tuple[int, str]]:
+        """Draw objects, and of each what is said of it."""
+        things = [thing for _ in range(self.each) for thing in random.permutation(list(view.said))]
+        return [(thing, str(random.choice(view.said[thing]))) for thing in things[: self.each]]
+
+    def of(
+        self, drawn: Sequence[tuple[View, Sequence[tuple[int, str]]]]
+    ) -> tuple[list[Tensor], list[str], Tensor]:
         """Put views, objects and sentences together: levels, sentences, truths (N, 1, H, W)."""
-        seen = zip(*(view.levels for view, _, _ in drawn), strict=True)
+        seen = zip(*(view.levels for view, _ in drawn), strict=True)
         levels = [torch.stack(level).to(self.device).float() for level in seen]
-        truth = np.stack([view.ids == thing for view, thing, _ in drawn])[:, None]
-        truths = torch.from_numpy(truth).to(self.device).float()
-        return levels, [sentence for *_, sentence in drawn], truths
+        levels = pooled(levels, self.design)
+        truth = np.stack([view.ids == thing for view, told in drawn for thing, _ in told])
+        truths = torch.from_numpy(truth[:, None]).to(self.device).float()
+        return levels, [sentence for _, told in drawn for _, sentence in told], truths
 
     @torch.no_grad()
     def judge(self, network: SeeThroughText) -> str:
@@ -163,7 +163,7 @@ class Lessons:
         whole = [(v, t, s[0]) for v in self.views[::2] for t, s in v.said.items()]
         overlaps = []
         for own in whole[:: len(whole) // MOST_JUDGED + 1]:
-            levels, sentences, truth = self.of([own])
+            levels, sentences, truth = self.of([(own[0], [own[1:]])])
             found = upsampled(network(levels, sentences), truth.shape[2:]) > 0.5
             both, either = (found & (truth > 0)).sum(), (found | (truth > 0)).sum()
             overlaps.append(float(both / either))
@@ -180,20 +180,24 @@ def learn(
     shown: Lessons,
     aside: Lessons,
     weights: Path,
-    design: Design,
     steps: int,
     *,
     vectors: Path | None = None,
+    begin: Path | None = None,
     seed: int = 0,
     rate: float = 1e-3,
 ) -> None:
     """Train on some views, judge by others, and write the weights."""
+    design = shown.design
     sentences = (s for view in shown.views for said in view.said.values() for s in said)
     known = sorted({word for sentence in sentences for word in words_of(sentence)})
     table = word_vectors(known, vectors, design.dimensions)
 
     def build() -> SeeThroughText:
-        return SeeThroughText(known, table, design).to(shown.device)
+        network = SeeThroughText(known, table, design)
+        if begin is not None:
+            network.load_state_dict(load(begin).state_dict())
+        return network.to(shown.device)
 
     train(
         build,
@@ -215,10 +219,10 @@ def looked(a: argparse.Namespace, design: Design, device: torch.device) -> list[
         kept = torch.load(a.cache, weights_only=True, mmap=True)
         return [View(**entries | {"ids": entries["ids"].numpy()}) for entries in kept]
     seen: list[View] = []
-    for folder, file in zip(a.data, a.expressions, strict=True):
+    for folder in a.data:
         data = open_objects(folder, instances=True, split=a.split, only=a.only)
         items = tqdm(data, desc=f"looking at {folder.name}", mininterval=10)
-        seen += views(items, read_expressions(file), design, device)
+        seen += views(items, read_expressions(folder / "expressions.jsonl"), design, device)
     if a.cache is not None:
         torch.save([vars(view) | {"ids": torch.from_numpy(view.ids)} for view in seen], a.cache)
     return seen
@@ -227,10 +231,9 @@ def looked(a: argparse.Namespace, design: Design, device: torch.device) -> list[
 def main(a: argparse.Namespace) -> None:
     """Train with the parts that are told."""
     torch.set_num_threads(a.threads)
-    if len(a.expressions) != len(a.data):
-        raise InputError(f"{len(a.data)} folders need as many files of expressions")
     design = replace(
         OURS,
+        grid=a.grid,
         folds=a.folds,
         sharpness=a.sharpness,
         re_attends=not a.no_re_attention,
@@ -241,34 +244,37 @@ def main(a: argparse.Namespace) -> None:
         with np.load(a.vectors, allow_pickle=False) as table:
             design = replace(design, dimensions=int(table["vectors"].shape[1]))
     device = choose_device(a.device)
-    seen = looked(a, design, device)
+    seen = looked(a, OURS, device)
     stems = sorted({view.stem for view in seen})
     if len(stems) < ASIDE:
         raise InputError(f"expressions tell of {len(stems)} images; {ASIDE} are needed at least")
-    kept = set(stems[-(len(stems) // ASIDE) :])
+    kept = set(stems[ASIDE - 1 :: ASIDE])
     parts = [[view for view in seen if (view.stem in kept) == is_aside] for is_aside in (0, 1)]
     a.out.parent.mkdir(parents=True, exist_ok=True)
     write_stems(a.out.with_suffix(".aside.csv"), sorted(kept))
-    shown, aside = (Lessons(own, a.batch, device) for own in parts)
-    learn(shown, aside, a.out, design, a.steps, vectors=a.vectors, seed=a.seed, rate=a.rate)
+    shown, aside = (Lessons(own, a.batch, a.each, design, device) for own in parts)
+    told = {"vectors": a.vectors, "begin": a.begin, "seed": a.seed, "rate": a.rate}
+    learn(shown, aside, a.out, a.steps, **told)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, nargs="+")
-    parser.add_argument("--expressions", type=Path, nargs="+", required=True, metavar="JSONL")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--vectors", type=Path, metavar="NPZ", help="of words, such as GloVe")
     parser.add_argument("--cache", type=Path, help="file for what was seen of the images")
     parser.add_argument("--only", type=Path, metavar="CSV", help="the images to use")
     parser.add_argument("--split", help="of images.csv")
+    parser.add_argument("--begin", type=Path, metavar="FILE", help="weights to begin with")
+    parser.add_argument("--grid", type=int, default=OURS.grid, help="cells along each side")
     parser.add_argument("--folds", type=int, default=OURS.folds)
     parser.add_argument("--sharpness", type=float, default=OURS.sharpness, help="of the heat")
     parser.add_argument("--no-re-attention", action="store_true")
     parser.add_argument("--refining", choices=get_args(Refining), default=OURS.refining)
     parser.add_argument("--comparing", choices=get_args(Comparing), default=OURS.comparing)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=8, help="images in a step")
+    parser.add_argument("--each", type=int, default=4, help="sentences about each image")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")

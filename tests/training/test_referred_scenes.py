@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import runpy
 import sys
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from napari_guideme.evaluation.named_objects import open_named_objects
+from napari_guideme.referring.checking import find_referred
+from napari_guideme.referring.expression_files import read_expressions
 
 TRAINING = str(Path(__file__).parents[2] / "training")
 
@@ -57,3 +60,21 @@ def test_most_of_every_object_stays_in_sight(scenes, shared):
             assert (after.ids == i).sum() >= 0.6 * (before.ids == i).sum() > 0
         pasted += len(after.names) - len(before.names)
     assert pasted > 8
+
+
+def test_scenes_are_written_as_a_folder_to_train_and_evaluate_on(
+    scenes, shared, tmp_path, monkeypatch
+):
+    words = [shared / "data/objects_coco128", "--out", tmp_path / "some", "--part", "test"]
+    words += ["--windows", "3", "--composed", "3", "--side", "128", "--most", "2"]
+    monkeypatch.setattr(sys, "argv", ["referred_scenes.py", *map(str, words)])
+    runpy.run_path(f"{TRAINING}/referred_scenes.py", run_name="__main__")
+    said = read_expressions(tmp_path / "some/expressions.jsonl")
+    items = {item.name: item for item in open_named_objects(tmp_path / "some")}
+    assert said.keys() == items.keys()
+    assert len(said) >= 3
+    for stem, told in said.items():
+        item = items[stem]
+        assert item.image.shape == (128, 128, 3)
+        for one in told:
+            assert find_referred(one.sentence, item.scene) == one.object_id

@@ -37,7 +37,12 @@ def coordinates(rows: int, columns: int) -> Tensor:
 
 
 def word_attention(
-    heat: Tensor, seen: Tensor, said: Tensor, is_word: Tensor, sharpness: float = 1.0
+    heat: Tensor,
+    seen: Tensor,
+    said: Tensor,
+    is_word: Tensor,
+    sharpness: float = 1.0,
+    each: int = 1,
 ) -> Tensor:
     """Weigh the words by what is seen where the heat is: equation 1, without its last factor.
 
@@ -46,19 +51,21 @@ def word_attention(
     heat
         P of the step before, (N, 1, h, w) from 0 to 1.
     seen
-        What is seen of a level, ṽ, (N, C, h, w).
+        What is seen of a level, ṽ, (N / each, C, h, w).
     said
-        The words, h̃, (N, n, C).
+        The words, h̃, (N, n, C), or one sentence for all images.
     is_word
         False where a shorter sentence is filled up, (N, n).
     sharpness
         Factor of the heat; the paper's is 1.
+    each
+        Sentences about each image, which follow each other.
 
     Returns
     -------
     Σ_i π{P(i)} π{⟨ṽ_i, h̃_j⟩}, (N, n); the sum over the words j is 1.
     """
-    alike = torch.einsum("nchw,njc->njhw", seen, said)
+    alike = torch.einsum("mchw,mkjc->mkjhw", seen, said.unflatten(0, (-1, each))).flatten(0, 1)
     alike = alike.masked_fill(~is_word[:, :, None, None], -torch.inf).softmax(1)
     where = (sharpness * heat).flatten(2).softmax(2)[:, 0]
     return torch.einsum("ni,nji->nj", where, alike.flatten(2))
@@ -74,14 +81,24 @@ def embedded(layer: nn.Module, x: Tensor) -> Tensor:
     return F.normalize(torch.tanh(layer(x)), dim=1)
 
 
-def step_heat(seen: Tensor, said: Tensor) -> Tensor:
-    """Compare φ(v) (N, C, h, w) with ψ(s) (N, C) by the rectified cosine: equation 4.
+def step_heat(seen: Tensor, said: Tensor, each: int = 1) -> Tensor:
+    """Compare φ(v) with ψ(s) by the rectified cosine: equation 4.
+
+    Parameters
+    ----------
+    seen
+        φ(v) of each image, (N / each, C, h, w).
+    said
+        ψ(s) of each sentence, (N, C), or of one for all images.
+    each
+        Sentences about each image, which follow each other.
 
     Returns
     -------
     Q, the STEP heat map, (N, 1, h, w) from 0 to 1.
     """
-    return torch.einsum("nchw,nc->nhw", seen, said).relu()[:, None]
+    cosine = torch.einsum("mchw,mkc->mkhw", seen, said.unflatten(0, (-1, each)))
+    return cosine.flatten(0, 1).relu()[:, None]
 
 
 class ConvGRU(nn.Module):

@@ -83,13 +83,17 @@ class SeeThroughText(nn.Module):
         self.grouping = Grouping(self.design)
 
     def forward(self, levels: Sequence[Tensor], sentences: Sequence[str]) -> Tensor:
-        """Map five levels (N, C, h, w), see :func:`pooled`, and N sentences to P.
+        """Map five levels of images, see :func:`pooled`, and N sentences to P.
+
+        Each level is (M, C, h, w). If sentences are more than images, the first N / M
+        sentences are about the first image, and so on.
 
         Returns
         -------
         (N, 1, grid, grid), from 0 to 1.
         """
-        heat: Tensor = self.grouping(levels, self.reader(sentences))
+        each = len(sentences) // len(levels[0])
+        heat: Tensor = self.grouping(levels, self.reader(sentences), each)
         return heat
 
 
@@ -114,13 +118,16 @@ class Grouping(nn.Module):
         nn.init.constant_(self.reading.get_parameter("bias"), _FEW)
         self.register_buffer("start", torch.zeros(1, design.filters, 1, 1), persistent=False)
 
-    def forward(self, levels: Sequence[Tensor], read: Read) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], read: Read, each: int = 1) -> Tensor:
         """Return P of the last step, (N, 1, grid, grid)."""
-        *_, last = self.steps(levels, read)
+        *_, last = self.steps(levels, read, each)
         return last.refined
 
-    def steps(self, levels: Sequence[Tensor], read: Read) -> Iterator[Step]:
-        """Go through the levels, from fine to coarse, fold after fold."""
+    def steps(self, levels: Sequence[Tensor], read: Read, each: int = 1) -> Iterator[Step]:
+        """Go through the levels, from fine to coarse, fold after fold.
+
+        There are so many sentences about each image, or one about all.
+        """
         visual = [own(level) for own, level in zip(self.levels, levels, strict=True)]
         seen = [self.comparing.see(index, v) for index, v in enumerate(visual)]
         attending = self.attending
@@ -129,8 +136,8 @@ class Grouping(nn.Module):
         for time in range(self.design.steps):
             level = time % len(visual)
             if attending and heat is not None:
-                sentence = attending(heat, by_words[level], read)
-            step = self.comparing(seen[level], sentence)
+                sentence = attending(heat, by_words[level], read, each)
+            step = self.comparing(seen[level], sentence, each)
             state = (self.gru or self.weighted[time])(step, state)
             heat = probability(self.reading, state)
             yield Step(step, heat, sentence)
@@ -170,10 +177,10 @@ class _Attending(nn.Module):
         seen: Tensor = self.seen[level](visual)
         return seen
 
-    def forward(self, heat: Tensor, seen: Tensor, read: Read) -> Tensor:
+    def forward(self, heat: Tensor, seen: Tensor, read: Read, each: int) -> Tensor:
         """Map the last heat map (N, 1, h, w) and ṽ to s, (N, D)."""
         said = self.said(read.hidden)
-        weights = word_attention(heat, seen, said, read.is_word, self.sharpness)
+        weights = word_attention(heat, seen, said, read.is_word, self.sharpness, each)
         return attended(weights, read.hidden)
 
 
@@ -189,9 +196,9 @@ class _CoEmbedding(nn.Module):
         """Embed v of a level, (N, embedding, h, w)."""
         return embedded(self.seen[level], visual)
 
-    def forward(self, seen: Tensor, sentence: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, sentence: Tensor, each: int) -> Tensor:
         """Compare it with s (N, D): the STEP heat map, (N, 1, h, w)."""
-        return step_heat(seen, embedded(self.said, sentence))
+        return step_heat(seen, embedded(self.said, sentence), each)
 
 
 class _Concatenation(nn.Module):
@@ -211,9 +218,10 @@ class _Concatenation(nn.Module):
         seen: Tensor = self.seen[level](visual)
         return seen
 
-    def forward(self, seen: Tensor, sentence: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, sentence: Tensor, each: int) -> Tensor:
         """Add that on s (N, D), and join both to one channel, (N, 1, h, w)."""
-        joined: Tensor = self.join(F.relu(seen + self.said(sentence)[:, :, None, None]))
+        said = self.said(sentence)[:, :, None, None].unflatten(0, (-1, each))
+        joined: Tensor = self.join(F.relu(seen[:, None] + said).flatten(0, 1))
         return joined
 
 
