@@ -111,7 +111,7 @@ def test_what_is_seen_comes_with_where_it_is(levels):
     assert visual.shape == (2, 320 + 8, 8, 8)
     # The first cell of eight: left and top edge -1, right and bottom edge -3/4, centre -7/8.
     expected = torch.tensor([-1, -1, -3 / 4, -3 / 4, -7 / 8, -7 / 8, 1 / 8, 1 / 8])
-    torch.testing.assert_close(visual[1, 320:, 0, 0], expected)
+    torch.testing.assert_close(visual[1, 320:, 0, 0], 5 * expected)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ STRIDES = (2, 4, 8, 16, 32)
 #: Of the atrous convolution.
 _RATE = 3
 
+#: Of the coordinates, so that where a cell is counts beside its many features from the start.
+_WHERE = 5.0
+
 #: Logit of the share of an image that is referred to.
 _FEW = -2.0
 
@@ -152,7 +155,7 @@ class _Level(nn.Module):
         super().__init__()
         self.grid = (grid, grid)
         self.context = nn.Conv2d(channels, channels, 3, padding=_RATE, dilation=_RATE)
-        where = torch.cat([torch.zeros(channels, grid, grid), coordinates(grid, grid)])
+        where = torch.cat([torch.zeros(channels, grid, grid), _WHERE * coordinates(grid, grid)])
         self.register_buffer("where", where, persistent=False)
 
     def forward(self, level: Tensor) -> Tensor:
