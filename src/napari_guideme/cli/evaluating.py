@@ -169,6 +169,7 @@ def _refer(options: argparse.Namespace) -> ReferringResult:
         tqdm(data, desc="images", disable=None),
         said,
         network,
+        grabcut=options.grabcut,
         baselines=(LARGEST, TEXT_HINT) if options.baselines else (LARGEST,),
         clicks=clicks,
         about={

@@ -35,7 +35,12 @@ def by_network(
         sentence,
         "step",
         lambda progress: follow(
-            sentence, picture.pixels, network, channel_axis=axis, progress=progress
+            sentence,
+            picture.pixels,
+            network,
+            channel_axis=axis,
+            grabcut=options.grabcut,
+            progress=progress,
         ),
     )
     if hints is not None:

@@ -41,14 +41,11 @@ _ONLY_FOR: dict[str, dict[str, Any]] = {
         "method": DEFAULT_FINDING,
         "classifier": DEFAULT_CLASSIFIER,
         "views": 1,
-        "grabcut": True,
         "by": "wordnet",
         "vectors": None,
     },
     REFERRING: {"network": None},
 }
-_FLAGS = {"grabcut": "--no-grabcut"}
-
 #: Characters of a file's name that say what was asked.
 _LONGEST = 100
 
@@ -91,7 +88,7 @@ def _check_options_of(answering: str, options: argparse.Namespace) -> None:
     (other,) = {*ANSWERING} - {answering}
     for name, default in _ONLY_FOR[other].items():
         if getattr(options, name) != default:
-            flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+            flag = f"--{name.replace('_', '-')}"
             raise InputError(
                 f"{flag} is for {other}, but {answering} answers {options.names[0]!r}; "
                 f"--answer {other} lets {other} answer"

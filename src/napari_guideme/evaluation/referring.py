@@ -28,6 +28,7 @@ from napari_guideme.referring.expression_files import read_expressions
 from napari_guideme.referring.expressions import LEAST, Expression, expressions
 from napari_guideme.referring.following import follow, scene_of
 from napari_guideme.referring.opening import imagenet_encoder, preparation
+from napari_guideme.referring.outline import outlined
 from napari_guideme.referring.see_through_text import SeeThroughText, pooled
 from napari_guideme.session import GuideSession
 
@@ -94,6 +95,7 @@ def evaluate_referring(
     said: Said,
     network: SeeThroughText,
     *,
+    grabcut: bool = True,
     baselines: Sequence[str] = (LARGEST,),
     clicks: Clicks | None = None,
     about: Mapping[str, object] | None = None,
@@ -109,6 +111,8 @@ def evaluate_referring(
         From :func:`said_of`.
     network
         From :func:`~napari_guideme.referring.opening.open_referring`.
+    grabcut
+        Whether outlines follow the colours of the image.
     baselines
         What else is told the same, see `evaluation.referring_baselines`.
     clicks
@@ -130,7 +134,8 @@ def evaluate_referring(
     for item in items:
         try:
             told = said(item)
-            for expression, mask in zip(told, masks(told, item, network, encoder), strict=True):
+            answers = masks(told, item, network, encoder, grabcut)
+            for expression, mask in zip(told, answers, strict=True):
                 found[""].append(_referred(item, expression, mask))
                 for name in baselines:
                     answer = ways[name](item, expression)
@@ -146,7 +151,7 @@ def evaluate_referring(
     if not own:
         raise InputError("nothing is said of any object of the images")
     return ReferringResult(
-        {**(about or {}), "folds": network.design.folds},
+        {**(about or {}), "folds": network.design.folds, "grabcut": grabcut},
         Summary.of(own),
         {name: Summary.of(rows) for name, rows in found.items()},
         left_out,
@@ -158,7 +163,11 @@ def evaluate_referring(
 
 @torch.no_grad()
 def masks(
-    said: Sequence[Expression], item: NamedItem, network: SeeThroughText, encoder: Encoder
+    said: Sequence[Expression],
+    item: NamedItem,
+    network: SeeThroughText,
+    encoder: Encoder,
+    grabcut: bool = True,
 ) -> Iterator[Mask]:
     """Follow sentences about one image, which is looked at once."""
     if not said:
@@ -168,8 +177,8 @@ def masks(
     levels = pooled(encoder(x), network.design)
     for start in range(0, len(said), _TOGETHER):
         sentences = [expression.sentence for expression in said[start : start + _TOGETHER]]
-        heat = prepared.restore(network(levels, sentences), placement)
-        yield from (heat[:, 0] > 0.5).numpy()
+        heats = prepared.restore(network(levels, sentences), placement)[:, 0].numpy()
+        yield from (outlined(item.image, heat, grabcut) for heat in heats)
 
 
 def clicked(

@@ -14,6 +14,7 @@ from napari_guideme.localize.finding import masked
 from napari_guideme.localize.grabcut import bounding_box
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 from napari_guideme.referring.opening import Steps, frozen, steps_of
+from napari_guideme.referring.outline import outlined
 from napari_guideme.referring.see_through_text import SeeThroughText
 
 Answering = Literal["see-through-text", "proxies"]
@@ -37,7 +38,7 @@ class Followed:
     likelihood
         The last refined heat map, (rows, columns) from 0 to 1.
     mask
-        Where that is more than one half.
+        The one thing that most of it is on, see :func:`outlined`.
     unknown
         Words that the network did not learn.
     """
@@ -61,6 +62,7 @@ def follow(
     network: SeeThroughText,
     *,
     channel_axis: int | None = None,
+    grabcut: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Followed:
     """Find what a sentence refers to.
@@ -75,6 +77,8 @@ def follow(
         From :func:`~napari_guideme.referring.opening.open_referring`.
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
+    grabcut
+        Whether the outline follows the colours of the image.
     progress
         Called with steps done and steps in all.
 
@@ -90,7 +94,7 @@ def follow(
         class_of(sentence, network.reader.known),
         steps,
         likelihood,
-        likelihood > 0.5,
+        outlined(image, likelihood, grabcut),
         tuple(network.reader.unknown_words(sentence)),
     )
 
