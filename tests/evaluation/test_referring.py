@@ -18,6 +18,7 @@ from napari_guideme.evaluation.referring import (
     said_of,
 )
 from napari_guideme.evaluation.referring_baselines import TextHints, largest
+from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD
 from napari_guideme.referring.expressions import Expression
 from napari_guideme.referring.following import follow
 from napari_guideme.referring.opening import imagenet_encoder, load, save, with_folds
@@ -169,7 +170,7 @@ def test_a_folder_is_evaluated_in_a_real_process(folder, file, tmp_path):
     before, after = told["clicks"]["mean_iou"]
     assert before == pytest.approx(told["mean_iou"])
     assert after > before
-    assert told["clicks"]["method"] == "f-brs-b"
+    assert told["clicks"]["method"] == DEFAULT_FOLLOWED_METHOD
 
 
 @pytest.mark.parametrize(
