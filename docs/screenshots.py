@@ -166,7 +166,7 @@ def take_finding() -> None:
     wait(widget)
     panel.line.setText("cup")
     wait(widget)
-    panel.namer.add("coffee mug", distracts=False)
+    panel.names.add("coffee mug", distracts=False)
     panel.find.click()
     wait(widget)
     for *at, name in CUP_CLICKS:
