@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.networks.preparation import Preparation
     from napari_guideme.object_session import ObjectSession
+    from napari_guideme.referring.expressions import Expression, expressions
+    from napari_guideme.referring.following import follow
+    from napari_guideme.referring.opening import open_referring
+    from napari_guideme.referring.see_through_text import SeeThroughText
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
 
@@ -25,6 +29,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Click": "hints",
+    "Expression": "referring.expressions",
     "FrozenNetwork": "networks.frozen",
     "GuideSession": "session",
     "Hints": "hints",
@@ -34,13 +39,18 @@ _HOMES = {
     "Preparation": "networks.preparation",
     "SavedGuidance": "guidance.saved",
     "Scribble": "hints",
+    "SeeThroughText": "referring.see_through_text",
     "VolumeSession": "volumes",
     "catalogue": "networks.catalogue",
+    "expressions": "referring.expressions",
+    "follow": "referring.following",
     "open_network": "networks.catalogue",
+    "open_referring": "referring.opening",
 }
 
 __all__ = [
     "Click",
+    "Expression",
     "FrozenNetwork",
     "GuideSession",
     "Hints",
@@ -50,9 +60,13 @@ __all__ = [
     "Preparation",
     "SavedGuidance",
     "Scribble",
+    "SeeThroughText",
     "VolumeSession",
     "catalogue",
+    "expressions",
+    "follow",
     "open_network",
+    "open_referring",
 ]
 
 

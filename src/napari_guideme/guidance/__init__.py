@@ -23,6 +23,11 @@ GUIDE_METHODS = tuple(
 #: Methods for what was found by its name.
 FOUND_METHODS = ("residual", "saliency-brs", "f-brs", "guide-me")
 
+#: Methods for what a sentence refers to, the default first.
+FOLLOWED_METHODS = ("f-brs-b", "f-brs-a", "f-brs-c", "residual", "f-brs", "guide-me")
+
+DEFAULT_FOLLOWED_METHOD = FOLLOWED_METHODS[0]
+
 #: Methods for a network that was trained to take clicks.
 CLICK_METHODS = (
     "none",

@@ -221,11 +221,25 @@ def scene_of(
         The class-agnostic one.
     """
     scene = Scene(network.calling(found.name), image, channel_axis=channel_axis)
-    scene = _attending(scene, found.positive, found.negative)
-    lead = scene.logits[1] - scene.logits[0]
-    mask = torch.from_numpy(found.mask).to(lead.device)
-    wanted = torch.where(mask, lead.clamp(min=_OVERRULED), lead.clamp(max=-_OVERRULED))
-    return scene.shifted(torch.stack([torch.zeros_like(lead), wanted - lead]))
+    return masked(_attending(scene, found.positive, found.negative), found.mask, _OVERRULED)
+
+
+def masked(scene: Scene, mask: Mask, lead: float) -> Scene:
+    """Let a mask be the first labels of a scene of two classes.
+
+    Parameters
+    ----------
+    scene
+        Whose logits decide how far a pixel leads beyond `lead`.
+    mask
+        Of the class that is not the background.
+    lead
+        By how many logits pixels lead at least.
+    """
+    own = scene.logits[1] - scene.logits[0]
+    is_found = torch.from_numpy(mask).to(own.device)
+    wanted = torch.where(is_found, own.clamp(min=lead), own.clamp(max=-lead))
+    return scene.shifted(torch.stack([torch.zeros_like(own), wanted - own]))
 
 
 def labels_of(found: Sequence[Found]) -> NDArray[np.uint8]:

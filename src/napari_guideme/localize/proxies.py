@@ -120,6 +120,27 @@ def candidates(
     return tuple(dict.fromkeys(label for labels in found.senses for label in labels))
 
 
+def is_name(
+    name: str,
+    classifier: Classifier | KnownLabels,
+    by: By = "wordnet",
+    vectors: WordVectors | None = None,
+) -> bool:
+    """Whether labels may stand in for a phrase as a whole, not only for its last word.
+
+    Parameters
+    ----------
+    name, classifier, by, vectors
+        See :func:`candidates`.
+    """
+    known = known_labels(classifier)
+    whole = " " not in plain(name) or known.kinds.meanings(name) or known.called(name)
+    try:
+        return bool(whole and candidates(name, known, by, vectors))
+    except UnknownName:
+        return False
+
+
 def stand_ins(
     name: str,
     classifier: Classifier | KnownLabels,

@@ -10,14 +10,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from napari_guideme.hints import Cell
 from napari_guideme.language.places import View, read_place, rewritten
-from napari_guideme.language.vocabulary import Vocabulary
 from napari_guideme.referring.colours import COLOURS
 
 T = TypeVar("T")
+
+
+class Names(Protocol):
+    """What names classes, such as a :class:`~napari_guideme.language.vocabulary.Vocabulary`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names that are known as such."""
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest name."""
+
+    def meant(self, phrase: str) -> tuple[str, ...]:
+        """Classes that a phrase can mean."""
+
 
 #: What objects are ordered by: the pixels they fill, brightness, row, column.
 SIZE, BRIGHTNESS, ROW, COLUMN = "size", "brightness", "row", "column"
@@ -140,13 +155,14 @@ _RELATIONS = {
 }
 _COLOURS = {**{colour: colour for colour in COLOURS}, "gray": "grey", "violet": "purple"}
 _NOBODY_NAMED = ("one", "object", "thing", "item")
+_ASKING = re.compile(
+    r"(?:please )?(?:(?:find|segment|select|show|mark|outline)(?: me)?|where (?:is|are)) "
+)
 
 
-def readings(sentence: str, vocabulary: Vocabulary) -> list[Reference]:
+def readings(sentence: str, vocabulary: Names) -> list[Reference]:
     """Return all that a sentence may mean, given the classes that are there."""
-    text = re.sub(r"[.!?]+$", "", sentence.strip().lower()).replace("-", " ")
-    text = rewritten(re.sub(r"\s*,\s*", ", ", " ".join(text.split())))
-    text = re.sub(r"^(?:please )?(?:find|segment|select|show|mark|outline)(?: me)? ", "", text)
+    text = rewritten(request(sentence))
     found = [
         reference
         for reference, rest in (*_of_several(text, vocabulary), *_phrase(text, vocabulary))
@@ -155,7 +171,14 @@ def readings(sentence: str, vocabulary: Vocabulary) -> list[Reference]:
     return list(dict.fromkeys(found))
 
 
-def _of_several(text: str, vocabulary: Vocabulary) -> Iterator[tuple[Reference, str]]:
+def request(sentence: str) -> str:
+    """Return what a sentence asks for: lower case, without the words that only ask."""
+    text = re.sub(r"[.!?]+$", "", sentence.strip().lower()).replace("-", " ")
+    text = re.sub(r"\s*,\s*", ", ", " ".join(text.split()))
+    return _ASKING.sub("", text)
+
+
+def _of_several(text: str, vocabulary: Names) -> Iterator[tuple[Reference, str]]:
     """Read "of the three cups, the red one"."""
     for names, n, rest in _group(text, vocabulary):
         for reference, left in _phrase(rest.removeprefix(",").strip(), vocabulary):
@@ -163,13 +186,13 @@ def _of_several(text: str, vocabulary: Vocabulary) -> Iterator[tuple[Reference, 
                 yield replace(reference, names=names, counted=n), left
 
 
-def _group(text: str, vocabulary: Vocabulary) -> Iterator[tuple[tuple[str, ...], int, str]]:
+def _group(text: str, vocabulary: Names) -> Iterator[tuple[tuple[str, ...], int, str]]:
     """Read "of the three cups": classes, their number, the rest."""
     for number, rest in _choices(text, _NUMBERS, "of (?:the |these |all )?"):
         yield from ((names, number, left) for names, left in _noun(rest, vocabulary))
 
 
-def _phrase(text: str, vocabulary: Vocabulary) -> Iterator[tuple[Reference, str]]:
+def _phrase(text: str, vocabulary: Names) -> Iterator[tuple[Reference, str]]:
     """Read an article, what comes before a name, the name, and what follows it."""
     start = Reference()
     if found := re.match(r"(?:the|that|this|a|an|some) ", text):
@@ -218,7 +241,7 @@ def _ranked(picked: Picked, rank: int | None) -> Picked | None:
     return replace(picked, rank=rank if picked.rank == 0 else -1 - rank)
 
 
-def _noun(text: str, vocabulary: Vocabulary) -> Iterator[tuple[tuple[str, ...], str]]:
+def _noun(text: str, vocabulary: Names) -> Iterator[tuple[tuple[str, ...], str]]:
     """Read a class, in all lengths that are known; nothing is named by "one"."""
     words = text.replace(",", " ,").split()
     for n in range(1, 1 + min(len(words), vocabulary.longest)):
@@ -230,7 +253,7 @@ def _noun(text: str, vocabulary: Vocabulary) -> Iterator[tuple[tuple[str, ...], 
             yield names, rest
 
 
-def _behind(read: _Read, vocabulary: Vocabulary) -> Iterator[tuple[Reference, str]]:
+def _behind(read: _Read, vocabulary: Names) -> Iterator[tuple[Reference, str]]:
     """Read any number of words that follow a name; what else follows is left over."""
     reference, rank, text = read
     if rank is None:
@@ -240,7 +263,7 @@ def _behind(read: _Read, vocabulary: Vocabulary) -> Iterator[tuple[Reference, st
         yield from _behind(after, vocabulary)
 
 
-def _following(read: _Read, vocabulary: Vocabulary) -> Iterator[_Read]:
+def _following(read: _Read, vocabulary: Names) -> Iterator[_Read]:
     reference, rank, text = read
     if place := read_place(text):
         region, end = place

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ from napari_guideme.referring.design import Design
 from napari_guideme.referring.equations import upsampled
 from napari_guideme.referring.reader import Read, words_of
 from napari_guideme.referring.see_through_text import Grouping, SeeThroughText, pooled
+
+#: The network that follows sentences where none is chosen.
+REFERRING: Final = "see-through-text"
 
 _ABOUT = "see_through_text"
 
@@ -181,6 +185,34 @@ def save(network: SeeThroughText, path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     save_file(state, new, {_ABOUT: json.dumps(about)})
     new.replace(path)
+
+
+def bundled() -> Path:
+    """Where the bundled network lies."""
+    return Path(str(files(__package__) / "bundled" / f"{REFERRING}.safetensors"))
+
+
+def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
+    """Open a trained network by its name or from a file.
+
+    Parameters
+    ----------
+    source
+        ``"see-through-text"``, which is bundled, or a file that
+        ``training/see_through_text.py`` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, or the file holds something else.
+    """
+    path = bundled() if str(source) == REFERRING else Path(source)
+    if not path.is_file():
+        raise InputError(
+            f"there is no network {str(source)!r} that follows sentences; bundled is "
+            f"{REFERRING}, else give a file of training/see_through_text.py"
+        )
+    return load(path)
 
 
 def load(path: Path) -> SeeThroughText:
