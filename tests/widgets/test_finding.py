@@ -32,7 +32,7 @@ def cat() -> np.ndarray:
 
 
 @pytest.fixture
-def finding(viewer, cat, qtbot):
+def finding(viewer, cat, qtbot, referring):
     """The widget on the picture of a cat, with the tab opened and the name typed."""
     viewer.add_image(cat, name="chelsea", scale=(2, 3), translate=(5, 7), metadata={"mine": 1})
     return type_name(qtbot, open_tab(qtbot, viewer), "cat")

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
 from napari_guideme.localize.grabcut import bounding_box
+from napari_guideme.referring import REFERRING
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
-from napari_guideme.referring.opening import REFERRING, Steps, frozen, steps_of
+from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.see_through_text import SeeThroughText
 
 Answering = Literal["see-through-text", "proxies"]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +22,11 @@ from napari_guideme.networks import cancelling
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.lite0 import Encoder, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.referring import REFERRING
 from napari_guideme.referring.design import Design
 from napari_guideme.referring.equations import upsampled
 from napari_guideme.referring.reader import Read, words_of
 from napari_guideme.referring.see_through_text import Grouping, SeeThroughText, pooled
-
-#: The network that follows sentences where none is chosen.
-REFERRING: Final = "see-through-text"
 
 _ABOUT = "see_through_text"
 

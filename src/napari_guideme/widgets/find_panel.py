@@ -167,4 +167,5 @@ class FindPanel(QWidget):
 def _sentence(why: str) -> str:
     """Put a reason as a sentence, without what is to be done in a shell."""
     told = why.partition("; `")[0]
-    return f"{told[:1].upper()}{told[1:]}."
+    is_word = told.partition(" ")[0].isalpha()
+    return f"{told[:1].upper() if is_word else told[:1]}{told[1:]}."
