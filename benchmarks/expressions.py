@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
 
 import numpy as np
 
+from napari_guideme.cli.options.values import named_objects
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.named_objects import NamedItem, open_named_objects
 from napari_guideme.referring.checking import find_referred
@@ -26,17 +26,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="images per folder, chosen by chance")
     parser.add_argument("--show", type=int, default=0, help="sentences to print")
     options = parser.parse_args()
-    for told in options.folders:
-        folder, _, names = told.partition("=")
-        items = open_named_objects(folder, _names(names), limit=options.limit)
+    for given in options.folders:
+        folder, _, told = given.partition("=")
+        names = named_objects(told) if told else None
+        items = open_named_objects(folder, names, limit=options.limit)
         report(folder, list(items), options.show)
-
-
-def _names(told: str) -> Mapping[int, str] | str | None:
-    if ":" not in told:
-        return told or None
-    pairs = (pair.split(":") for pair in told.split(","))
-    return {int(value): name for value, name in pairs}
 
 
 def report(folder: str, items: list[NamedItem], show: int) -> None:

@@ -12,6 +12,9 @@ import skimage.data
 import tifffile
 
 from napari_guideme.cli import main
+from napari_guideme.referring.following import follow
+from napari_guideme.referring.opening import load, save
+from tests.referring.untrained import untrained
 from tests.test_cli import hints_file, shell
 
 CAT = (120, 210)
@@ -24,10 +27,19 @@ def photograph(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    """A file of a network that follows sentences; it has learnt nothing."""
+    path = tmp_path_factory.mktemp("networks") / "own.safetensors"
+    save(untrained(), path)
+    return path
+
+
 def test_a_cat_is_found_in_a_real_process(photograph, tmp_path):
     out, maps, report = (tmp_path / name for name in ("labels.tif", "maps", "report.json"))
     done = shell("segment", photograph, "cat", "-o", out, "--show-maps", maps, "--json", report)
     assert done.returncode == 0, done.stderr
+    assert "by proxies: " in done.stdout
     assert "tabby" in done.stdout
     labels = tifffile.imread(out)
     assert labels.shape == skimage.data.chelsea().shape[:2]
@@ -36,7 +48,9 @@ def test_a_cat_is_found_in_a_real_process(photograph, tmp_path):
     shown = {path.name: tifffile.imread(path) for path in maps.iterdir()}
     assert set(shown) == {"cat-positive.tif", "cat-negative.tif", "cat-likelihood.tif"}
     assert all(0 <= m.min() < m.max() <= 1 and m.shape == labels.shape for m in shown.values())
-    (told,) = json.loads(report.read_text())["found"]
+    written = json.loads(report.read_text())
+    assert written["answered_by"] == "proxies"
+    (told,) = written["found"]
     assert told["pixels"] == (labels == 1).sum()
     assert "tabby" in told["stand_ins"]
 
@@ -68,6 +82,69 @@ def test_any_pixels_are_seen_as_a_screen_shows_them(tmp_path):
     assert (found[0] == found[1]).mean() > 0.98
 
 
+def test_a_sentence_is_followed_in_a_real_process(photograph, network, tmp_path):
+    out, maps, report = (tmp_path / name for name in ("labels.tif", "maps", "report.json"))
+    asked = "The larger dog, on the left/right"
+    told = ["--show-maps", maps, "--json", report, "--network", network]
+    done = shell("segment", photograph, asked, "-o", out, *told)
+    assert done.returncode == 0, done.stderr
+    image = imageio.imread(photograph)
+    followed = follow(asked, image, load(network), channel_axis=-1)
+    assert done.stdout.strip() == f"{asked} {followed.mask.mean():.1%}, by see-through-text"
+    assert "did not learn these words: on" in done.stderr
+    np.testing.assert_array_equal(tifffile.imread(out), followed.mask)
+    name = "The larger dog_ on the left_right"
+    kinds = {f"step-{step:02}-{kind}" for step in range(1, 11) for kind in ("heat", "refined")}
+    assert {path.name for path in maps.iterdir()} == {
+        f"{name}-{kind}.tif" for kind in (*kinds, "likelihood")
+    }
+    shown = tifffile.imread(maps / f"{name}-likelihood.tif")
+    np.testing.assert_allclose(shown, followed.likelihood, atol=1e-6)
+    written = json.loads(report.read_text())
+    assert written["answered_by"] == "see-through-text"
+    (entry,) = written["found"]
+    assert entry["name"] == "dog"
+    assert entry["words"] == ["the", "larger", "dog", "on", "the", "left", "right"]
+    assert entry["unknown_words"] == ["on"]
+    assert entry["pixels"] == followed.mask.sum()
+    np.testing.assert_allclose(entry["attention"], followed.steps.attention, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", [None, "residual"])
+def test_a_click_corrects_what_a_sentence_found(photograph, network, method, tmp_path):
+    out = tmp_path / "labels.tif"
+    run = ["segment", str(photograph), "the left dog", "-o", str(out), "--network", str(network)]
+    assert main(run) == 0
+    before = tifffile.imread(out)[CAT]
+    name = "background" if before else "dog"
+    hints = hints_file(tmp_path, clicks=[{"at": list(CAT), "class": name}])
+    told = ["--correct", method] if method else []
+    assert main([*run, "--hints", str(hints), *told]) == 0
+    assert tifffile.imread(out)[CAT] == 1 - before
+
+
+def test_deep_pixels_are_followed_as_they_are(network, tmp_path):
+    """What is learned from is prepared from the very pixels, by percentiles."""
+    image, out = tmp_path / "deep.tif", tmp_path / "labels.tif"
+    deep = skimage.data.chelsea().astype(np.uint16) * 200
+    deep[0, 0] = 65535
+    tifffile.imwrite(image, deep, photometric="rgb")
+    asked = "the left dog"
+    assert main(["segment", str(image), asked, "-o", str(out), "--network", str(network)]) == 0
+    expected = follow(asked, deep, load(network), channel_axis=-1).mask
+    np.testing.assert_array_equal(tifffile.imread(out), expected)
+
+
+def test_anyone_can_be_asked(photograph, network, tmp_path, capsys):
+    run = ["segment", str(photograph), "-o", str(tmp_path / "labels.tif")]
+    told = ["--answer", "see-through-text", "--network", str(network)]
+    assert main([*run, "cat", *told]) == 0
+    assert "by see-through-text" in capsys.readouterr().out
+    assert main([*run, "the left cat", "--answer", "proxies"]) == 0
+    assert "the left cat" in (line := capsys.readouterr().out)
+    assert "by proxies: " in line
+
+
 def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
     out, maps = tmp_path / "labels.tif", tmp_path / "maps"
     told = ["--stand-ins", "tabby", "--show-maps", str(maps), "--channels", "0,1,2"]
@@ -79,7 +156,19 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["snarkk"], "'snarkk' is not known"),
+        (["snarkk", "--network", "{network}"], "--network is for see-through-text"),
+        (["snarkk", "--answer", "proxies"], "'snarkk' is not known"),
+        (["cat", "snarkk"], "'snarkk' is not known"),
+        (["cat", "--network", "{network}"], "proxies answers 'cat'"),
+        (["the left dog", "cat"], "'the left dog' says more than a name; ask for it alone"),
+        (["the left dog", "--network", "none"], "there is no network 'none'"),
+        (["the left dog", "--network", "{network}", "--views", "2"], "--views is for proxies"),
+        (["the left dog", "--network", "{network}", "--no-grabcut"], "--no-grabcut is for"),
+        (["the dog", "cat", "--answer", "see-through-text", "--network", "{network}"], "quotes"),
+        (
+            ["the left dog", "--network", "{network}", "--correct", "saliency-brs"],
+            "choose --correct f-brs-b",
+        ),
         (["cat", "cat"], "a name is told twice"),
         (["cat", "dog", "--stand-ins", "tabby"], "--stand-ins is for a single name"),
         (["cat", "--stand-ins", "tabbyy"], "near are tabby"),
@@ -91,9 +180,10 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(
-    arguments, said, photograph, tmp_path, capsys
+    arguments, said, photograph, network, tmp_path, capsys
 ):
     out = tmp_path / "labels.tif"
+    arguments = [argument.format(network=network) for argument in arguments]
     assert main(["segment", str(photograph), *arguments, "-o", str(out)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -11,15 +12,18 @@ from tqdm import tqdm
 from napari_guideme.cli.opening import network_of, text_guide_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, write_json
-from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
+from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.networks.catalogue import DEFAULT_NETWORK
+from napari_guideme.referring import REFERRING
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.carry import CarryResult
     from napari_guideme.evaluation.finding_results import NamesResult
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.protocol import Talk
+    from napari_guideme.evaluation.referring_results import ReferringResult
     from napari_guideme.evaluation.results import Result
     from napari_guideme.networks.frozen import FrozenNetwork
 
@@ -31,7 +35,11 @@ def evaluate(options: argparse.Namespace) -> int:
         "noc": _count_clicks,
         "carry": _carry,
         "names": _find_by_name,
+        "referring": _refer,
     }
+    options.network = options.network or (
+        REFERRING if options.protocol == "referring" else DEFAULT_NETWORK
+    )
     result = runs.get(options.protocol, _correct)(options)
     write_json(options.json, result.to_json())
     print(result)
@@ -140,6 +148,36 @@ def _find_by_name(options: argparse.Namespace) -> NamesResult:
         WordVectors.read(options.vectors) if options.vectors else None,
     )
     return evaluate_names(data, way, lambda items: tqdm(items, desc="images", disable=None))
+
+
+def _refer(options: argparse.Namespace) -> ReferringResult:
+    """Follow sentences that pick one of several objects."""
+    from napari_guideme.evaluation.named_objects import open_named_objects
+    from napari_guideme.evaluation.referring import Clicks, evaluate_referring, said_of
+    from napari_guideme.evaluation.referring_baselines import LARGEST, TEXT_HINT
+    from napari_guideme.referring.opening import open_referring, with_folds
+
+    clicks = Clicks(options.clicks, options.method or DEFAULT_FOLLOWED_METHOD, options.device)
+    network = open_referring(options.network)
+    if options.folds is not None:
+        network = with_folds(network, options.folds)
+    choice = _choice_of_images(options)
+    choice.pop("instances")
+    data = open_named_objects(options.folder, options.names, **choice)
+    said, source = said_of(data, options.objects, options.seed)
+    return evaluate_referring(
+        tqdm(data, desc="images", disable=None),
+        said,
+        network,
+        baselines=(LARGEST, TEXT_HINT) if options.baselines else (LARGEST,),
+        clicks=clicks,
+        about={
+            "network": Path(options.network).name,
+            "expressions": source,
+            "seed": options.seed,
+            "objects_per_image": options.objects,
+        },
+    )
 
 
 def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:

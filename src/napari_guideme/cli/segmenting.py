@@ -1,19 +1,20 @@
-"""Find things by their names."""
+"""Find things by their names, or one of several by a sentence."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from napari_guideme.cli.opening import open_picture, watched
+from napari_guideme.cli.finding import by_proxies, is_known_name
+from napari_guideme.cli.following import by_network, hears_a_word
+from napari_guideme.cli.opening import open_picture
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
     check_writable,
@@ -23,42 +24,50 @@ from napari_guideme.files import (
     write_labels,
     write_picture,
 )
+from napari_guideme.localize import DEFAULT_FINDING
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
+from napari_guideme.referring import ANSWERING, PROXIES, REFERRING
 
 if TYPE_CHECKING:
+    from napari_guideme.cli.segmented import Segmented
     from napari_guideme.files import Picture
-    from napari_guideme.hints import Hints
-    from napari_guideme.localize.finding import Found
-    from napari_guideme.localize.proxies import StandIns
-    from napari_guideme.networks.classifier import FrozenClassifier
-    from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.referring.see_through_text import SeeThroughText
+
+#: Options that only one of both can follow, and their defaults.
+_ONLY_FOR: dict[str, dict[str, Any]] = {
+    PROXIES: {
+        "stand_ins": None,
+        "distractors": None,
+        "method": DEFAULT_FINDING,
+        "classifier": DEFAULT_CLASSIFIER,
+        "views": 1,
+        "grabcut": True,
+        "by": "wordnet",
+        "vectors": None,
+    },
+    REFERRING: {"network": None},
+}
+_FLAGS = {"grabcut": "--no-grabcut"}
+
+#: Characters of a file's name that say what was asked.
+_LONGEST = 100
 
 
 def segment(options: argparse.Namespace) -> int:
-    """Find something by its name, also if no network here ever learned it."""
+    """Find something by its name, or one of several things by a sentence."""
     _check(options)
     hints = read_hints(options.hints) if options.hints else None
     picture = _picture(options)
-    from napari_guideme.localize.attention import open_attention
-    from napari_guideme.localize.finding import labels_of
-    from napari_guideme.networks.classifier import open_classifier
-
-    classifier = open_classifier(options.classifier, options.device)
-    asks = options.method == "proxies" or hints is not None
-    network = open_attention(device=options.device) if asks else None
-    chosen = [_stand_ins(options, name, picture, classifier) for name in options.names]
-    found = [
-        _found(options, name, picture, classifier, labels, network)
-        for name, labels in zip(options.names, chosen, strict=True)
-    ]
-    if hints is not None and network is not None:
-        found = [_corrected(found[0], picture, network, hints, options.correct)]
-    if options.show_maps:
-        _show(options.show_maps, found)
-    write_labels(options.output, labels_of(found), picture, ("background", *options.names))
-    if options.json:
-        write_json(options.json, {"found": [_told(one, classifier) for one in found]})
-    for one in found:
-        print(_described(one, classifier))
+    answered_by, network = _answering(options)
+    _check_options_of(answered_by, options)
+    if network is None:
+        found = by_proxies(options, picture, hints)
+    else:
+        found = by_network(options, picture, hints, network)
+    _write(options, picture, found, answered_by)
+    for notice in found.notices:
+        print(f"napari-guideme: {notice}", file=sys.stderr)
+    print(*found.lines, sep="\n")
     return 0
 
 
@@ -71,15 +80,25 @@ def _check(options: argparse.Namespace) -> None:
     told = ("hints", "stand_ins", "distractors")
     if len(options.names) > 1 and (given := [o for o in told if getattr(options, o)]):
         raise InputError(f"--{given[0].replace('_', '-')} is for a single name")
-    if options.by == "vectors" and not options.vectors:
-        raise InputError("--by vectors needs --vectors NPZ")
+    if options.answer != "auto":
+        _check_options_of(options.answer, options)
     if options.show_maps:
         make_folder(options.show_maps)
 
 
-def _picture(options: argparse.Namespace) -> Picture:
-    from napari_guideme.localize.finding import as_photograph
+def _check_options_of(answering: str, options: argparse.Namespace) -> None:
+    """Refuse options that whoever answers cannot follow."""
+    (other,) = {*ANSWERING} - {answering}
+    for name, default in _ONLY_FOR[other].items():
+        if getattr(options, name) != default:
+            flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+            raise InputError(
+                f"{flag} is for {other}, but {answering} answers {options.names[0]!r}; "
+                f"--answer {other} lets {other} answer"
+            )
 
+
+def _picture(options: argparse.Namespace) -> Picture:
     picture = open_picture(options.image, options.output, channel_axis=options.channel_axis)
     if len(picture.label_shape) != 2:
         raise InputError(
@@ -89,7 +108,7 @@ def _picture(options: argparse.Namespace) -> Picture:
     pixels = np.asarray(picture.pixels)
     if options.channels:
         pixels = _with_channels(pixels, options.channels, picture.channel_axis)
-    return replace(picture, pixels=as_photograph(pixels))
+    return replace(picture, pixels=pixels)
 
 
 def _with_channels(pixels: NDArray[Any], channels: Sequence[int], axis: int | None) -> NDArray[Any]:
@@ -100,93 +119,46 @@ def _with_channels(pixels: NDArray[Any], channels: Sequence[int], axis: int | No
     return pixels.take(channels, axis)
 
 
-def _stand_ins(
-    options: argparse.Namespace, name: str, picture: Picture, classifier: FrozenClassifier
-) -> StandIns:
-    """Choose labels, or take those that were told."""
-    from napari_guideme.language.vocabulary import WordVectors
-    from napari_guideme.localize.finding import chosen_stand_ins
+def _answering(options: argparse.Namespace) -> tuple[str, SeeThroughText | None]:
+    """Who answers, and the network if it does."""
+    if _asks_proxies(options):
+        return PROXIES, None
+    from napari_guideme.referring.opening import open_referring
 
-    return chosen_stand_ins(
-        name,
-        classifier,
-        picture.pixels,
-        picture.channel_axis,
-        by=options.by,
-        vectors=WordVectors.read(options.vectors) if options.vectors else None,
-        positive=options.stand_ins or (),
-        negative=options.distractors or (),
-    )
+    network = open_referring(options.network or REFERRING)
+    if options.answer == "auto" and not hears_a_word(network, options.names[0]):
+        # They say which names are known and near.
+        return PROXIES, None
+    return REFERRING, network
 
 
-def _found(
-    options: argparse.Namespace,
-    name: str,
-    picture: Picture,
-    classifier: FrozenClassifier,
-    labels: StandIns,
-    network: FrozenNetwork | None,
-) -> Found:
-    from napari_guideme.localize.finding import find
+def _asks_proxies(options: argparse.Namespace) -> bool:
+    if options.answer != "auto":
+        return bool(options.answer == PROXIES)
+    if options.stand_ins:
+        return True
+    from napari_guideme.referring.following import which_answers
+    from napari_guideme.referring.naming import class_of, without_articles
 
-    with tqdm(desc=name, unit="map", disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return find(
-            name,
-            picture.pixels,
-            classifier,
-            labels,
-            network=network,
-            method=options.method,
-            channel_axis=picture.channel_axis,
-            views=options.views,
-            grabcut=options.grabcut,
-            progress=show,
-        )
+    if len(options.names) == 1:
+        answers = which_answers(options.names[0], lambda name: is_known_name(options, name))
+        return answers == PROXIES
+    for name in options.names:
+        if class_of(name) != without_articles(name) and not is_known_name(options, name):
+            raise InputError(f"{name!r} says more than a name; ask for it alone")
+    return True
 
 
-def _corrected(
-    found: Found, picture: Picture, network: FrozenNetwork, hints: Hints, method: str
-) -> Found:
-    """Let clicks correct what was found."""
-    from napari_guideme.localize.finding import scene_of
-    from napari_guideme.session import GuideSession
-
-    scene = scene_of(found, picture.pixels, network, picture.channel_axis)
-    session = GuideSession.on(scene, method=method)
-    session.add(*hints)
-    watched(session.refine(), session.method)
-    return replace(found, mask=session.labels() == 1)
-
-
-def _show(folder: Path, found: Sequence[Found]) -> None:
-    for one in found:
-        maps = {"positive": one.positive, "negative": one.negative, "likelihood": one.likelihood}
-        for kind, values in maps.items():
-            if values is not None:
-                write_picture(folder / f"{_file_name(one.name)}-{kind}.tif", values)
+def _write(
+    options: argparse.Namespace, picture: Picture, found: Segmented, answered_by: str
+) -> None:
+    for (asked, kind), values in found.maps.items() if options.show_maps else ():
+        write_picture(options.show_maps / f"{_file_name(asked)}-{kind}.tif", values)
+    write_labels(options.output, found.labels, picture, ("background", *options.names))
+    if options.json:
+        write_json(options.json, {"answered_by": answered_by, "found": found.told})
 
 
 def _file_name(name: str) -> str:
-    """Return a name that leads into no other folder."""
-    return re.sub(r"[^\w -]", "_", name)
-
-
-def _told(one: Found, classifier: FrozenClassifier) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "stand_ins": [classifier.labels[label] for label in one.stand_ins.positive],
-        "distractors": [classifier.labels[label] for label in one.stand_ins.negative],
-        "box": one.box,
-        "pixels": int(one.mask.sum()),
-    }
-
-
-def _described(one: Found, classifier: FrozenClassifier) -> str:
-    told = _told(one, classifier)
-    by, against = ", ".join(told["stand_ins"]), ", ".join(told["distractors"])
-    return f"{one.name} {one.mask.mean():.1%}, by {by}; distracting: {against}"
+    """Return a name that leads into no other folder and is not too long for one."""
+    return re.sub(r"[^\w -]", "_", name[:_LONGEST])

@@ -39,6 +39,14 @@ class NamedItem:
     ids: NDArray[np.intp]
     names: Mapping[int, str] | str
 
+    def name_of(self, object_id: int) -> str:
+        """Class of an object."""
+        if isinstance(self.names, str):
+            return self.names
+        if object_id not in self.names:
+            raise InputError(f"the object {object_id} has no name")
+        return self.names[object_id]
+
     @property
     def scene(self) -> MeasuredScene:
         """Its objects, measured."""

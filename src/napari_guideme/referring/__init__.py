@@ -1,6 +1,9 @@
 """One sentence picks one thing among many: expressions, and See-through-Text that follows them."""
 
-from typing import Final
-
 #: The network that follows sentences where none is chosen; known without loading torch.
-REFERRING: Final = "see-through-text"
+REFERRING = "see-through-text"
+
+#: Who answers where only a class is named.
+PROXIES = "proxies"
+
+ANSWERING = (REFERRING, PROXIES)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
 from napari_guideme.localize.grabcut import bounding_box
-from napari_guideme.referring import REFERRING
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.see_through_text import SeeThroughText
@@ -133,4 +132,4 @@ def which_answers(sentence: str, is_name: Callable[[str], bool]) -> Answering:
         :func:`~napari_guideme.localize.proxies.is_name`.
     """
     name = without_articles(sentence)
-    return "proxies" if is_name(name) and not names_nothing(name) else REFERRING
+    return "proxies" if is_name(name) and not names_nothing(name) else "see-through-text"

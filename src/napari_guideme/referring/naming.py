@@ -75,7 +75,7 @@ def _name(text: str, names: _AnyName) -> str | None:
     words = text.split()
     for start in range(len(words)):
         for stop in range(len(words), start, -1):
-            found = readings(" ".join(words[start:stop]), names)
+            found = readings(" ".join(words[start:stop]).rstrip(","), names)
             named = [read.names[0] for read in found if read.names]
             if named:
                 return min(named, key=lambda name: len(name.split()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from napari_guideme.networks import cancelling
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.lite0 import Encoder, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.referring import REFERRING
+from napari_guideme.referring import REFERRING as REFERRING
 from napari_guideme.referring.design import Design
 from napari_guideme.referring.equations import upsampled
 from napari_guideme.referring.reader import Read, words_of
@@ -211,6 +211,28 @@ def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
             f"{REFERRING}, else give a file of training/see_through_text.py"
         )
     return load(path)
+
+
+def with_folds(network: SeeThroughText, folds: int) -> SeeThroughText:
+    """The same network, which goes through the levels so many times.
+
+    Raises
+    ------
+    InputError
+        If it cannot: where a 1 x 1 convolution stands in for the GRU, which has the same
+        weights at all times, the number of folds is what was learned.
+    """
+    if folds == network.design.folds:
+        return network
+    if network.design.refining != "conv-gru":
+        raise InputError(
+            f"this network has {network.design.folds} folds and cannot have {folds}: it refines "
+            f"by a {network.design.refining} convolution; choose one with the convolutional GRU"
+        )
+    design = replace(network.design, folds=folds)
+    other = SeeThroughText(network.reader.known, network.reader.vectors, design)
+    other.load_state_dict(network.state_dict())
+    return other.eval()
 
 
 def load(path: Path) -> SeeThroughText:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
-from napari_guideme.referring import REFERRING
+from napari_guideme.referring import PROXIES, REFERRING
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_guideme.session import GuideSession
 
 #: Who answers; `which_answers` decides unless the user did.
-AUTOMATIC, BY_SENTENCE, BY_NAME = "automatic", REFERRING, "proxies"
+AUTOMATIC, BY_SENTENCE, BY_NAME = "automatic", REFERRING, PROXIES
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_finding, add_network, add_text_guide
 from napari_guideme.guidance import (
+    DEFAULT_FOLLOWED_METHOD,
     DEFAULT_METHOD,
     DEFAULT_OBJECT_METHOD,
     DEFAULT_QUESTION,
@@ -23,14 +24,15 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
     parser.add_argument(
         "--protocol",
-        choices=("errors", "questions", "text", "noc", "carry", "names"),
+        choices=("errors", "questions", "text", "noc", "carry", "names", "referring"),
         default="errors",
         help="errors: the largest mistake of an image is clicked; questions: what is asked is "
         "answered; text: mistakes are told in words; noc: objects are outlined one at a time "
         "by a network that takes clicks; carry: the largest mistakes of one slice are clicked "
         "and the correction is carried to the others (DIR holds volumes raw or image, and "
         "labels), or from one image to the next; names: every class that an image shows is found "
-        "by its name (DIR holds images, masks and instances)",
+        "by its name (DIR holds images, masks and instances); referring: sentences pick one of "
+        "several objects (DIR holds images and objects with names, perhaps expressions.jsonl)",
     )
     parser.add_argument(
         "--axis", type=int, default=0, metavar="N", help="with carry: along which slices lie"
@@ -74,7 +76,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--objects",
         type=values.count,
         metavar="N",
-        help="with noc: N objects per image, by the seed",
+        help="with noc and referring: N objects per image, by the seed",
     )
     parser.add_argument(
         "--least-pixels",
@@ -83,6 +85,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with noc and names: leave out smaller objects",
     )
+    _add_referring(parser)
     parser.add_argument("--json", type=Path, required=True, metavar="OUT")
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
     parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
@@ -94,7 +97,39 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=(*METHOD_NAMES, *TELLING_NAMES, *FINDING_NAMES),
         help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
-        f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}",
+        f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}; what follows "
+        f"clicks, with referring {DEFAULT_FOLLOWED_METHOD}",
     )
     add_finding(parser, "with names: ")
     add_network(parser)
+    # What it is without being told depends on the protocol.
+    parser.set_defaults(network=None)
+
+
+def _add_referring(parser: argparse.ArgumentParser) -> None:
+    """How sentences are followed and compared."""
+    parser.add_argument(
+        "--folds",
+        type=values.count,
+        metavar="K",
+        help="with referring: how often the network goes through its levels (as it was trained)",
+    )
+    parser.add_argument(
+        "--names",
+        type=values.named_objects,
+        metavar="NAME|1:NAME,2:NAME",
+        help="with referring: what all objects are called, or what the numbers of classes mean; "
+        "default: what instances or classes.txt tell",
+    )
+    parser.add_argument(
+        "--clicks",
+        type=values.count,
+        default=0,
+        metavar="N",
+        help="with referring: clicks after each sentence (0)",
+    )
+    parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="with referring: also tell a segmentation network that knows the class (slow)",
+    )

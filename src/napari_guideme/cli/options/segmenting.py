@@ -7,19 +7,45 @@ from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_device, add_finding, add_output
-from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
+from napari_guideme.guidance import (
+    DEFAULT_FOLLOWED_METHOD,
+    DEFAULT_METHOD,
+    FOLLOWED_METHODS,
+    FOUND_METHODS,
+)
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.referring import ANSWERING, REFERRING
 
 
 def add_segment(parser: argparse.ArgumentParser) -> None:
     """What to find, where, and how."""
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture: TIFF, PNG, JPEG, BMP")
-    parser.add_argument("names", nargs="+", metavar="NAME", help="of a thing, such as motorbike")
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help='of a thing, such as motorbike; or one sentence, "the larger nucleus at the bottom"',
+    )
+    parser.add_argument(
+        "--answer",
+        choices=("auto", *ANSWERING),
+        default="auto",
+        help="who does: auto lets proxies answer a name, see-through-text what says more",
+    )
+    parser.add_argument(
+        "--network",
+        metavar="NAME|PATH",
+        help=f"what follows a sentence: {REFERRING} (default), or a file that "
+        "training/see_through_text.py wrote",
+    )
     add_output(parser)
     parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
     parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument(
-        "--show-maps", type=Path, metavar="DIR", help="write the maps there, as TIFF from 0 to 1"
+        "--show-maps",
+        type=Path,
+        metavar="DIR",
+        help="write the maps there, as TIFF from 0 to 1; of a sentence those of every step",
     )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
     _add_stand_ins(parser)
@@ -28,10 +54,13 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hints",
         type=Path,
-        help='clicks and scribbles of "background" and NAME, which correct what was found',
+        help='clicks and scribbles of "background" and NAME, or of what a sentence is about '
+        '("nucleus"), which correct what was found',
     )
     parser.add_argument(
-        "--correct", choices=FOUND_METHODS, default=DEFAULT_METHOD, help="how hints correct it"
+        "--correct",
+        choices=tuple(dict.fromkeys((*FOUND_METHODS, *FOLLOWED_METHODS))),
+        help=f"how hints correct it: {DEFAULT_METHOD}; {DEFAULT_FOLLOWED_METHOD} for a sentence",
     )
     add_device(parser)
 

@@ -21,6 +21,16 @@ def names(text: str) -> list[str]:
     return found
 
 
+def named_objects(text: str) -> dict[int, str] | str:
+    """Read the one name of all objects, or names of numbers, such as 1:cell,2:vessel."""
+    if ":" not in text:
+        return text
+    pairs = [part.split(":") for part in text.split(",")]
+    if not all(len(pair) == 2 and pair[0].strip().isdigit() and pair[1].strip() for pair in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name, nor names such as 1:cell,2:vessel")
+    return {int(number): name.strip() for number, name in pairs}
+
+
 def letters(text: str) -> tuple[str, ...]:
     """Read sides of the patient, such as P,L."""
     found = tuple(part.strip().upper() for part in text.split(","))

@@ -1,0 +1,80 @@
+"""See-through-Text answers ``segment``: a sentence picks one thing among many."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.cli.segmented import Segmented, corrected, method_of, with_progress
+from napari_guideme.errors import InputError
+from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
+
+if TYPE_CHECKING:
+    from napari_guideme.files import Picture
+    from napari_guideme.hints import Hints
+    from napari_guideme.referring.following import Followed
+    from napari_guideme.referring.see_through_text import SeeThroughText
+
+
+def by_network(
+    options: argparse.Namespace, picture: Picture, hints: Hints | None, network: SeeThroughText
+) -> Segmented:
+    """Find what a sentence refers to."""
+    from napari_guideme.referring.following import follow, scene_of
+
+    if len(options.names) > 1:
+        raise InputError("see-through-text follows one sentence; write it in quotes")
+    method = method_of(options, DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS)
+    (sentence,) = options.names
+    axis = picture.channel_axis
+    found = with_progress(
+        sentence,
+        "step",
+        lambda progress: follow(
+            sentence, picture.pixels, network, channel_axis=axis, progress=progress
+        ),
+    )
+    if hints is not None:
+        scene = scene_of(found, picture.pixels, network, axis, options.device)
+        found = replace(found, mask=corrected(scene, hints, method))
+    unknown = ", ".join(found.unknown)
+    return Segmented(
+        found.mask.astype(np.uint8),
+        {(sentence, "likelihood"): found.likelihood, **_maps_of_steps(found)},
+        [_told(found)],
+        [f"{sentence} {found.mask.mean():.1%}, by see-through-text"],
+        [f"see-through-text did not learn these words: {unknown}"] if unknown else [],
+    )
+
+
+def hears_a_word(network: SeeThroughText, sentence: str) -> bool:
+    """Whether the network learned any word of a sentence, articles aside."""
+    from napari_guideme.referring.naming import without_articles
+    from napari_guideme.referring.reader import words_of
+
+    words = words_of(without_articles(sentence) or sentence)
+    return not set(words) <= set(network.reader.unknown_words(sentence))
+
+
+def _maps_of_steps(found: Followed) -> dict[tuple[str, str], NDArray[np.float32]]:
+    return {
+        (found.sentence, f"step-{number:02}-{kind}"): heat
+        for kind, heats in (("heat", found.steps.heats), ("refined", found.steps.refined))
+        for number, heat in enumerate(heats, 1)
+    }
+
+
+def _told(found: Followed) -> dict[str, Any]:
+    return {
+        "sentence": found.sentence,
+        "name": found.name,
+        "words": list(found.steps.words),
+        "unknown_words": list(found.unknown),
+        "attention": [[round(float(a), 4) for a in step] for step in found.steps.attention],
+        "box": found.box,
+        "pixels": int(found.mask.sum()),
+    }
