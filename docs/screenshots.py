@@ -8,8 +8,9 @@ after the demo's clicks), ``correction.png`` (a part of both canvases),
 (a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
 clicked), ``widget-text.png`` (one sentence counts, with the map of what it moved; the
 next one is understood), ``widget-carry.png`` (one slice of a stack corrected, and how far
-that was carried) and ``widget-find.png`` (a cup that was found by its name, with other
-labels than were chosen for it, and corrected by two clicks).
+that was carried), ``widget-find.png`` (a cup that was found by its name, with other
+labels than were chosen for it, and corrected by two clicks) and ``widget-sentence.png``
+(one thing of several, found by a sentence, and how that was read).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ CENTRE, ZOOM = (365, 235), 3.0
 STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
 CUP_CLICKS = ((250, 270, "cup"), (225, 350, "cup"))
+#: What one sentence says, and the step that is shown.
+SENTENCE, STEP = "the larger nucleus at the bottom", 4
 
 
 def wait(widget: GuideWidget) -> None:
@@ -177,6 +180,23 @@ def take_finding() -> None:
     viewer.close()
 
 
+def take_sentence() -> None:
+    """Find one nucleus of several by a sentence, and show how it was read."""
+    viewer, widget = opened(immunohistochemistry()[300:428, 160:320], "stained tissue")
+    viewer.reset_view()
+    panel = widget.finding
+    widget.tabs.setCurrentIndex(1)
+    wait(widget)
+    panel.line.setText(SENTENCE)
+    wait(widget)
+    panel.find.click()
+    wait(widget)
+    panel.reading.wanted.click()
+    panel.reading.step.setValue(STEP)
+    shot(viewer, "widget-sentence.png")
+    viewer.close()
+
+
 def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
     """Save a picture of the window and return one of the canvas."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
@@ -192,3 +212,4 @@ if __name__ == "__main__":
     take_words()
     take_carrying()
     take_finding()
+    take_sentence()

@@ -51,7 +51,7 @@ CLICK = "Now choose a class below and click where the labels are wrong."
 #: Where the first labels come from.
 TABS = {
     "By a network": "A network that was trained for it labels the image",
-    "Find by name": "What no network here was trained for is found by its name",
+    "Find by name": "Things are found by their name, one of many by a sentence",
 }
 
 
@@ -178,7 +178,7 @@ class GuideWidget(QWidget):
         self.as_objects.setVisible(not objects and not named)
         self.applying.setVisible(not objects and not named)
         self.sessions.setVisible(not named)
-        self.advanced.show_guide_points(not objects)
+        self.advanced.show_guide_points(not objects and not named)
         self.advanced.offer_methods(self.controller.network.methods, self.controller.method)
 
     # -- events -------------------------------------------------------------

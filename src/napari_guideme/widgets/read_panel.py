@@ -52,7 +52,8 @@ class ReadPanel(QWidget):
 
     def look(self) -> None:
         """Show what is known about the slice that is shown."""
-        opened, wanted = self._controller.shown, self.wanted.isChecked()
+        wanted = self.wanted.isChecked()
+        opened = self._controller.shown if wanted else None
         steps = _steps(opened.found) if opened else None
         self.note.setVisible(wanted)
         for widget in (self.step, self.told, self.picture):
