@@ -193,6 +193,7 @@ def take_sentence() -> None:
     wait(widget)
     panel.reading.wanted.click()
     panel.reading.step.setValue(STEP)
+    wait(widget)
     shot(viewer, "widget-sentence.png")
     viewer.close()
 

@@ -19,6 +19,8 @@ ANSWERING = {
     BY_SENTENCE: ("as a sentence", "See-through-Text follows it to one thing among others"),
     BY_NAME: ("as a name", "Labels of an image classifier stand in for it: all things of a kind"),
 }
+_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+
 OF_CLASSIFIERS = "Weights of SqueezeNet 1.1 (*.safetensors);;All files (*)"
 OF_REFERRING = "Weights of See-through-Text (*.safetensors);;All files (*)"
 
@@ -37,6 +39,10 @@ class FindOptions(QCollapsible):
         for name, hint in FINDING_NAMES.items():
             self.method.addItem(name)
             _hint(self.method, hint)
+        for combo in (self.answering, self.referring, self.method, self.classifier):
+            # Names of files may be long, and docks are narrow.
+            combo.setSizeAdjustPolicy(_SHORT)
+            combo.setMinimumContentsLength(10)
         choices = QWidget()
         form = QFormLayout(choices)
         form.addRow("Understood", self.answering)

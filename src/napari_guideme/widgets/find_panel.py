@@ -25,7 +25,7 @@ from napari_guideme.widgets.sentences import Heard, Sentence
 from napari_guideme.widgets.word_means import WordMeans
 
 HOW = "Name a kind of thing in a word or two, or say in a sentence which one of many you mean."
-EXAMPLE = "motorbike, or: the larger nucleus at the bottom"
+EXAMPLE = "cup, or: the cup on the left"
 LOADING = "Loading what finds it …"
 LOOKING = "Looking it up …"
 TO_FIND = "Press Return to find it."

@@ -162,7 +162,7 @@ class GuideWidget(QWidget):
         tools.addWidget(self.applying)
         tools.addWidget(self.sessions)
         tools.addWidget(self.advanced)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(336)
 
     def _fill_tools(self) -> None:
         """Show the classes of the network, and only the tools that mean something to it."""

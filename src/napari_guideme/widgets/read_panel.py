@@ -123,5 +123,5 @@ def _steps(found: object) -> Steps | None:
 def _told(steps: Steps, number: int) -> str:
     """Say which step it is, and the words that count most in it."""
     most = np.argsort(-steps.attention[number], kind="stable")
-    words = list(dict.fromkeys(steps.words[index] for index in most))[:_MOST]
+    words = list(dict.fromkeys(f"'{steps.words[index]}'" for index in most))[:_MOST]
     return f"Step {number + 1} of {len(steps.refined)}. What counted most: {', '.join(words)}."
