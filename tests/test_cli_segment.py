@@ -167,7 +167,7 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
         (["the dog", "cat", "--answer", "see-through-text", "--network", "{network}"], "quotes"),
         (
             ["the left dog", "--network", "{network}", "--correct", "saliency-brs"],
-            "choose --correct f-brs-b",
+            "choose --correct f-brs, residual",
         ),
         (["cat", "cat"], "a name is told twice"),
         (["cat", "dog", "--stand-ins", "tabby"], "--stand-ins is for a single name"),

@@ -5,7 +5,7 @@ import pytest
 
 from napari_guideme import Click, GuideSession
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
+from napari_guideme.guidance import FOLLOWED_METHODS
 from napari_guideme.localize.known_labels import KnownLabels
 from napari_guideme.localize.proxies import is_name
 from napari_guideme.referring.following import Followed, follow, scene_of, which_answers
@@ -70,10 +70,6 @@ def test_clicks_correct_it(followed, image, network, method):
     for _ in session.refine():
         pass
     assert session.labels()[at] == wrong
-
-
-def test_the_default_corrects_by_back_propagation():
-    assert DEFAULT_FOLLOWED_METHOD in FOLLOWED_METHODS
 
 
 ONLY_A_CLASS = (
