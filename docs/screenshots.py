@@ -8,8 +8,9 @@ after the demo's clicks), ``correction.png`` (a part of both canvases),
 (a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
 clicked), ``widget-text.png`` (one sentence counts, with the map of what it moved; the
 next one is understood), ``widget-carry.png`` (one slice of a stack corrected, and how far
-that was carried) and ``widget-find.png`` (a cup that was found by its name, with other
-labels than were chosen for it, and corrected by two clicks).
+that was carried), ``widget-find.png`` (a cup that was found by its name, with other
+labels than were chosen for it, and corrected by two clicks) and ``widget-sentence.png``
+(one thing of several, found by a sentence, and how that was read).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ CENTRE, ZOOM = (365, 235), 3.0
 STACK_CLICKS = ((192, 152, "background"), (182, 236, "background"), (172, 88, "nucleus"))
 COINS = ((125, 206), (119, 271), (193, 213))
 CUP_CLICKS = ((250, 270, "cup"), (225, 350, "cup"))
+#: What one sentence says, and the step that is shown.
+SENTENCE, STEP = "the larger nucleus at the bottom", 4
 
 
 def wait(widget: GuideWidget) -> None:
@@ -166,7 +169,7 @@ def take_finding() -> None:
     wait(widget)
     panel.line.setText("cup")
     wait(widget)
-    panel.namer.add("coffee mug", distracts=False)
+    panel.names.add("coffee mug", distracts=False)
     panel.find.click()
     wait(widget)
     for *at, name in CUP_CLICKS:
@@ -174,6 +177,24 @@ def take_finding() -> None:
         widget.controller.layers.clicks.add(at)
         wait(widget)
     shot(viewer, "widget-find.png")
+    viewer.close()
+
+
+def take_sentence() -> None:
+    """Find one nucleus of several by a sentence, and show how it was read."""
+    viewer, widget = opened(immunohistochemistry()[300:428, 160:320], "stained tissue")
+    viewer.reset_view()
+    panel = widget.finding
+    widget.tabs.setCurrentIndex(1)
+    wait(widget)
+    panel.line.setText(SENTENCE)
+    wait(widget)
+    panel.find.click()
+    wait(widget)
+    panel.reading.wanted.click()
+    panel.reading.step.setValue(STEP)
+    wait(widget)
+    shot(viewer, "widget-sentence.png")
     viewer.close()
 
 
@@ -192,3 +213,4 @@ if __name__ == "__main__":
     take_words()
     take_carrying()
     take_finding()
+    take_sentence()

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage.color import rgb2gray
 from skimage.data import immunohistochemistry
 
+from napari_guideme.referring import opening
 from napari_guideme.widgets.guide import GuideWidget
+from tests.referring.untrained import untrained
 
 
 @pytest.fixture
@@ -72,3 +76,15 @@ def finish(qtbot, widget, action):
 def is_busy(widget) -> bool:
     parts = widget.controller, widget.words, widget.carry, widget.applying
     return any(part.is_busy for part in parts)
+
+
+@pytest.fixture
+def referring(tmp_path, monkeypatch) -> Path:
+    """In the place of the bundled network for sentences one that learnt nothing, but finds."""
+    network, path = untrained(), tmp_path / "own.safetensors"
+    with torch.no_grad():
+        network.grouping.reading.weight.mul_(60)
+        network.grouping.reading.bias.zero_()
+    opening.save(network, path)
+    monkeypatch.setattr(opening, "bundled", lambda: path)
+    return path

@@ -32,7 +32,7 @@ def cat() -> np.ndarray:
 
 
 @pytest.fixture
-def finding(viewer, cat, qtbot):
+def finding(viewer, cat, qtbot, referring):
     """The widget on the picture of a cat, with the tab opened and the name typed."""
     viewer.add_image(cat, name="chelsea", scale=(2, 3), translate=(5, 7), metadata={"mine": 1})
     return type_name(qtbot, open_tab(qtbot, viewer), "cat")
@@ -65,10 +65,10 @@ def shown(widget) -> np.ndarray:
 
 def test_labels_that_stand_in_are_shown_as_chips(finding, viewer):
     panel = finding.finding
-    assert CAT in titles(panel.positive)
-    assert 0 < len(panel.negative.chips) <= 5
-    assert not {*titles(panel.positive)} & {*titles(panel.negative)}
-    assert "% likely" in panel.positive.chips[0].toolTip()
+    assert CAT in titles(panel.names.positive)
+    assert 0 < len(panel.names.negative.chips) <= 5
+    assert not {*titles(panel.names.positive)} & {*titles(panel.names.negative)}
+    assert "% likely" in panel.names.positive.chips[0].toolTip()
     assert [layer.name for layer in viewer.layers] == ["chelsea"]
     assert finding._tools.isHidden()
 
@@ -85,11 +85,11 @@ def test_what_is_found_lies_where_the_image_lies(finding, viewer, qtbot):
         assert layer.metadata == {"mine": 1}
         assert layer.data.shape == image.data.shape[:2]
     assert not layers.found_by("stands in").visible
-    finding.finding.show_maps.click()
+    finding.finding.names.show_maps.click()
     assert layers.found_by("stands in").visible
     assert layers.labels.contour > 0
     assert layers.found_by("stands in").data.max() > 0.5
-    finding.finding.show_maps.click()
+    finding.finding.names.show_maps.click()
     assert not layers.found_by("distracts").visible
     assert layers.labels.contour == 0
 
@@ -98,31 +98,31 @@ def test_other_labels_find_something_else(finding, qtbot):
     panel = finding.finding
     finish(qtbot, finding, panel.find.click)
     before = finding.controller.layers.found_by("stands in").data.copy()
-    finish(qtbot, finding, panel.positive.chips[0].click)
+    finish(qtbot, finding, panel.names.positive.chips[0].click)
     after = finding.controller.layers.found_by("stands in").data.copy()
     assert not np.allclose(before, after)
-    distracting = titles(panel.negative)[0]
-    panel.positive.add.setText(distracting)
-    finish(qtbot, finding, panel.positive.add.returnPressed.emit)
-    assert distracting in titles(panel.positive)
-    assert distracting not in titles(panel.negative)
+    distracting = titles(panel.names.negative)[0]
+    panel.names.positive.add.setText(distracting)
+    finish(qtbot, finding, panel.names.positive.add.returnPressed.emit)
+    assert distracting in titles(panel.names.positive)
+    assert distracting not in titles(panel.names.negative)
     assert not np.allclose(finding.controller.layers.found_by("stands in").data, after)
-    chips = titles(panel.positive)
-    panel.negative.add.setText("tabbi")
-    panel.negative.add.returnPressed.emit()
+    chips = titles(panel.names.positive)
+    panel.names.negative.add.setText("tabbi")
+    panel.names.negative.add.returnPressed.emit()
     assert "near are tabby" in panel.answer.text()
-    assert titles(panel.positive) == chips
+    assert titles(panel.names.positive) == chips
     assert not finding.controller.is_busy
 
 
 def test_another_method_finds_anew_with_the_same_labels(finding, qtbot):
     panel = finding.finding
-    panel.positive.chips[0].click()
-    chips = titles(panel.positive)
+    panel.names.positive.chips[0].click()
+    chips = titles(panel.names.positive)
     finish(qtbot, finding, panel.find.click)
     before = shown(finding).copy()
     finish(qtbot, finding, lambda: panel.options.method.textActivated.emit("gradient"))
-    assert titles(panel.positive) == chips
+    assert titles(panel.names.positive) == chips
     assert (shown(finding) != before).any()
     assert not finding.controller.layers.found_by("distracts").data.any()
 
@@ -141,7 +141,7 @@ def test_clicks_correct_and_undo_takes_them_back(finding, qtbot):
     np.testing.assert_array_equal(shown(finding), before)
     assert len(finding.controller.layers.clicks.data) == 0
     finish(qtbot, finding, finding.redo.click)
-    finish(qtbot, finding, finding.finding.positive.chips[0].click)
+    finish(qtbot, finding, finding.finding.names.positive.chips[0].click)
     assert shown(finding)[tuple(map(int, at))] == 0, "clicks outlive other labels"
 
 
@@ -151,10 +151,10 @@ def test_an_unknown_name_is_told_and_labels_can_be_chosen_for_it(finding, qtbot)
     assert "'motorbik' is not known; known and near: motorbike" in panel.answer.text()
     assert "napari-guideme" not in panel.answer.text()
     assert not panel.find.isEnabled()
-    assert not panel.positive.chips
-    panel.positive.add.setText(CAT)
-    panel.positive.add.returnPressed.emit()
-    assert titles(panel.positive) == [CAT]
+    assert not panel.names.positive.chips
+    panel.names.positive.add.setText(CAT)
+    panel.names.positive.add.returnPressed.emit()
+    assert titles(panel.names.positive) == [CAT]
     finish(qtbot, finding, panel.find.click)
     assert finding.controller.classes == ("background", "motorbik")
     assert shown(finding).any()
@@ -204,7 +204,7 @@ def test_the_shown_slice_of_a_dim_stack_is_searched(viewer, cat, qtbot):
     viewer.dims.set_current_step(0, 1)
     widget = type_name(qtbot, open_tab(qtbot, viewer), "cat")
     likely = {"Egyptian cat", "tabby", "tiger cat", "lynx", "Siamese cat", "Persian cat"}
-    assert likely & {*titles(widget.finding.positive)}
+    assert likely & {*titles(widget.finding.names.positive)}
     finish(qtbot, widget, widget.finding.find.click)
     assert shown(widget)[1].any()
     assert not shown(widget)[[0, 2]].any()

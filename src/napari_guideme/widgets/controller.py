@@ -116,8 +116,8 @@ class Controller(QObject):
 
     @property
     def carries(self) -> bool:
-        """Whether corrections are carried through a stack; objects and names are not."""
-        return not self.network.card.interaction
+        """Whether corrections are carried through a stack; of what is looked for they are not."""
+        return self.network.carries
 
     @property
     def refining_slice(self) -> Slice | None:
@@ -127,10 +127,16 @@ class Controller(QObject):
     @property
     def session(self) -> AnySession | None:
         """The session of the slice that is shown, if it was opened."""
+        shown = self.shown
+        return shown.session if shown else None
+
+    @property
+    def shown(self) -> Opened | None:
+        """What was opened for the slice that is shown, if anything was."""
         if self.image is None or self.image not in self.viewer.layers:
             return None
         try:
-            return self.session_of(shown_slice(self.viewer, self.image))
+            return self.opened(shown_slice(self.viewer, self.image))
         except InputError:
             return None
 

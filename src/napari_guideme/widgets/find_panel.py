@@ -1,13 +1,9 @@
-"""*Find by name*: a box to type in, the labels that stand in for the name, and *Find*."""
+"""*Find by name*: a box to type a name or a sentence in, who answers it, and *Find*."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
     QCompleter,
     QHBoxLayout,
     QLabel,
@@ -17,32 +13,30 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_guideme.errors import InputError
-from napari_guideme.widgets.chips import ChipRow
-from napari_guideme.widgets.colours import MAPS
+from napari_guideme.widgets.answering import Answer
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.find_options import FindOptions
-from napari_guideme.widgets.found_maps import FoundMaps
+from napari_guideme.widgets.name_panel import NamePanel
 from napari_guideme.widgets.named import Looked
-from napari_guideme.widgets.naming import Namer
+from napari_guideme.widgets.read_panel import ReadPanel
+from napari_guideme.widgets.seeking import Seeker
+from napari_guideme.widgets.sentences import Heard, Sentence
 from napari_guideme.widgets.word_means import WordMeans
 
-if TYPE_CHECKING:
-    from napari_guideme.localize.proxies import StandIns
-
-HOW = "What do you look for? Any thing that can be seen, in a word or two."
-LOADING = "Loading the classifier …"
-LOOKING = "Looking the name up …"
+HOW = "Name a kind of thing in a word or two, or say in a sentence which one of many you mean."
+EXAMPLE = "cup, or: the cup on the left"
+LOADING = "Loading what finds it …"
+LOOKING = "Looking it up …"
 TO_FIND = "Press Return to find it."
 FOUND = "Take a label away by a click, or add one: it is found anew."
 NONE_LEFT = "Add a label that looks like it, to stand in for it."
-NO_WORDNET = "Rarer names:"
+SENTENCE = "A sentence: See-through-Text follows it to one thing among others."
 SEARCH = "This slice is not searched yet: press Find, or click."
 
 
 class FindPanel(QWidget):
-    """What to look for, and by which labels of a classifier.
+    """What to look for, and how it was understood.
 
     Signals
     -------
@@ -54,37 +48,39 @@ class FindPanel(QWidget):
 
     def __init__(self, controller: Controller, means: WordMeans, parent: QWidget) -> None:
         super().__init__(parent)
-        self._means = means
-        self.namer = Namer(controller, self)
-        self.maps = FoundMaps(controller, self)
-        self.line = QLineEdit(placeholderText="motorbike")
+        self.seeker = Seeker(controller, self)
+        self.line = QLineEdit(placeholderText=EXAMPLE)
+        self.line.setToolTip(HOW)
         self.find = QPushButton("Find")
         self.find.setToolTip("Find it in the image, or in the slice that is shown")
         self.answer = QLabel(HOW, wordWrap=True, textFormat=Qt.TextFormat.PlainText)
-        self.positive = ChipRow("Labels that stand in for it:", MAPS["stands in"])
-        self.negative = ChipRow("Labels that distract from it:", MAPS["distracts"])
-        self.show_maps = QCheckBox("Show where the labels were seen")
-        self.show_maps.setToolTip("Two maps: green stands in, red distracts")
-        self.options = FindOptions(self.namer)
-        self.fetch = QPushButton("Fetch WordNet (10 MB)")
-        self._wordnet, self._has_wordnet = QWidget(), True
+        self.names = NamePanel(controller, self.seeker, means, self)
+        self.reading = ReadPanel(controller, self)
+        self.options = FindOptions(self.seeker)
         self._words = QStringListModel(self)
-        self._looked: Looked | None = None
         self._lay_out()
         self._connect()
-        self._show_labels(False)
+        self._show(None)
 
     @property
     def is_busy(self) -> bool:
-        """Whether a name is being looked up."""
-        return self.namer.is_busy
+        """Whether what is typed is being looked at."""
+        return self.seeker.is_busy
 
     def describe(self, outcome: Outcome) -> str:
-        """Say what was found before anybody clicked."""
+        """Say what was found before anybody clicked, and by whom."""
         name = outcome.session.network.classes[1]
-        if not outcome.labels.any():
-            return f"No {name} was found. Change the labels above, or click on it with {name}."
-        return f"Found {name}. Click with {name} on what is missing, else with background."
+        correct = f"Click with {name} on what is missing, else with background."
+        if isinstance(self.seeker.finds, Sentence):
+            if outcome.labels.any():
+                return f"See-through-Text followed the sentence: this is the {name}. {correct}"
+            return (
+                f"See-through-Text found no {name} that the sentence fits. Say it in other "
+                f"words, or click on it with {name}."
+            )
+        if outcome.labels.any():
+            return f"Found {name} by the labels that stand in for it. {correct}"
+        return f"No {name} was found. Change the labels above, or click on it with {name}."
 
     # -- what the user does -------------------------------------------------
 
@@ -93,78 +89,52 @@ class FindPanel(QWidget):
         popup = self.line.completer().popup()
         if not (popup.isVisible() and popup.currentIndex().isValid()):
             popup.hide()
-            self.namer.find()
-
-    def _on_added(self, title: str, distracts: bool) -> None:
-        try:
-            self.namer.add(title, distracts=distracts)
-        except InputError as error:
-            self.answer.setText(_sentence(str(error)))
+            self.seeker.find()
 
     # -- what comes of it ---------------------------------------------------
 
-    def _on_typed(self, name: str) -> None:
-        self.namer.hear(name)
-
     def _on_busy(self, busy: bool) -> None:
         if busy:
-            self.answer.setText(LOADING if self.namer.is_loading else LOOKING)
+            self.answer.setText(LOADING if self.seeker.is_loading else LOOKING)
 
-    def _on_looked(self, looked: Looked) -> None:
-        if looked is not self._looked:
-            self._looked = looked
-            self._words.setStringList(list(looked.known.vocabulary))
-            for row in (self.positive, self.negative):
-                row.offer(looked.labels)
-        told = self.namer.stand_ins
-        self._show_labels(told is not None)
-        if told is None:
-            self.answer.setText(HOW)
-            return
-        self.positive.show_chips(list(self._chips(looked, told.positive)))
-        self.negative.show_chips(list(self._chips(looked, told.negative)))
-        self.answer.setText(self._advice(looked, told))
-        self.find.setEnabled(bool(told.positive))
-        self._wordnet.setVisible(bool(looked.why) and not self._has_wordnet)
-
-    def _advice(self, looked: Looked, told: StandIns) -> str:
-        if told.positive:
-            return FOUND if self.namer.is_found else TO_FIND
-        return f"{_sentence(looked.why)} {NONE_LEFT}" if looked.why else NONE_LEFT
+    def _on_looked(self, answer: Answer) -> None:
+        self._show(answer)
+        self.answer.setText(self._advice(answer))
+        if isinstance(answer, Looked):
+            self._words.setStringList(list(answer.known.vocabulary))
+            self.names.show_looked(answer)
 
     def _on_chosen(self) -> None:
-        told = self.namer.stand_ins
-        if self._looked is not None and told is not None:
-            self.answer.setText(self._advice(self._looked, told))
+        self.reading.look()
+        if self.seeker.answer is not None:
+            self.answer.setText(self._advice(self.seeker.answer))
 
     def _on_refused(self, why: str) -> None:
-        self._show_labels(False)
+        self._show(None)
         self.answer.setText(_sentence(why))
 
-    def _on_fetch(self) -> None:
-        self.fetch.setEnabled(False)
-        self._means.fetch_wordnet()
-
-    def _on_means(self, wordnet: bool, _: bool) -> None:
-        self.fetch.setEnabled(True)
-        if wordnet and not self._has_wordnet:
-            self.namer.reread()
-        self._has_wordnet = wordnet
-
     def _on_progress(self, done: int, total: int) -> None:
-        self.told.emit(f"Looking at the image: {done} of {total} labels …")
+        if self.seeker.finds is not None:
+            self.told.emit(self.seeker.finds.doing.format(done, total))
 
-    def _show_labels(self, shown: bool) -> None:
-        for part in (self.positive, self.negative, self.show_maps):
-            part.setVisible(shown)
-        self._wordnet.hide()
-        self.find.setEnabled(shown)
+    def _advice(self, answer: Answer) -> str:
+        if answer.part is None:
+            return HOW
+        if isinstance(answer, Heard):
+            listed = ", ".join(f"'{word}'" for word in answer.unknown)
+            unknown = f"It does not know: {listed}." if listed else ""
+            to_find = "" if self.seeker.is_found else TO_FIND
+            return " ".join(filter(None, (SENTENCE, unknown, to_find)))
+        if answer.sought() is None:
+            return f"{_sentence(answer.why)} {NONE_LEFT}" if answer.why else NONE_LEFT
+        return FOUND if self.seeker.is_found else TO_FIND
 
-    def _chips(self, looked: Looked, labels: Iterable[int]) -> Iterable[tuple[int, str, str]]:
-        for label in labels:
-            likely = 0.0 if looked.probabilities is None else float(looked.probabilities[label])
-            hint = f"{likely:.1%} likely in this image; a click takes it away"
-            yield label, looked.labels[label], hint
+    def _show(self, answer: Answer | None) -> None:
+        """Show what belongs to a name or to a sentence."""
+        typed = answer if answer is not None and answer.part is not None else None
+        self.names.setVisible(isinstance(typed, Looked))
+        self.reading.setVisible(isinstance(typed, Heard))
+        self.find.setEnabled(typed is not None and typed.sought() is not None)
 
     # -- making -------------------------------------------------------------
 
@@ -179,33 +149,23 @@ class FindPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(box)
-        labels = self.positive, self.negative, self.show_maps
-        for widget in (self.answer, self._wordnet, *labels, self.options):
+        for widget in (self.answer, self.names, self.reading, self.options):
             column.addWidget(widget)
-        fetching = QHBoxLayout(self._wordnet)
-        fetching.setContentsMargins(0, 0, 0, 0)
-        fetching.addWidget(QLabel(NO_WORDNET), 1)
-        fetching.addWidget(self.fetch)
-        self.fetch.setToolTip("A dictionary of English; it is downloaded once")
 
     def _connect(self) -> None:
-        self.line.textChanged.connect(self._on_typed)
+        self.line.textChanged.connect(self.seeker.hear)
         self.line.returnPressed.connect(self._on_return)
-        self.find.clicked.connect(lambda: self.namer.find())
-        self.show_maps.toggled.connect(self.maps.show)
-        self.fetch.clicked.connect(lambda: self._on_fetch())
-        self._means.found.connect(self._on_means)
-        for row, distracts in ((self.positive, False), (self.negative, True)):
-            row.taken.connect(self.namer.take_away)
-            row.added.connect(lambda title, distracts=distracts: self._on_added(title, distracts))
-        self.namer.busy.connect(self._on_busy)
-        self.namer.looked.connect(self._on_looked)
-        self.namer.chosen.connect(self._on_chosen)
-        self.namer.refused.connect(self._on_refused)
-        self.namer.progressed.connect(self._on_progress)
+        self.find.clicked.connect(lambda: self.seeker.find())
+        self.seeker.busy.connect(self._on_busy)
+        self.seeker.looked.connect(self._on_looked)
+        self.seeker.chosen.connect(self._on_chosen)
+        self.seeker.refused.connect(self._on_refused)
+        self.names.refused.connect(lambda why: self.answer.setText(_sentence(why)))
+        self.seeker.progressed.connect(self._on_progress)
 
 
 def _sentence(why: str) -> str:
     """Put a reason as a sentence, without what is to be done in a shell."""
     told = why.partition("; `")[0]
-    return f"{told[:1].upper()}{told[1:]}."
+    is_word = told.partition(" ")[0].isalpha()
+    return f"{told[:1].upper() if is_word else told[:1]}{told[1:]}."

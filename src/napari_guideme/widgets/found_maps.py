@@ -38,6 +38,10 @@ class FoundMaps(QObject):
         opened, layers = controller.opened(outcome.part), controller.layers
         if opened is None or opened.found is None or layers is None:
             return
+        from napari_guideme.localize.finding import Found
+
+        if not isinstance(opened.found, Found):
+            return
         maps = opened.found.positive, opened.found.negative
         layers.write_maps(outcome.part, maps, shown=self.is_shown)
         if layers is not self._of:

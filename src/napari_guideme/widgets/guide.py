@@ -51,7 +51,7 @@ CLICK = "Now choose a class below and click where the labels are wrong."
 #: Where the first labels come from.
 TABS = {
     "By a network": "A network that was trained for it labels the image",
-    "Find by name": "What no network here was trained for is found by its name",
+    "Find by name": "Things are found by their name, one of many by a sentence",
 }
 
 
@@ -109,7 +109,7 @@ class GuideWidget(QWidget):
         """Stop computing with the widget."""
         self.asking.asker.stop()
         self.words.stop()
-        self.finding.namer.stop()
+        self.finding.seeker.stop()
         self._cancel()
         self.sessions.end()
         super().closeEvent(event)
@@ -162,11 +162,11 @@ class GuideWidget(QWidget):
         tools.addWidget(self.applying)
         tools.addWidget(self.sessions)
         tools.addWidget(self.advanced)
-        self.setMinimumWidth(320)
+        self.setMinimumWidth(336)
 
     def _fill_tools(self) -> None:
         """Show the classes of the network, and only the tools that mean something to it."""
-        objects, named = self.controller.outlines_objects, self.finding.namer.finds is not None
+        objects, named = self.controller.outlines_objects, self.finding.seeker.finds is not None
         self._class_box.offer(self.controller.classes)
         self.words.offer()
         self.carry.look()
@@ -178,7 +178,7 @@ class GuideWidget(QWidget):
         self.as_objects.setVisible(not objects and not named)
         self.applying.setVisible(not objects and not named)
         self.sessions.setVisible(not named)
-        self.advanced.show_guide_points(not objects)
+        self.advanced.show_guide_points(not objects and not named)
         self.advanced.offer_methods(self.controller.network.methods, self.controller.method)
 
     # -- events -------------------------------------------------------------
@@ -186,8 +186,8 @@ class GuideWidget(QWidget):
     def _connect(self, viewer: Viewer) -> None:
         self.image.changed.connect(self._on_image)
         self.tabs.currentChanged.connect(self._on_tab)
-        self.finding.namer.chosen.connect(self._on_name)
-        self.finding.namer.busy.connect(self._on_busy)
+        self.finding.seeker.chosen.connect(self._on_name)
+        self.finding.seeker.busy.connect(self._on_busy)
         self.finding.told.connect(self.status.setText)
         self.network.chosen.connect(self._on_network)
         self.network.edit.clicked.connect(lambda: self._edit())
@@ -226,7 +226,7 @@ class GuideWidget(QWidget):
             self.status.setText(self._start)
             self.card.look()
             self._begin_objects()
-            self.finding.namer.look()
+            self.finding.seeker.look()
             self.words.look()
             self.carry.look()
             self.sessions.look()
@@ -258,15 +258,15 @@ class GuideWidget(QWidget):
     def _on_tab(self, _: int) -> None:
         self._by_network.setVisible(not self._is_finding)
         self.finding.setVisible(self._is_finding)
-        namer = self.finding.namer
-        namer.enter() if self._is_finding else namer.leave()
+        seeker = self.finding.seeker
+        seeker.enter() if self._is_finding else seeker.leave()
         self._show_network()
 
     def _on_name(self) -> None:
         """Show the tools for a name that is looked for now."""
         self.asking.asker.stop()
         self._show_network()
-        if self.finding.namer.finds is not None:
+        if self.finding.seeker.finds is not None:
             self._use_clicks()
 
     @property
@@ -332,7 +332,7 @@ class GuideWidget(QWidget):
 
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
-        busy = busy or self.sessions.resumer.is_busy or self.finding.namer.is_loading
+        busy = busy or self.sessions.resumer.is_busy or self.finding.seeker.is_loading
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         if self.opener.is_opening:
@@ -346,7 +346,7 @@ class GuideWidget(QWidget):
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
         without = without if self.card.isHidden() else OWN
-        if self.finding.namer.finds is not None:
+        if self.finding.seeker.finds is not None:
             without = self.finding.describe(outcome)
         if self.controller.outlines_objects:
             self.status.setText(self.objects.describe(outcome))
@@ -373,7 +373,7 @@ class GuideWidget(QWidget):
     def _cancel(self) -> None:
         self.controller.cancel()
         self.opener.cancel()
-        self.finding.namer.stop()
+        self.finding.seeker.stop()
         self.carry.carrier.cancel()
         self.applying.cancel()
         self.sessions.stop()
@@ -406,7 +406,7 @@ class GuideWidget(QWidget):
             layer.mode = mode
 
     def _keep(self) -> None:
-        named = self.finding.namer.finds is not None
+        named = self.finding.seeker.finds is not None
         self.controller.keep(
             as_objects=self.as_objects.isChecked() and not named,
             overwrite=self.overwrite.isChecked(),

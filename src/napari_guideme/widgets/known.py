@@ -51,6 +51,11 @@ class Known:
         return bool(told) and InteractionMaps.from_dict(told).are_drawn
 
     @property
+    def carries(self) -> bool:
+        """Whether corrections are carried through a stack; those of objects are not."""
+        return not self.card.interaction
+
+    @property
     def usual_method(self) -> str:
         """The method that suits it."""
         return DEFAULT_OBJECT_METHOD if self.outlines_objects else DEFAULT_METHOD

@@ -10,11 +10,11 @@ from napari.layers import Image, Layer
 from napari_guideme.widgets.colours import MAPS
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.layers import GuideLayers
-from napari_guideme.widgets.named import Named
+from napari_guideme.widgets.sought import Sought
 
 #: What is hidden with its network. What the user keeps stays to be seen.
 ROLES = (
-    *("labels", "changes", "moved by words", *MAPS),
+    *("labels", "changes", "moved by words", "how it was read", *MAPS),
     *("scribbles", "clicks", "unmet hints", "place"),
 )
 
@@ -43,10 +43,10 @@ class LayerSets:
         """Return the set of an image and a network, made anew if there is none."""
         found = self.find(image, network)
         if found is None:
-            others = any(other is image for other, _ in self._sets) or isinstance(network, Named)
+            others = any(other is image for other, _ in self._sets) or isinstance(network, Sought)
             title = f"{image.name}, {network.label}" if others else image.name
             found = self._make(image, network.card.classes, title)
-            if isinstance(network, Named):
+            if isinstance(network, Sought):
                 found.keep_beside([self._sets[key] for key in self._names if key[0] is image])
                 self._names.append((image, network.label))
             self._sets[image, network.label] = found

@@ -19,7 +19,13 @@ from napari_guideme.widgets.exchange import strokes
 from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.said import Said
 from napari_guideme.widgets.slices import Slice, spatial_shape
-from napari_guideme.widgets.word_layers import draw_places, heat_layer, map_layer, place_layer
+from napari_guideme.widgets.word_layers import (
+    draw_places,
+    heat_layer,
+    map_layer,
+    place_layer,
+    reading_layer,
+)
 
 CLASS = "class"
 
@@ -129,6 +135,12 @@ class GuideLayers:
         """How far words alone moved what they are about."""
         name = self._name("moved by words")
         return self._layer("moved by words", lambda: heat_layer(self.image, name))
+
+    @property
+    def read(self) -> Image:
+        """How much of a sentence was seen where after a step."""
+        role = "how it was read"
+        return self._layer(role, lambda: reading_layer(self.image, self._name(role)))
 
     def found_by(self, role: str) -> Image:
         """One of the `MAPS` that a name was found by."""
@@ -250,6 +262,17 @@ class GuideLayers:
                 layer.visible = shown
             layer.refresh()
 
+    def write_read(self, part: Slice, heat: NDArray[np.floating]) -> None:
+        """Show a heat map of a slice."""
+        self.read.data[part.slices] = heat
+        self.read.refresh()
+
+    def remove_read(self) -> None:
+        """Show no heat maps any more."""
+        layer = self.existing("how it was read")
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+
     def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the labels of a slice that the user keeps."""
         self.kept.data[part.slices] = labels
@@ -267,8 +290,10 @@ class GuideLayers:
         return found
 
     def _place(self, role: str) -> int:
-        """Clicks and scribbles are seen above all labels."""
-        layers = self.viewer.layers
+        """Clicks and scribbles are seen above all labels, outlines of labels above heat."""
+        layers, labels = self.viewer.layers, self.existing("labels")
+        if role == "how it was read" and labels is not None:
+            return int(layers.index(labels))
         tools = [layers.index(tool) for tool in map(self.existing, TOOLS) if tool is not None]
         return len(layers) if role in TOOLS else min(tools, default=len(layers))
 

@@ -1,22 +1,22 @@
-"""A name that is looked for: to the widget a network like any other, with two classes."""
+"""A name that is looked for, by labels of a classifier that stand in for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
-from napari_guideme.localize import DEFAULT_FINDING
-from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
-from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.sought import Query, Sought, as_seen, channel_axis, limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from napari_guideme.localize.finding import Found
     from napari_guideme.localize.known_labels import KnownLabels
@@ -27,21 +27,14 @@ if TYPE_CHECKING:
     from napari_guideme.session import GuideSession
 
 
-@dataclass(frozen=True)
-class Query:
-    """What is looked for, by which classifier and which of the `FINDING_NAMES`."""
-
-    name: str = ""
-    classifier: str = DEFAULT_CLASSIFIER
-    method: str = DEFAULT_FINDING
-
-
 @dataclass(frozen=True, eq=False)
 class Looked:
     """What a classifier says about a name.
 
     Attributes
     ----------
+    query, finder
+        What was asked, and who was.
     labels, known
         What the classifier knows, as it calls it and by all names.
     part
@@ -57,6 +50,7 @@ class Looked:
     """
 
     query: Query
+    finder: Finder
     labels: tuple[str, ...]
     known: KnownLabels
     part: Slice | None = None
@@ -65,17 +59,81 @@ class Looked:
     card: NetworkCard | None = None
     why: str = ""
 
+    def sought(self) -> Named | None:
+        """What can be looked for now, if any label stands in."""
+        if self.card is None or self.stand_ins is None or not self.stand_ins.positive:
+            return None
+        return Named(
+            f'"{self.query.text}"',
+            self.card.name,
+            self.card,
+            query=self.query,
+            stand_ins=self.stand_ins,
+            finder=self.finder,
+        )
+
+    def recalling(self, known: Sought | None) -> Looked:
+        """The same with the labels that the name was found by before, if it was."""
+        if not isinstance(known, Named) or known.query.classifier != self.query.classifier:
+            return self
+        return replace(self, stand_ins=known.stand_ins)
+
+    def without(self, label: int) -> Looked:
+        """The same, but for a label that stands in or distracts no more."""
+        told = self.stand_ins
+        if told is None:
+            return self
+        left = _without(told.positive, label), _without(told.negative, label)
+        return replace(self, stand_ins=replace(told, positive=left[0], negative=left[1]))
+
+    def adding(self, title: str, *, distracts: bool) -> Looked:
+        """The same with a label more that stands in for the name, or distracts from it.
+
+        Raises
+        ------
+        InputError
+            If the classifier has no such label.
+        """
+        label = self._label(title)
+        told = self.without(label).stand_ins
+        if told is None:
+            return self
+        if distracts:
+            more = replace(told, negative=(*told.negative, label))
+        else:
+            more = replace(told, positive=(*told.positive, label))
+        return replace(self, stand_ins=more)
+
+    def _label(self, title: str) -> int:
+        """Return the label that has a name."""
+        called = [i for i, own in enumerate(self.labels) if own == title]
+        called = called or self.known.called(title)
+        if called:
+            return called[0]
+        near = get_close_matches(title, self.labels)
+        told = f"; near are {', '.join(near)}" if near else ""
+        raise InputError(f"the classifier has no label {title!r}{told}")
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Named(Known):
-    """A name with the labels that stand in for it: it can be looked for in any image.
+class Named(Sought):
+    """A name with the labels that stand in for it."""
 
-    With other labels it is another `Named` of the same label.
-    """
+    doing: ClassVar[str] = "Looking at the image: {} of {} labels …"
 
     query: Query
     stand_ins: StandIns
     finder: Finder
+
+    @property
+    def way(self) -> Hashable:
+        """Labels, and how they are seen."""
+        return self.query.classifier, self.query.method, self.stand_ins
+
+    @property
+    def steps(self) -> int:
+        """Labels that are looked for."""
+        return len(self.stand_ins.positive + self.stand_ins.negative)
 
     @property
     def usual_method(self) -> str:
@@ -89,7 +147,7 @@ class Named(Known):
 
     def open(self, device: str) -> FrozenNetwork:
         """Return the class-agnostic network, which calls its class by the name."""
-        return self.finder.network(device).calling(self.query.name)
+        return self.finder.network(device).calling(self.query.text)
 
     def begin(self, part: Slice, device: str) -> tuple[Found, GuideSession]:
         """Look for it in a slice, and open a session on what was found; this takes seconds."""
@@ -126,6 +184,12 @@ class Finder:
                 self._networks[device] = open_attention(device=device)
             return self._networks[device]
 
+    def is_name(self, phrase: str, source: str, device: str) -> bool:
+        """Whether a phrase as a whole names something that labels may stand in for."""
+        from napari_guideme.localize.proxies import is_name
+
+        return is_name(phrase, self._known_labels(self._classifier(source, device)))
+
     def look(self, query: Query, part: Slice | None, device: str) -> Looked:
         """Find what stands in for a name in a slice; without a slice load what it takes.
 
@@ -134,18 +198,17 @@ class Finder:
         InputError
             If classifier or image cannot be used.
         """
-        from napari_guideme.errors import InputError
         from napari_guideme.localize.finding import MOST
         from napari_guideme.localize.proxies import StandIns, stand_ins
 
         classifier = self._classifier(query.classifier, device)
-        told = query, classifier.labels, self._known_labels(classifier)
+        told = query, self, classifier.labels, self._known_labels(classifier)
         if part is None:
             return Looked(*told)
         likely = self._probabilities(classifier, part)
-        card = self.network(device).calling(query.name).card
+        card = self.network(device).calling(query.text).card
         try:
-            chosen, why = stand_ins(query.name, told[2], likely, most=MOST), ""
+            chosen, why = stand_ins(query.text, told[3], likely, most=MOST), ""
         except InputError as error:
             others = np.argsort(-likely, kind="stable")[:MOST].tolist()
             chosen, why = StandIns((), tuple(others)), str(error)
@@ -160,7 +223,7 @@ class Finder:
         classifier = self._classifier(query.classifier, device)
         pixels, axis = as_seen(part), channel_axis(part)
         found = find(
-            query.name,
+            query.text,
             pixels,
             classifier,
             named.stand_ins,
@@ -189,33 +252,12 @@ class Finder:
 
     def _probabilities(self, classifier: FrozenClassifier, part: Slice) -> NDArray[np.float32]:
         """Probabilities of the labels in a slice; those of the last one are remembered."""
-        key = classifier, id(part.layer.data), part.key, _limits(part)
+        key = classifier, id(part.layer.data), part.key, limits_of(part)
         if self._likely is None or self._likely[0] != key:
             likely = classifier.probabilities(as_seen(part), channel_axis(part))
             self._likely = key, likely
         return self._likely[1]
 
 
-def channel_axis(part: Slice) -> int | None:
-    """Return the axis of colours of a slice."""
-    return -1 if part.layer.rgb else None
-
-
-def as_seen(part: Slice) -> NDArray[Any]:
-    """Read a slice as it is seen: classifiers know photographs, not what a camera counts."""
-    pixels, limits = part.pixels(), _limits(part)
-    if limits is None or not np.isfinite(pixels).all():
-        return pixels
-    low, high = limits
-    seen: NDArray[np.uint8] = np.clip(
-        255 * (pixels.astype(np.float32) - low) / (high - low or 1), 0, 255
-    ).astype(np.uint8)
-    return seen
-
-
-def _limits(part: Slice) -> tuple[float, float] | None:
-    """Values that are seen black and white; colours are seen as they are."""
-    if part.layer.rgb:
-        return None
-    low, high = part.layer.contrast_limits
-    return float(low), float(high)
+def _without(labels: tuple[int, ...], label: int) -> tuple[int, ...]:
+    return tuple(other for other in labels if other != label)

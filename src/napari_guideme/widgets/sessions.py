@@ -30,8 +30,8 @@ from napari_guideme.session_file import (
 )
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
-from napari_guideme.widgets.named import Named, channel_axis
 from napari_guideme.widgets.slices import Slice, full_resolution
+from napari_guideme.widgets.sought import Sought, channel_axis
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.localize.finding import Found
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.referring.following import Followed
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
     from napari_guideme.widgets.exchange import AnySession
@@ -62,14 +63,14 @@ class Opened:
     inherited
         Of a slice, what was carried to it before.
     found
-        What was found, if a name was looked for.
+        What was found, if something was looked for.
     """
 
     part: Slice
     session: AnySession
     setup: Setup
     inherited: Inherited | None = None
-    found: Found | None = None
+    found: Found | Followed | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -229,11 +230,11 @@ class Sessions:
         stack = _stack_of(choice, part)
         if stack is not None:
             return self.opened_stack(choice, stack).volume.session(stack.index)
-        if isinstance(choice.network, Named):
-            found, named = choice.network.begin(part, choice.device)
+        if isinstance(choice.network, Sought):
+            found, begun = choice.network.begin(part, choice.device)
             setup = Setup(channel_axis=channel_axis(part))
-            self._remember(choice, Opened(part, named, setup, found=found))
-            return named
+            self._remember(choice, Opened(part, begun, setup, found=found))
+            return begun
         network, guide, setup = self._setup(choice, part)
         session = open_session(setup, network, part.pixels(), guide)
         session.predict()
@@ -260,7 +261,7 @@ class Sessions:
             self._kept.popitem(last=False)
 
 
-def _outcome(part: Slice, session: AnySession, found: Found | None = None) -> Outcome:
+def _outcome(part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
     """Tell what a refined session shows; what was `found` changed by hints alone."""
     report, labels, classes = session.report(), session.labels(), session.network.classes
     changed = session.changed() if found is None else labels != found.mask
@@ -284,8 +285,8 @@ def _guide_file(choice: Choice) -> FileReference | None:
 
 
 def _stack_of(choice: Choice, part: Slice) -> Stack | None:
-    """Return the stack whose session a slice belongs to; objects are outlined slice by slice."""
-    return None if choice.network.card.interaction else Stack.of(part)
+    """Return the stack whose session a slice belongs to; others are worked on one by one."""
+    return Stack.of(part) if choice.network.carries else None
 
 
 def _stack_key(choice: Choice, stack: Stack) -> Any:

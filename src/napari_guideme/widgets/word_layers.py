@@ -38,6 +38,20 @@ def heat_layer(image: Image, name: str) -> Image:
     )
 
 
+def reading_layer(image: Image, name: str) -> Image:
+    """Make a layer of what a sentence says, from 0 to 1: dark where it says nothing of it."""
+    return Image(
+        np.zeros(spatial_shape(image), np.float32),
+        name=name,
+        rgb=False,
+        colormap="inferno",
+        blending="translucent_no_depth",
+        opacity=0.65,
+        contrast_limits=(0, 1),
+        **geometry(image),
+    )
+
+
 def map_layer(image: Image, name: str, colour: str) -> Image:
     """Make a layer of how much of something is where, from 0 to 1; 0 is clear."""
     red, green, blue, _ = transform_color(colour)[0]

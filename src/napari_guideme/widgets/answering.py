@@ -1,0 +1,55 @@
+"""Who answers what is typed: the proxies a name, See-through-Text a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from napari_guideme.widgets.named import Finder, Looked
+from napari_guideme.widgets.sentences import Follower, Heard
+from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.sought import AUTOMATIC, BY_SENTENCE, Query
+
+Answer = Looked | Heard
+
+
+class Answering:
+    """Asks the one of both who is meant; to be asked in the background.
+
+    Parameters
+    ----------
+    progress
+        Called with steps done and steps in all, in the background.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.finder, self._follower = Finder(progress), Follower(progress)
+
+    def look(self, query: Query, part: Slice | None, device: str) -> Answer:
+        """Look at what is typed; without a slice nothing is, and labels are loaded.
+
+        Raises
+        ------
+        InputError
+            If classifier, network or image cannot be used.
+        """
+        if part is None:
+            return self.finder.look(query, part, device)
+        if self._who(query, device) == BY_SENTENCE:
+            return self._follower.hear(query, part)
+        from napari_guideme.referring.naming import without_articles
+
+        name = without_articles(query.text) or query.text
+        return self.finder.look(replace(query, text=name), part, device)
+
+    def _who(self, query: Query, device: str) -> str:
+        if query.answering != AUTOMATIC:
+            return query.answering
+        from napari_guideme.referring.following import which_answers
+
+        def is_name(phrase: str) -> bool:
+            """What nobody knows is misspelt, and names that are near can be told."""
+            is_known = self.finder.is_name(phrase, query.classifier, device)
+            return is_known or not self._follower.knows_any(phrase, query.referring)
+
+        return which_answers(query.text, is_name)
