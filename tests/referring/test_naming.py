@@ -4,7 +4,7 @@ import pytest
 
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 
-LEARNED = ("cup", "nucleus", "wing", "chicken")
+LEARNED = ("cup", "cups", "largest", "nuclei", "nucleus", "wing", "chicken")
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ LEARNED = ("cup", "nucleus", "wing", "chicken")
         ("two dogs", "dogs"),
         ("the office chair in the upper left corner", "office chair"),
         ("the cup that sings", "cup"),
+        ("the fluffy largest cell", "cell"),
         ("the man wearing a red shirt", "man"),
         ("the chicken wing", "chicken wing"),
         ("the one left of the cup", "object"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from napari_guideme.language.vocabulary import singulars
+from napari_guideme.language.vocabulary import plural, singulars
 from napari_guideme.referring.grammar import readings, request
 
 #: What a thing is called of which no class is told.
@@ -66,8 +66,12 @@ def class_of(sentence: str, known: Collection[str] = ()) -> str:
     text = without_articles(sentence)
     if names_nothing(text) or (name := _name(text, _AnyName(known))) in (None, "background"):
         return NAMELESS
-    ones = (one for one in singulars(name)[1:] if one != name)
-    return next((one for one in ones if set(one.split()) <= set(known)), name)
+    # "The fluffy largest cell": what is unknown in front of another word is no part of a name.
+    words = name.split()
+    behind = [i for i, word in enumerate(words[:-1], 1) if names_nothing(word)]
+    name = " ".join(words[max(behind, default=0) :])
+    ones = (one for one in singulars(name) if plural(one) == name != one)
+    return next((one for one in ones if {*one.split()} <= {*known}), name)
 
 
 def _name(text: str, names: _AnyName) -> str | None:
