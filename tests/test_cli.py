@@ -76,6 +76,7 @@ def test_models_lists_classes_and_licence(capsys):
     out = capsys.readouterr().out
     assert "background, nucleus, border" in out
     assert "CC0-1.0" in out
+    assert "see-through-text  (BSD-3-Clause)" in out
 
 
 @pytest.mark.parametrize("method", ["residual", "f-brs", "guide-me"])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from napari_guideme.networks.catalogue import catalogue
+from napari_guideme.referring import ABOUT, LICENCE, REFERRING
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -26,4 +27,5 @@ def models(_: argparse.Namespace) -> int:
         print(f"{name}  ({entry.licence})")
         print(f"    {entry.description}")
         print(f"    classes: {', '.join(entry.classes)}")
+    print(f"{REFERRING}  ({LICENCE})\n    {ABOUT}\n    classes: background, what the sentence names")
     return 0

@@ -3,6 +3,9 @@
 #: The network that follows sentences where none is chosen; known without loading torch.
 REFERRING = "see-through-text"
 
+ABOUT = "Which one of several things a sentence is about: the larger nucleus at the bottom."
+LICENCE = "BSD-3-Clause"
+
 #: Who answers where only a class is named.
 PROXIES = "proxies"
 

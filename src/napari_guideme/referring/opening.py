@@ -22,6 +22,7 @@ from napari_guideme.networks import cancelling
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.lite0 import Encoder, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.referring import ABOUT, LICENCE
 from napari_guideme.referring import REFERRING as REFERRING
 from napari_guideme.referring.design import Design
 from napari_guideme.referring.equations import upsampled
@@ -119,8 +120,8 @@ def frozen(
         preparation(network.design),
         device=device,
         name="see-through-text",
-        licence="BSD-3-Clause",
-        description="What one sentence refers to.",
+        licence=LICENCE,
+        description=ABOUT,
     )
 
 
