@@ -27,5 +27,7 @@ def models(_: argparse.Namespace) -> int:
         print(f"{name}  ({entry.licence})")
         print(f"    {entry.description}")
         print(f"    classes: {', '.join(entry.classes)}")
-    print(f"{REFERRING}  ({LICENCE})\n    {ABOUT}\n    classes: background, what the sentence names")
+    print(f"{REFERRING}  ({LICENCE})")
+    print(f"    {ABOUT}")
+    print("    classes: background, what the sentence names")
     return 0
