@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_guideme import Click, GuideSession
 from napari_guideme.errors import InputError
@@ -9,7 +10,7 @@ from napari_guideme.guidance import FOLLOWED_METHODS
 from napari_guideme.localize.known_labels import KnownLabels
 from napari_guideme.localize.proxies import is_name
 from napari_guideme.referring.following import Followed, follow, scene_of, which_answers
-from napari_guideme.referring.opening import bundled, open_referring, save, steps_of
+from napari_guideme.referring.opening import open_referring, save, steps_of
 from napari_guideme.referring.outline import outlined
 from tests.referring.untrained import WORDS, untrained
 
@@ -146,6 +147,18 @@ def test_a_network_is_opened_by_its_name_or_from_a_file(tmp_path):
     assert open_referring(path).reader.known == WORDS
     with pytest.raises(InputError, match="bundled is see-through-text, else give a file"):
         open_referring(tmp_path / "none.safetensors")
-    if not bundled().exists():
-        pytest.skip("the bundled network is not there yet")
     assert "nucleus" in open_referring().reader.known
+
+
+@pytest.mark.parametrize(("side", "half"), [("left", np.s_[:, :80]), ("right", np.s_[:, 80:])])
+def test_the_bundled_network_tells_left_from_right(side, half):
+    rows, columns = np.indices((128, 160))
+    dish = 150.0 * ((rows - 60) ** 2 / 400 + (columns - 40) ** 2 / 250 < 1)
+    dish += 170.0 * ((rows - 70) ** 2 / 300 + (columns - 120) ** 2 / 400 < 1)
+    noise = np.random.default_rng(0).normal(10, 4, dish.shape)
+    cells = (ndimage.gaussian_filter(dish, 2) + noise).clip(0, 255).astype(np.uint8)
+    found = follow(f"the nucleus on the {side}", cells, open_referring())
+    meant = np.zeros(dish.shape, bool)
+    meant[half] = dish[half] > 0
+    assert (found.mask & meant).sum() / (found.mask | meant).sum() > 0.7
+    assert found.name == "nucleus"
