@@ -24,7 +24,7 @@ GUIDE_METHODS = tuple(
 FOUND_METHODS = ("residual", "saliency-brs", "f-brs", "guide-me")
 
 #: Methods for what a sentence refers to, the default first.
-FOLLOWED_METHODS = ("f-brs", "residual", "f-brs-b", "f-brs-a", "f-brs-c", "guide-me")
+FOLLOWED_METHODS = ("residual", "f-brs", "f-brs-b", "f-brs-a", "f-brs-c", "guide-me")
 
 DEFAULT_FOLLOWED_METHOD = FOLLOWED_METHODS[0]
 
