@@ -19,8 +19,9 @@ from napari_guideme.referring.see_through_text import SeeThroughText
 
 Answering = Literal["see-through-text", "proxies"]
 
-#: By how many logits a pixel leads at least, where clicks start from.
-_LEAD = 1e-3
+#: By how many logits a pixel leads at least, where clicks start from: what GrabCut drew must
+#: not flip back with the first of them.
+_LEAD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
