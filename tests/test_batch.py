@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -428,7 +429,9 @@ def serial(saved, tissue, tmp_path_factory) -> Path:
 def test_a_run_that_is_stopped_goes_on(serial, tmp_path, sent):
     file, image = serial / "nuclei.guidance.safetensors", serial / "v.zarr"
     words = command(file, image, "-o", tmp_path / "out", "--workers", 1)
-    run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    # A shell that starts the tests in its background has told them to ignore the signal.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
     store = tmp_path / "out/v.zarr"
     wait_for_chunks(store, 4)
     run.send_signal(sent)
