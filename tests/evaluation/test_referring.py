@@ -18,6 +18,7 @@ from napari_guideme.evaluation.referring import (
     said_of,
 )
 from napari_guideme.evaluation.referring_baselines import TextHints, largest
+from napari_guideme.evaluation.referring_results import compared
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD
 from napari_guideme.referring.expressions import Expression
 from napari_guideme.referring.following import follow
@@ -134,6 +135,14 @@ def test_clicks_follow_a_sentence(item, network):
     course = clicked(item, Expression("the larger cup", 1), network, Clicks(2, "residual", "cpu"))
     assert len(course) == 3
     assert course[2] > course[0]
+
+
+@pytest.mark.parametrize("grabcut", [True, False])
+def test_clicks_begin_with_the_outline_that_is_told(item, network, grabcut):
+    said = Expression("the larger cup", 1)
+    (mask,) = masks([said], item, network, imagenet_encoder(), grabcut)
+    course = clicked(item, said, network, Clicks(0, "residual", "cpu"), grabcut)
+    assert course == [compared(mask, item.ids, 1).iou]
 
 
 def test_clicks_follow_what_can_follow():

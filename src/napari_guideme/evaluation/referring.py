@@ -127,34 +127,30 @@ def evaluate_referring(
     """
     clicks = clicks or Clicks()
     encoder, hinting = imagenet_encoder(), TextHints(clicks.device)
-    found: dict[str, list[Referred]] = {name: [] for name in ("", *baselines)}
-    left_out = dict.fromkeys(baselines, 0)
-    courses: list[list[float]] = []
     ways = {LARGEST: largest, TEXT_HINT: hinting.find}
+    own: list[Referred] = []
+    answers: dict[str, list[Referred | None]] = {name: [] for name in baselines}
+    courses: list[list[float]] = []
     for item in items:
         try:
             told = said(item)
-            answers = masks(told, item, network, encoder, grabcut)
-            for expression, mask in zip(told, answers, strict=True):
-                found[""].append(_referred(item, expression, mask))
-                for name in baselines:
-                    answer = ways[name](item, expression)
-                    if answer is None:
-                        left_out[name] += 1
-                    else:
-                        found[name].append(_referred(item, expression, answer))
+            found = masks(told, item, network, encoder, grabcut)
+            own += [_referred(item, *one) for one in zip(told, found, strict=True)]
+            for expression in told:
+                for name, rows in answers.items():
+                    mask = ways[name](item, expression)
+                    rows.append(None if mask is None else _referred(item, expression, mask))
                 if clicks.number:
-                    courses.append(clicked(item, expression, network, clicks))
+                    courses.append(clicked(item, expression, network, clicks, grabcut))
         except InputError as error:
             raise InputError(f"{item.name}: {error}") from error
-    own = found.pop("")
     if not own:
         raise InputError("nothing is said of any object of the images")
     return ReferringResult(
         {**(about or {}), "folds": network.design.folds, "grabcut": grabcut},
         Summary.of(own),
-        {name: Summary.of(rows) for name, rows in found.items()},
-        left_out,
+        {name: Summary.of([one for one in rows if one]) for name, rows in answers.items()},
+        {name: rows.count(None) for name, rows in answers.items()},
         ClickedAfter(clicks.method, tuple(np.mean(courses, 0).tolist()), len(courses))
         if courses
         else None,
@@ -182,11 +178,15 @@ def masks(
 
 
 def clicked(
-    item: NamedItem, expression: Expression, network: SeeThroughText, clicks: Clicks
+    item: NamedItem,
+    expression: Expression,
+    network: SeeThroughText,
+    clicks: Clicks,
+    grabcut: bool = True,
 ) -> list[float]:
     """IoU after a sentence, and after each click that follows."""
     axis = item.channel_axis
-    followed = follow(expression.sentence, item.image, network, channel_axis=axis)
+    followed = follow(expression.sentence, item.image, network, channel_axis=axis, grabcut=grabcut)
     scene = scene_of(followed, item.image, network, axis, clicks.device)
     session = GuideSession.on(scene, method=clicks.method)
     truth = (item.ids == expression.object_id).astype(np.int8)
