@@ -69,7 +69,7 @@ def carried_to(
     scene, index
         The slice.
     thickness
-        Distance between slices in pixels of the plane.
+        Distance between slices in typical pixels of the plane.
     fit
         How far each fitted on the slices on the way, (n,), which it does not exceed.
     check
@@ -117,7 +117,7 @@ def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> App
     anchors = [entry.anchors for entry in saved.corrected]
     if index is not None:
         here = blended(anchors, saved.indices, index)
-        return carried_to(here, scene, index, saved.thickness)[0]
+        return carried_to(here, scene.spaced(saved.spacing), index, saved.thickness)[0]
     return found_anywhere(functools.reduce(Anchors.joined, anchors), scene)
 
 

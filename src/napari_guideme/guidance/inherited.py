@@ -27,7 +27,8 @@ class Inherited:
     anchors
         What was left of them there.
     index, thickness
-        Number of the slice, and the distance between slices in pixels of the plane.
+        Number of the slice, and the distance between slices in typical pixels of the
+        plane.
     anywhere
         Whether they act where places mean nothing.
     """

@@ -107,6 +107,9 @@ class Setup:
         Where to guide as a calibration found it, if nobody chose a `guide_point`.
     patient
         To which side of the patient the axes lead, for words.
+    spacing
+        Size of a pixel along each axis; ``None`` if all are equal, as to earlier versions all
+        were where a network takes no clicks.
     locked
         Whether pixels of committed objects stay theirs.
     """

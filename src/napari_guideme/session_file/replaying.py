@@ -44,21 +44,21 @@ def open_session(
     InputError
         If `setup` tells what means nothing to the network, or does not fit the image.
     """
-    seen: dict[str, Any] = {"channel_axis": setup.channel_axis, "channels": setup.channels}
+    seen: dict[str, Any] = {
+        "channel_axis": setup.channel_axis,
+        "channels": setup.channels,
+        "spacing": setup.spacing,
+    }
     told: dict[str, Any] = {} if method is None else {"method": method}
     if network.interaction is not None:
         from napari_guideme.object_session import ObjectSession
 
         if setup.zoom is not None:
             raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
-        return ObjectSession(
-            pixels, network, spacing=setup.spacing, locked=setup.locked, **seen, **told
-        )
+        return ObjectSession(pixels, network, locked=setup.locked, **seen, **told)
     from napari_guideme.language.places import View
     from napari_guideme.session import GuideSession
 
-    if setup.spacing is not None:
-        raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
     point = setup.guide_point or setup.calibrated
     told |= {
         "telling": setup.telling,
