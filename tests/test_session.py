@@ -587,30 +587,36 @@ class TestPixelsThatAreNotSquare:
     """A flat image, so that only places tell its pixels apart."""
 
     @staticmethod
-    def clicked(shape, spacing=None) -> GuideSession:
+    def clicked(shape, at, spacing=None) -> GuideSession:
         module = toys.DarkAndBright() if len(shape) == 2 else toys.DarkAndBright3d()
         preparation = Preparation(ndim=len(shape), channels=1, value_range="none")
         network = toys.frozen(module, preparation=preparation)
         session = GuideSession(np.full(shape, 0.2), network, spacing=spacing)
-        session.add(Click(tuple(n // 2 for n in shape), "cell"))
+        session.add(Click(at, "cell"))
         finish(session)
         return session
 
     def test_twice_as_tall_half_as_many_rows_are_reached(self):
-        # The same square, of 41 rows that are 2 high or of 81 that are 1 high.
-        tall = self.clicked((41, 81), (2, 1)).changed()
-        square = self.clicked((81, 81)).changed()
-        rows, columns = tall[:, 40].sum(), tall[20].sum()
-        assert 2 < rows < 41
-        assert abs(2 * rows - columns) <= 2
-        assert abs(columns - square[40].sum()) <= 2
+        # Six away from the edge, which says how far the click reaches.
+        tall = self.clicked((41, 81), (2, 40), (2, 1)).changed()
+        below, beside = tall[3:, 40].sum(), tall[2, 41:].sum()
+        assert 5 < below < 38
+        assert beside in (2 * below, 2 * below + 1)
+        # The same in a square of as many rows as columns.
+        square = self.clicked((81, 81), (5, 40)).changed()
+        assert square[5].sum() == square[6:, 40].sum() * 2 + 1
+        assert abs(square[5].sum() - tall[2].sum()) <= 2
 
     def test_three_axes(self):
-        deep = self.clicked((11, 21, 41), (4, 2, 1)).changed()
-        planes, rows, columns = deep[:, 10, 20].sum(), deep[5, :, 20].sum(), deep[5, 10].sum()
-        assert 2 < planes < 11
-        assert abs(2 * planes - rows) <= 2
-        assert abs(4 * planes - columns) <= 4
+        deep = self.clicked((21, 41, 81), (10, 20, 7), (4, 2, 1)).changed()
+        planes, rows, columns = (
+            deep[11:, 20, 7].sum(),
+            deep[10, 21:, 7].sum(),
+            deep[10, 20, 8:].sum(),
+        )
+        assert 3 < planes < 10
+        assert rows in (2 * planes, 2 * planes + 1)
+        assert columns in (2 * rows, 2 * rows + 1)
 
     def test_the_network_itself_is_asked_as_ever(self, network, picture):
         tall = GuideSession(picture, network, spacing=(3, 1))
@@ -632,10 +638,10 @@ class TestPixelsThatAreNotSquare:
         assert found[0] == found[1] == found[2]
 
     def test_far_is_told_by_sizes(self):
-        tall = self.clicked((41, 81), (2, 1))
+        tall = self.clicked((41, 81), (2, 40), (2, 1))
         rows, columns = np.nonzero(tall.changed())
-        away = np.hypot(2.0 * (rows - 20), columns - 40)
-        assert tall.report().far_pixels == (away > 0.1 * 82).sum()
+        away = np.hypot(2.0 * (rows - 2), columns - 40)
+        assert 0 < tall.report().far_pixels == (away > 0.1 * 82).sum() < len(away)
 
     @pytest.mark.parametrize("spacing", [(1,), (1, 0), (1, np.nan), (1, 1, 1)])
     def test_what_is_no_spacing_is_told(self, network, picture, spacing):
