@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from napari_guideme import GuideSession
+from napari_guideme import Click, GuideSession
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.widgets.carry_words import fitted, summary, told
 from napari_guideme.widgets.stacks import Stack
@@ -232,6 +232,21 @@ def test_spacing_is_that_of_the_world(stack):
     board = stack.carry.carrier.board
     np.testing.assert_allclose(board.stack.spacing, SCALE)
     assert volume(stack).planes.thickness == pytest.approx(0.29 / 0.26)
+
+
+def test_pixels_of_a_slice_are_as_large_as_in_the_world(viewer, nuclei, qtbot):
+    viewer.add_image(nuclei, name="nuclei", scale=(2, 3, 1))
+    viewer.dims.set_current_step(0, MIDDLE)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    at = correct(qtbot, widget)
+    session = volume(widget).session(MIDDLE)
+    alone = GuideSession(nuclei[MIDDLE], session.network, spacing=(3, 1))
+    alone.add(Click(at[1:], "background"))
+    for _ in alone.refine():
+        pass
+    assert session.spacing == alone.spacing == pytest.approx((3**0.5, 3**-0.5))
+    np.testing.assert_array_equal(session.probabilities(), alone.probabilities())
 
 
 def test_the_last_slider_is_carried_along(viewer, nuclei):
