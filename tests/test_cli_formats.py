@@ -129,7 +129,7 @@ def test_voxels_are_as_large_as_the_file_says(volumes, tmp_path):
     assert 3 <= planes < 11
     assert abs(2 * planes - rows) <= 2
     assert abs(rows - columns) <= 2
-    assert counts["cubes"][0] == counts["cubes"][1]
+    assert counts["cubes"] != counts["long"]
 
 
 def test_one_of_several_volumes(volumes, tmp_path, capsys):

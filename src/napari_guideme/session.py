@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -392,6 +393,19 @@ class GuideSession(Undoable[_State]):
         moved = (told - self._scene.logits.softmax(0))[named].abs().amax(0)
         values: NDArray[np.float32] = moved.float().cpu().numpy()
         return values
+
+    def changed_by_words(self) -> list[tuple[TextHint, NDArray[np.bool_]]]:
+        """Which pixels (*spatial) each sentence changed, after those before it, without clicks."""
+        state = self._state if self._state.refined else self._state.warm
+        texts = state.hints.texts[: len(state.told)] if state else ()
+        if state is None or not texts:
+            return []
+        told = [
+            self._labels(self._following(texts[:n], state.told[:n]).logits)
+            for n in range(len(texts) + 1)
+        ]
+        changes = [before != after for before, after in itertools.pairwise(told)]
+        return list(zip(texts, changes, strict=True))
 
     def question(
         self,

@@ -137,6 +137,27 @@ class Teller:
         return values
 
 
+def following(
+    scene: Scene, hints: Sequence[TextHint], way: str, guide: TextGuide | None = None
+) -> Scene:
+    """Return a scene that follows text hints, found anew.
+
+    Parameters
+    ----------
+    scene
+        Before anybody said anything.
+    hints
+        The oldest first.
+    way, guide
+        As of :class:`Teller`.
+    """
+    if not hints:
+        return scene
+    *_, step = Teller(scene, way, guide).tell(hints)
+    assert step.logits is not None, "the last step holds the logits"
+    return scene.shifted(step.logits - scene.logits)
+
+
 def gated(
     logits: Tensor,
     before: Tensor,

@@ -139,7 +139,7 @@ class Part:
         Of its pixels, see :func:`digest`.
     inherited
         What was carried to the slice before, as
-        :class:`~napari_guideme.guidance.inherited.Inherited` writes it; ``None`` if nothing was.
+        :class:`~napari_guideme.volumes.inherited.Inherited` writes it; ``None`` if nothing was.
     """
 
     axes: tuple[int, ...] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from napari_guideme.errors import InputError
 from napari_guideme.session_file.contents import FileReference, Part, Setup, digest
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
+    from napari_guideme.volumes.inherited import Inherited
 
     AnySession = GuideSession | ObjectSession
 
@@ -68,11 +69,13 @@ def open_session(
     }
     if inherited is None:
         return GuideSession(pixels, network, guide_point=point, **seen, **told)
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.scene import Scene
+    from napari_guideme.language.telling import following
+    from napari_guideme.volumes.inherited import Inherited
 
     scene = Scene(network, pixels, point=point, **seen)
-    begun = Inherited.from_json(inherited, scene).shifted(scene)
+    tell = functools.partial(following, way=setup.telling, guide=text_guide)
+    begun = Inherited.from_json(inherited, scene).shifted(scene, tell)
     return GuideSession.on(begun, point_is_chosen=bool(point), **told)
 
 

@@ -36,7 +36,6 @@ from napari_guideme.widgets.sought import Sought, channel_axis
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from napari_guideme.referring.following import Followed
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
+    from napari_guideme.volumes.inherited import Inherited
     from napari_guideme.widgets.exchange import AnySession
 
 #: Images whose session, with its history, is kept; and stacks.
