@@ -7,7 +7,6 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_guideme import Click, GuideSession
-from napari_guideme.hints import TextHint
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.widgets.carry_words import fitted, summary, told
 from napari_guideme.widgets.stacks import Stack
@@ -275,7 +274,8 @@ def test_a_sentence_is_told_onward_and_taken_back(stack, viewer, qtbot):
     stack.words.line.setText("there is no nucleus at the bottom left")
     finish(qtbot, stack, lambda: qtbot.keyClick(stack.words.line, Qt.Key.Key_Return))
     settle(qtbot, stack)
-    place = TextHint("remove", "nucleus", ((2, 0),)).mask(before.shape[1:])
+    (hint,) = stack.controller.session.hints
+    place = hint.mask(before.shape[1:])
     after, session = labels(stack), volume(stack)
     assert (after[MIDDLE][place] == 1).sum() < (before[MIDDLE][place] == 1).sum()
     reached = [i for i, state in enumerate(states(stack)) if state in ("carried", "doubtful")]
