@@ -19,16 +19,27 @@ BESIDE = [file for name in ("training", "benchmarks") for file in (REPOSITORY / 
 #: Which rooms a room may look into. `__init__` only names what is loaded on demand.
 BELOW = {
     "errors": set(),
+    "spacing": {"errors"},
     "hints": {"errors"},
     "hints_json": {"errors", "hints"},
     "files": {"errors", "hints", "hints_json"},
     "networks": {"errors", "hints", "hints_json", "files"},
-    "guidance": {"errors", "hints", "hints_json", "files", "networks"},
-    "language": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    "guidance": {"errors", "spacing", "hints", "hints_json", "files", "networks"},
+    "language": {"errors", "spacing", "hints", "hints_json", "files", "networks", "guidance"},
     # Localising begins with a word.
-    "localize": {"errors", "hints", "hints_json", "files", "networks", "guidance", "language"},
+    "localize": {
+        "errors",
+        "spacing",
+        "hints",
+        "hints_json",
+        "files",
+        "networks",
+        "guidance",
+        "language",
+    },
     "referring": {
         "errors",
+        "spacing",
         "hints",
         "hints_json",
         "files",
@@ -37,12 +48,22 @@ BELOW = {
         "language",
         "localize",
     },
-    "report": {"errors", "hints"},
-    "outlines": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
-    "history": {"errors", "hints", "hints_json", "files", "networks", "guidance", "outlines"},
-    "undoing": {"errors", "hints", "hints_json", "files", "networks", "guidance"},
+    "report": {"errors", "spacing", "hints"},
+    "outlines": {"errors", "spacing", "hints", "hints_json", "files", "networks", "guidance"},
+    "history": {
+        "errors",
+        "spacing",
+        "hints",
+        "hints_json",
+        "files",
+        "networks",
+        "guidance",
+        "outlines",
+    },
+    "undoing": {"errors", "spacing", "hints", "hints_json", "files", "networks", "guidance"},
     "session": {
         "errors",
+        "spacing",
         "hints",
         "hints_json",
         "files",
@@ -56,6 +77,7 @@ BELOW = {
     },
     "object_session": {
         "errors",
+        "spacing",
         "hints",
         "hints_json",
         "files",
@@ -67,9 +89,9 @@ BELOW = {
         "undoing",
     },
 }
-BELOW["session_file"] = {*BELOW}
 BELOW["planes"] = {"guidance", *BELOW["guidance"]}
 BELOW["volumes"] = {"planes", "session", *BELOW["planes"], *BELOW["session"]}
+BELOW["session_file"] = {*BELOW}
 BELOW["batch"] = {"volumes", *BELOW["volumes"]}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}

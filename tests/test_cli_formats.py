@@ -105,6 +105,33 @@ def test_the_patients_sides_are_known_from_the_file(volumes, tmp_path):
         assert bright[-1] > bright[0]
 
 
+def test_voxels_are_as_large_as_the_file_says(volumes, tmp_path):
+    """A click reaches half as many voxels along an axis of voxels twice as long."""
+    pixels, counts = np.full((41, 21, 11), 80, np.uint8), {}
+    words = ["--network", str(volumes), "--hints", str(tmp_path / "hints.json")]
+    # Planes are the last axis of a NIfTI file and the first one of hints.
+    (tmp_path / "hints.json").write_text(
+        json.dumps({"clicks": [{"at": [5, 10, 3], "class": "bright"}]})
+    )
+    for name, sizes, more in (
+        ("cubes", (1, 1, 1), []),
+        ("long", (1, 2, 4), []),
+        ("told", (1, 1, 1), ["--spacing", "4,2,1"]),
+    ):
+        nibabel.save(nibabel.Nifti1Image(pixels, np.diag([*sizes, 1.0])), tmp_path / "a.nii")
+        out = tmp_path / f"{name}.nii"
+        assert main(["refine", str(tmp_path / "a.nii"), *words, *more, "-o", str(out)]) == 0
+        bright = np.asarray(nibabel.load(out).dataobj)
+        lines = bright[3, 10], bright[3, :, 5], bright[3:, 10, 5]
+        counts[name] = [int(line.sum()) for line in lines]
+    assert counts["long"] == counts["told"]
+    planes, rows, columns = counts["long"]
+    assert 3 <= planes < 11
+    assert abs(2 * planes - rows) <= 2
+    assert abs(rows - columns) <= 2
+    assert counts["cubes"] != counts["long"]
+
+
 def test_one_of_several_volumes(volumes, tmp_path, capsys):
     data = np.zeros((6, 7, 8, 3), np.uint8)
     data[..., 1] = 255

@@ -230,7 +230,7 @@ def test_options_that_a_network_has_no_use_for_are_refused(clicked, squares, tmp
     for more, told in (
         (["--network", str(clicked), "--zoom", "32"], "zooms in by itself"),
         (["--network", str(clicked), "--spacing", "1"], "2 positive numbers"),
-        (["--network", "nuclei", "--spacing", "2,1"], "--spacing is for networks that take clicks"),
+        (["--network", "nuclei", "--spacing", "2,1,1"], "2 positive numbers"),
     ):
         assert main([*words, *more]) == 2
         assert told in capsys.readouterr().err

@@ -67,6 +67,20 @@ def test_a_real_process_replays_what_another_one_saved(tissue, tmp_path):
     assert tifffile.imread(before).max() > 2
 
 
+def test_a_spacing_counts_and_is_replayed(tissue, tmp_path):
+    clicks = written(tmp_path / "hints.json", CLICKS)
+    labels = []
+    for name, more in (("square", []), ("same", ["--spacing=3,3"]), ("tall", ["--spacing=4,1"])):
+        out, path = tmp_path / f"{name}.tif", tmp_path / f"{name}.guideme.json"
+        words = ["refine", tissue, "--hints", clicks, "-o", out, "--save-session", path, *more]
+        assert main([*map(str, words)]) == 0
+        labels.append(tifffile.imread(out))
+    np.testing.assert_array_equal(labels[0], labels[1])
+    assert (labels[0] != labels[2]).any()
+    assert main(["replay", str(path), "-o", str(tmp_path / "again.tif")]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "again.tif"), labels[2])
+
+
 def test_words_are_replayed(session, tmp_path):
     assert main(["replay", str(session), "-o", str(tmp_path / "b.tif")]) == 0
     before, after = (tifffile.imread(tmp_path / f"{name}.tif") for name in "ab")

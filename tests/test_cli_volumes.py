@@ -107,7 +107,7 @@ def test_along_another_axis(volume, pixels, tmp_path):
         (["--save-session", "s.guideme.json"], "--save-session is for single images"),
         (["--zoom", "64"], "--zoom is for single images"),
         (["--save-guidance", "a.json"], "must end in .guidance.safetensors"),
-        (["--spacing", "1,1"], "three positive numbers"),
+        (["--spacing", "1,1"], "3 positive numbers"),
     ],
 )
 def test_what_volumes_do_not_take(volume, hints, tmp_path, monkeypatch, capsys, words, says):

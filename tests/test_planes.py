@@ -154,9 +154,9 @@ def test_thickness_is_in_pixels_of_the_plane(network, pixels, axis, thickness):
         ((3, 4, 5), {"axis": 3}, "no axis 3; choose 0, 1 or 2"),
         ((3, 4, 5), {"channel_axis": 3}, "no channel axis 3"),
         ((3, 4, 5), {"channel_axis": 0}, "has 2"),
-        ((3, 4, 5), {"spacing": (1, 0, 1)}, "three positive numbers"),
-        ((3, 4, 5), {"spacing": (1, 1)}, "three positive numbers"),
-        ((3, 4, 5), {"spacing": (1, np.nan, 1)}, "three positive numbers"),
+        ((3, 4, 5), {"spacing": (1, 0, 1)}, "3 positive numbers"),
+        ((3, 4, 5), {"spacing": (1, 1)}, "3 positive numbers"),
+        ((3, 4, 5), {"spacing": (1, np.nan, 1)}, "3 positive numbers"),
         ((3, 4, 5), {"point": "nowhere"}, "unknown guide point"),
     ],
 )

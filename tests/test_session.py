@@ -583,6 +583,72 @@ def test_zoomed_in_it_is_the_whole_image_if_that_is_small(picture, network):
     np.testing.assert_allclose(*found, atol=1e-6)
 
 
+class TestPixelsThatAreNotSquare:
+    """A flat image, so that only places tell its pixels apart."""
+
+    @staticmethod
+    def clicked(shape, at, spacing=None) -> GuideSession:
+        module = toys.DarkAndBright() if len(shape) == 2 else toys.DarkAndBright3d()
+        preparation = Preparation(ndim=len(shape), channels=1, value_range="none")
+        network = toys.frozen(module, preparation=preparation)
+        session = GuideSession(np.full(shape, 0.2), network, spacing=spacing)
+        session.add(Click(at, "cell"))
+        finish(session)
+        return session
+
+    def test_twice_as_tall_half_as_many_rows_are_reached(self):
+        # Six away from the edge, which says how far the click reaches.
+        tall = self.clicked((41, 81), (2, 40), (2, 1)).changed()
+        below, beside = tall[3:, 40].sum(), tall[2, 41:].sum()
+        assert 5 < below < 38
+        assert beside in (2 * below, 2 * below + 1)
+        # The same in a square of as many rows as columns.
+        square = self.clicked((81, 81), (5, 40)).changed()
+        assert square[5].sum() == square[6:, 40].sum() * 2 + 1
+        assert abs(square[5].sum() - tall[2].sum()) <= 2
+
+    def test_three_axes(self):
+        deep = self.clicked((21, 41, 81), (10, 20, 7), (4, 2, 1)).changed()
+        planes, rows, columns = (
+            deep[11:, 20, 7].sum(),
+            deep[10, 21:, 7].sum(),
+            deep[10, 20, 8:].sum(),
+        )
+        assert 3 < planes < 10
+        assert rows in (2 * planes, 2 * planes + 1)
+        assert columns in (2 * rows, 2 * rows + 1)
+
+    def test_the_network_itself_is_asked_as_ever(self, network, picture):
+        tall = GuideSession(picture, network, spacing=(3, 1))
+        np.testing.assert_array_equal(tall.predict(), GuideSession(picture, network).predict())
+
+    @pytest.mark.parametrize("zoom", [None, 12])
+    @pytest.mark.parametrize("method", GUIDE_METHODS)
+    def test_equal_sizes_in_any_unit_are_the_very_same(self, network, picture, method, zoom):
+        found = []
+        for spacing in (None, (1, 1), (0.4, 0.4)):
+            session = GuideSession(picture, network, method=method, zoom=zoom, spacing=spacing)
+            session.add(TextHint("find", "cell", ((2, 2),)), ON_DIM)
+            finish(session)
+            session.add(Scribble((((0, 12), (2, 15)),), "cell", 2.0))
+            finish(session)
+            asked = [session.question(rule, skip=[(8, 8)]) for rule in QUESTION_NAMES]
+            report = session.report()
+            found.append((shown(session), asked, report.far_pixels, report.changed_pixels))
+        assert found[0] == found[1] == found[2]
+
+    def test_far_is_told_by_sizes(self):
+        tall = self.clicked((41, 81), (2, 40), (2, 1))
+        rows, columns = np.nonzero(tall.changed())
+        away = np.hypot(2.0 * (rows - 2), columns - 40)
+        assert 0 < tall.report().far_pixels == (away > 0.1 * 82).sum() < len(away)
+
+    @pytest.mark.parametrize("spacing", [(1,), (1, 0), (1, np.nan), (1, 1, 1)])
+    def test_what_is_no_spacing_is_told(self, network, picture, spacing):
+        with pytest.raises(InputError, match="2 positive numbers"):
+            GuideSession(picture, network, spacing=spacing)
+
+
 def test_a_zoom_that_shows_nothing_is_told(picture, network):
     with pytest.raises(InputError, match="zoom of 0"):
         GuideSession(picture, network, zoom=0)

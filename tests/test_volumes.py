@@ -9,6 +9,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.hints import Click, Scribble, by_slice
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.session import GuideSession
 from napari_guideme.volumes import EXTENTS, KEPT, VolumeSession
 from tests import toys
 from tests.conftest import BRIGHT, DIM
@@ -132,6 +133,21 @@ def test_thick_slices_are_reached_less_far(volume, network):
         reached.append(len(kinds(session, "carried")))
     assert reached[0] == len(DIMS) - 1
     assert reached[1] < reached[0]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_pixels_of_a_slice_are_as_large_as_told(volume, network, axis):
+    turned, sizes = np.moveaxis(volume, 0, axis), [6.0, 1.0]
+    sizes.insert(axis, 2.0)
+    session = VolumeSession(turned, network, axis=axis, spacing=sizes)
+    assert session.planes.thickness == pytest.approx(2 / np.sqrt(6))
+    alone = GuideSession(np.take(turned, 5, axis), network, spacing=(6, 1))
+    session.add_to(5, Click(ON_DIM, "cell"))
+    finish(session.refine(5))
+    alone.add(Click(ON_DIM, "cell"))
+    finish(alone.refine())
+    np.testing.assert_array_equal(session.session(5).probabilities(), alone.probabilities())
+    assert session.guidance().spacing == alone.spacing == pytest.approx((6**0.5, 6**-0.5))
 
 
 @pytest.mark.parametrize("axis", [1, 2])

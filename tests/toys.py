@@ -69,6 +69,22 @@ class DarkAndBright(nn.Module):
         return self.classifier(F.relu(self.features(x)))
 
 
+class DarkAndBright3d(nn.Module):
+    """The same in volumes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Conv3d(1, 2, 1)
+        self.classifier = nn.Conv3d(2, 2, 1, bias=False)
+        with torch.no_grad():
+            self.features.weight.copy_(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1, 1))
+            self.features.bias.copy_(torch.tensor([1.0, 0.0]))
+            self.classifier.weight.copy_(torch.eye(2).view(2, 2, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(F.relu(self.features(x)))
+
+
 class Chain(nn.Module):
     """Three convolutions that cost 9, 9 and 1 parts of the computation."""
 

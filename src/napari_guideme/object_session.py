@@ -24,6 +24,7 @@ from napari_guideme.history import History, Past
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch, cut_out
 from napari_guideme.report import Report, agreeing, reported
+from napari_guideme.spacing import checked, relative
 from napari_guideme.undoing import Undoable
 
 BACKGROUND, OBJECT = 0, 1
@@ -116,7 +117,7 @@ class ObjectSession(Undoable[_State]):
         self._image, self._channel_axis, self._channels = image, channel_axis, channels
         self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
         self._shape = tuple(image.shape[axis] for axis in self._axes)
-        self._spacing = _checked_spacing(spacing, len(self._shape))
+        self._spacing = checked(spacing, len(self._shape))
         self._preparation = network.preparation.measured(image, channel_axis)
         self._scene: tuple[Window, Scene] | None = None
         self._seconds = 0.0
@@ -304,7 +305,8 @@ class ObjectSession(Undoable[_State]):
             start = np.array(found.window.start)
             pixels = replace(pixels, positions=pixels.positions - start)
             changed = changed[found.window.slices]
-        return reported(self.satisfied(), changed, pixels, self._seconds)
+        spacing = relative(self._spacing, len(self.shape))
+        return reported(self.satisfied(), changed, pixels, self._seconds, spacing)
 
     # -- looking ------------------------------------------------------------
 
@@ -416,10 +418,3 @@ def _check_fits(outlines: Sequence[Kept], shape: Sequence[int]) -> None:
         last = np.add(kept.corner, kept.mask.shape)
         if len(last) != len(shape) or min(kept.corner) < 0 or (last > shape).any():
             raise InputError(f"an outline lies outside the image of shape {tuple(shape)}")
-
-
-def _checked_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
-    sizes = (1.0,) * ndim if spacing is None else tuple(float(size) for size in spacing)
-    if len(sizes) != ndim or not all(0 < size < np.inf for size in sizes):
-        raise InputError(f"the spacing {spacing} is not {ndim} positive numbers")
-    return sizes

@@ -14,6 +14,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.tiles import LARGEST, alignment
+from napari_guideme.spacing import checked
 
 #: Slices whose activations are kept.
 KEPT = 4
@@ -79,7 +80,7 @@ class Planes:
         self._volume, self._channels, self._point = volume, channels, point
         self._along = spatial[self.axis]
         self.volume_shape = tuple(int(volume.shape[a]) for a in spatial)
-        self.spacing = _checked(spacing)
+        self.spacing = checked(spacing, 3)
         self._kept: OrderedDict[int, Scene] = OrderedDict()
         self._slab: dict[int, Scene] = {}
         self._measured = (
@@ -98,9 +99,13 @@ class Planes:
 
     @property
     def thickness(self) -> float:
-        """Distance between slices in pixels of the plane."""
-        across = [s for a, s in enumerate(self.spacing) if a != self.axis]
-        return float(self.spacing[self.axis] / np.sqrt(np.prod(across)))
+        """Distance between slices in typical pixels of the plane."""
+        return float(self.spacing[self.axis] / np.sqrt(np.prod(self.in_plane)))
+
+    @property
+    def in_plane(self) -> tuple[float, ...]:
+        """Height and width of a pixel of a slice."""
+        return self.spacing[: self.axis] + self.spacing[self.axis + 1 :]
 
     def pixels(self, index: int) -> NDArray[Any]:
         """Read one slice."""
@@ -127,6 +132,7 @@ class Planes:
             channel_axis=channel_axis,
             channels=self._channels,
             point=self._point,
+            spacing=self.in_plane,
         )
 
     def _deep(self, index: int) -> Scene:
@@ -146,6 +152,7 @@ class Planes:
                 channels=self._channels,
                 point=self._point,
                 preparation=self._measured,
+                spacing=self.spacing,
             )
             slab.logits  # noqa: B018  # One pass, of which all slices are cut.
             self._slab = {at: slab.plane(self.axis, at - start) for at in counts}
@@ -162,10 +169,3 @@ class Planes:
         cut: list[Any] = [slice(None)] * len(self._volume.shape)
         cut[self._along] = where
         return tuple(cut)
-
-
-def _checked(spacing: Sequence[float] | None) -> tuple[float, ...]:
-    told = (1.0, 1.0, 1.0) if spacing is None else tuple(map(float, spacing))
-    if len(told) != 3 or not all(np.isfinite(told)) or min(told) <= 0:
-        raise InputError(f"the spacing {told} is not three positive numbers")
-    return told

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_guideme.hints import HintPixels
+from napari_guideme.spacing import longest
 
 #: A changed pixel is far when it is further from every hint than this share of
 #: the image's longest side.
@@ -50,15 +51,19 @@ class Report:
 
 
 def reported(
-    satisfied: Sequence[bool], changed: NDArray[np.bool_], pixels: HintPixels, seconds: float
+    satisfied: Sequence[bool],
+    changed: NDArray[np.bool_],
+    pixels: HintPixels,
+    seconds: float,
+    spacing: Sequence[float],
 ) -> Report:
-    """Count what became of hints that cover some pixels."""
+    """Count what became of hints that cover some pixels, of a size along each axis."""
     return Report(
         satisfied=sum(satisfied),
         hints=len(satisfied),
         unmet=tuple(i for i, met in enumerate(satisfied) if not met),
         changed_pixels=int(changed.sum()),
-        far_pixels=int((changed & _far(pixels, changed.shape)).sum()),
+        far_pixels=int((changed & _far(pixels, changed.shape, spacing)).sum()),
         seconds=seconds,
     )
 
@@ -70,11 +75,12 @@ def agreeing(labels: NDArray[np.integer], pixels: HintPixels, count: int) -> lis
     return [not len(a) or bool(a.mean() >= SATISFIED_SHARE) for a in own]
 
 
-def _far(pixels: HintPixels, shape: Sequence[int]) -> NDArray[np.bool_]:
+def _far(pixels: HintPixels, shape: Sequence[int], spacing: Sequence[float]) -> NDArray[np.bool_]:
     """Pixels that are far from every hint."""
     away = np.ones(shape, dtype=bool)
     away[tuple(pixels.positions.T)] = False
     if away.all():
         return away
-    far: NDArray[np.bool_] = ndimage.distance_transform_edt(away) > FAR * max(shape)
+    distance = ndimage.distance_transform_edt(away, spacing)
+    far: NDArray[np.bool_] = distance > FAR * longest(shape, spacing)
     return far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -77,11 +78,14 @@ class GuideSession(Undoable[_State]):
     zoom
         Refine in a window of so many pixels along each axis around the hints,
         so that a hint costs the same in any image; ``None`` for the whole image.
+    spacing
+        Size of a pixel along each axis, in any unit: how far a hint reaches is counted in
+        that, not in pixels. All are equal by default.
 
     Raises
     ------
     InputError
-        If the image, the method or the guide point cannot be used, if words
+        If the image, its spacing, the method or the guide point cannot be used, if words
         cannot be followed in that way, or the network takes clicks: that is for an
         :class:`~napari_guideme.object_session.ObjectSession`.
 
@@ -111,10 +115,16 @@ class GuideSession(Undoable[_State]):
         text_guide: TextGuide | None = None,
         view: View | None = None,
         zoom: int | None = None,
+        spacing: Sequence[float] | None = None,
     ) -> None:
         check_labels_pixels(network)
         scene = Scene(
-            network, image, channel_axis=channel_axis, channels=channels, point=guide_point
+            network,
+            image,
+            channel_axis=channel_axis,
+            channels=channels,
+            point=guide_point,
+            spacing=spacing,
         )
         self._begin(scene, method, bool(guide_point), telling, text_guide, view, zoom)
 
@@ -173,6 +183,11 @@ class GuideSession(Undoable[_State]):
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of the image."""
         return self._scene.shape
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of a pixel along each axis, in typical ones; 1 if all are equal."""
+        return self._scene.spacing
 
     @property
     def guide_point(self) -> str:
@@ -333,7 +348,7 @@ class GuideSession(Undoable[_State]):
             return labels
         separator = self.network.separator
         index = self.network.classes.index(separator) if separator else None
-        return objects(labels, index)
+        return objects(labels, index, self.spacing)
 
     def probabilities(self) -> NDArray[np.float32]:
         """Probability of every class after the last refinement, (K, *spatial)."""
@@ -378,6 +393,19 @@ class GuideSession(Undoable[_State]):
         moved = (told - self._scene.logits.softmax(0))[named].abs().amax(0)
         values: NDArray[np.float32] = moved.float().cpu().numpy()
         return values
+
+    def changed_by_words(self) -> list[tuple[TextHint, NDArray[np.bool_]]]:
+        """Which pixels (*spatial) each sentence changed, after those before it, without clicks."""
+        state = self._state if self._state.refined else self._state.warm
+        texts = state.hints.texts[: len(state.told)] if state else ()
+        if state is None or not texts:
+            return []
+        told = [
+            self._labels(self._following(texts[:n], state.told[:n]).logits)
+            for n in range(len(texts) + 1)
+        ]
+        changes = [before != after for before, after in itertools.pairwise(told)]
+        return list(zip(texts, changes, strict=True))
 
     def question(
         self,
@@ -471,7 +499,7 @@ class GuideSession(Undoable[_State]):
     def report(self) -> Report:
         """Say what became of the hints."""
         pixels = self._pixels(self._state)
-        return reported(self.satisfied(), self.changed(), pixels, self._seconds)
+        return reported(self.satisfied(), self.changed(), pixels, self._seconds, self.spacing)
 
     def _calibrate(self, method: Method) -> Iterator[Step]:
         """Choose the guide point for a method that guides, if nobody chose it."""

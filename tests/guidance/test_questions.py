@@ -13,7 +13,6 @@ from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.questions import (
     QUESTIONS,
     Belief,
-    away_from,
     condensed,
     lead,
     left_open,
@@ -24,14 +23,21 @@ from napari_guideme.guidance.questions import (
     question_named,
     smallest_margin,
 )
-from napari_guideme.guidance.residual import Kernel, Support, depth_map, depths
+from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.networks.preparation import Placement, Preparation
+from napari_guideme.spacing import relative
+
+#: Pixels as tall as wide.
+SQUARE = (1.0, 1.0)
 
 #: Every hint reaches ℓ = 1/4 of the longest side, whatever its depth.
 KERNEL = Kernel(temperature=1.0, nearest=0.25, growth=0.0, curvature=0.0)
 
 #: The reach is the depth; looks hardly count.
 DEEP = Kernel(temperature=1e3, nearest=0.01, growth=1.0, curvature=0.0)
+
+#: Looks do not count.
+BLIND = Kernel(temperature=1e6)
 
 #: Features -1, -1, 1, 1 along a row.
 ROW = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]])
@@ -42,9 +48,12 @@ def features(activation: Tensor) -> Features:
     return Features({"a": activation}, Preparation(ndim=len(shape)), Placement(shape, shape, shape))
 
 
-def belief(probabilities, activation=ROW, hinted=(), kernel=KERNEL, closed=()) -> Belief:
+def belief(
+    probabilities, activation=ROW, hinted=(), kernel=KERNEL, closed=(), spacing=None
+) -> Belief:
     """Hinted pixels reach 1 pixel."""
     values = torch.tensor(probabilities)
+    sizes = relative(spacing, values.ndim - 1)
     allowed = torch.ones(values.shape[1:], dtype=torch.bool)
     for position in closed:
         allowed[position] = False
@@ -53,7 +62,8 @@ def belief(probabilities, activation=ROW, hinted=(), kernel=KERNEL, closed=()) -
     support = Support(
         positions, torch.zeros(len(positions), dtype=torch.long), ones, ones, 0 * ones
     )
-    return Belief(values, values.argmax(0), allowed, features(activation), support, kernel)
+    seen = features(activation)
+    return Belief(values, values.argmax(0), allowed, seen, support, kernel, sizes)
 
 
 def even(*shape: int) -> list:
@@ -187,25 +197,19 @@ def test_probabilities_of_classes_that_count_as_one_add_up():
 
 def test_peaks_are_the_highest_pixels_of_cells():
     values = torch.tensor([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]])
-    assert peaks(values, 2).tolist() == [[0, 1], [1, 3]]
-    assert peaks(values, 8).tolist() == [[0, 0], [0, 1], [1, 3]]
+    assert peaks(values, 2, SQUARE).tolist() == [[0, 1], [1, 3]]
+    assert peaks(values, 8, SQUARE).tolist() == [[0, 0], [0, 1], [1, 3]]
 
 
 def test_without_any_doubt_there_is_still_a_pixel_to_ask_for():
-    assert peaks(torch.tensor([[-1.0, 0.0], [-1.0, -1.0]]), 1).tolist() == [[0, 1]]
+    assert peaks(torch.tensor([[-1.0, 0.0], [-1.0, -1.0]]), 1, SQUARE).tolist() == [[0, 1]]
 
 
 def test_condensed_places_are_middles_of_cells_and_cells_beyond_the_edge_are_cut():
     values = torch.tensor([[1.0, 3.0, 5.0], [1.0, 3.0, 7.0]])
-    places, means = condensed(values, 2)
+    places, means = condensed(values, 2, SQUARE)
     assert places.tolist() == [[1, 1], [1, 2]]
     assert means.tolist() == [2.0, 6.0]
-
-
-def test_away_from_is_a_disc():
-    away = away_from([(0, 0), (4, 4)], (5, 5), 1.0)
-    assert (~away).nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [3, 4], [4, 3], [4, 4]]
-    assert away_from([], (2, 2), 5.0).all()
 
 
 def test_many_classes_are_narrowed_down():
@@ -220,10 +224,19 @@ def test_the_rules_are_known_by_name():
         question_named("magic")
 
 
-def test_depths_of_all_pixels_are_those_of_each():
-    labels = torch.tensor([[0, 0, 0, 2], [0, 0, 0, 2], [0, 0, 0, 2]])
-    expected = torch.tensor([[1.0, 1, 1, 1], [1, 2, 1, 1], [1, 1, 1, 1]])
-    torch.testing.assert_close(depth_map(labels), expected)
-    labels = torch.randint(0, 3, (5, 6, 7), generator=torch.Generator().manual_seed(0))
-    every = torch.cartesian_prod(*map(torch.arange, labels.shape))
-    torch.testing.assert_close(depth_map(labels).flatten(), depths(labels, every))
+def test_cells_are_as_tall_as_wide_where_pixels_are_not():
+    values = torch.zeros(4, 8)
+    places, _ = condensed(values, 8, (1.0, 1.0))
+    assert len(places.unique(dim=0)) == 8
+    # Twice as tall as wide: cells of one row and three columns, cut at the edge.
+    tall, _ = condensed(values, 8, relative((2, 1), 2))
+    assert sorted(set(tall[:, 0].tolist())) == [0, 1, 2, 3]
+    assert sorted(set(tall[:, 1].tolist())) == [1, 4, 7]
+
+
+def test_an_answer_settles_as_far_as_its_pixels_are_large():
+    # One hint in the middle, ℓ = 1: what is one row away is two columns away.
+    tall = belief(even(3, 5), torch.zeros(1, 1, 3, 5), [(1, 2)], BLIND, spacing=(2, 1))
+    left = left_open(tall, torch.tensor([(0, 2), (1, 0), (1, 4), (1, 3)]))
+    near, far = 1 - math.exp(-0.25), 1 - math.exp(-1)
+    torch.testing.assert_close(left, torch.tensor([far, far, far, near]), atol=1e-4, rtol=0)

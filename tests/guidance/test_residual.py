@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.residual import Kernel, Support, depths, extended, spread
+from napari_guideme.guidance.residual import Kernel, Support, extended, spread
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.networks.preparation import Placement, Preparation
+from napari_guideme.spacing import relative
 
 
 def alike(nearest: float, *, temperature: float = 1.0, lead: float = 1.0) -> Kernel:
@@ -47,19 +48,33 @@ def seen(activation: Tensor) -> Features:
 #: Features -1, -1, 1, 1 along a row.
 ROW = seen(torch.tensor([[[[0.0, 0.0, 1.0, 1.0]]]]))
 
+
+def even(base: Tensor) -> tuple[float, ...]:
+    """As long as wide."""
+    return (1.0,) * (base.ndim - 1)
+
+
 #: A hint: its pixels and their class.
 Drawn = tuple[list[tuple[int, ...]], int]
 
 
 def take(
-    hints: list[Drawn], base: Tensor, features: Features, kernel: Kernel, support=None, moved=None
+    hints: list[Drawn],
+    base: Tensor,
+    features: Features,
+    kernel: Kernel,
+    support=None,
+    moved=None,
+    spacing=None,
 ) -> tuple[Support, Tensor]:
     """Take hints one after the other."""
+    spacing = spacing or even(base)
     support = support or Support.empty(base.ndim - 1, base.device)
     moved = base if moved is None else moved
     for pixels, own in hints:
         positions, classes = torch.tensor(pixels), torch.full((len(pixels),), own)
-        support, moved = extended(support, base, moved, features, positions, classes, kernel)
+        given = support, base, moved, features, positions, classes, kernel, spacing
+        support, moved = extended(*given)
     return support, moved
 
 
@@ -106,41 +121,6 @@ class TestKernel:
     def test_every_hint_shall_lead_by_half_a_logit(self):
         kernel = Kernel(lead=2.0, lead_growth=1.5, typical=0.09)
         assert float(kernel.margin(torch.tensor(0.0))) == 0.5
-
-
-class TestDepths:
-    #: 7 x 7 pixels: three columns of class 0, one of class 1, three of class 2.
-    COLUMNS = torch.tensor([[0, 0, 0, 1, 2, 2, 2]] * 7)
-
-    @pytest.mark.parametrize(
-        ("position", "depth"),
-        [((3, 0), 1), ((3, 1), 2), ((3, 2), 1), ((3, 3), 1), ((3, 5), 2), ((0, 1), 1), ((6, 5), 1)],
-    )
-    def test_it_is_the_way_to_the_next_label_or_out_of_the_image(self, position, depth):
-        assert depths(self.COLUMNS, torch.tensor([position])).tolist() == [depth]
-
-    def test_pixels_of_several_labels(self):
-        positions = torch.tensor([(3, 5), (3, 3), (3, 1), (0, 0), (3, 5)])
-        assert depths(self.COLUMNS, positions).tolist() == [2, 1, 2, 1, 2]
-
-    def test_it_is_euclidean(self):
-        labels = torch.zeros(9, 9, dtype=torch.long)
-        labels[2, 3] = 1
-        found = depths(labels, torch.tensor([(4, 4), (3, 4), (2, 3), (5, 5)]))
-        assert found.tolist() == pytest.approx([math.sqrt(5), math.sqrt(2), 1, math.sqrt(13)])
-
-    def test_one_label_everywhere(self):
-        found = depths(torch.zeros(5, 8, dtype=torch.long), torch.tensor([(2, 3), (1, 6), (0, 4)]))
-        assert found.tolist() == [3, 2, 1]
-
-    def test_volumes(self):
-        labels = torch.zeros(5, 7, 7, dtype=torch.long)
-        labels[2, 3, 5] = 1
-        found = depths(labels, torch.tensor([(2, 3, 3), (1, 3, 4), (2, 3, 5), (4, 3, 3)]))
-        assert found.tolist() == pytest.approx([2, math.sqrt(2), 1, 1])
-
-    def test_of_no_pixels(self):
-        assert depths(self.COLUMNS, torch.zeros(0, 2, dtype=torch.long)).shape == (0,)
 
 
 class TestOneHint:
@@ -295,7 +275,7 @@ class TestOneMoreHint:
         support, moved = take(hints, base, features, kernel)
         assert support.pins.any()
         assert leads(moved, support).min() > 0.49
-        pinned = spread(base, features, support, kernel) - moved
+        pinned = spread(base, features, support, kernel, even(base)) - moved
         assert pinned.abs().max() < 1e-3
 
     def test_pins_move_nothing_but_their_own_pixels(self):
@@ -303,7 +283,7 @@ class TestOneMoreHint:
         pinned = Support(
             torch.tensor([[0, 0], [0, 3]]), torch.tensor([1, 0]), none + 1, none, none + 3
         )
-        moved = spread(torch.zeros(2, 1, 4), ROW, pinned, KERNEL)
+        moved = spread(torch.zeros(2, 1, 4), ROW, pinned, KERNEL, (1.0, 1.0))
         assert moved[:, 0].tolist() == [[0, 0, 0, 3], [3, 0, 0, 0]]
 
 
@@ -370,10 +350,11 @@ def test_a_new_hint_takes_nothing_back(scene):
 def test_it_does_not_matter_where_one_goes_on(scene):
     base, features, hints, kernel = scene
     whole, moved = take(hints, base, features, kernel)
-    torch.testing.assert_close(moved, spread(base, features, whole, kernel), atol=1e-3, rtol=1e-4)
+    again = spread(base, features, whole, kernel, even(base))
+    torch.testing.assert_close(moved, again, atol=1e-3, rtol=1e-4)
     for kept in range(len(hints)):
         support, _ = take(hints[:kept], base, features, kernel)
-        shown = spread(base, features, support, kernel)
+        shown = spread(base, features, support, kernel, even(base))
         support, _ = take(hints[kept:], base, features, kernel, support, shown)
         assert same(support, whole)
 
@@ -395,7 +376,7 @@ def test_no_hints_move_nothing(ndim):
     base, features = torch.rand(2, *shape), seen(torch.rand(1, 1, *shape))
     nothing = Support.empty(ndim, base.device)
     assert len(nothing) == 0
-    assert torch.equal(spread(base, features, nothing, KERNEL), base)
+    assert torch.equal(spread(base, features, nothing, KERNEL, even(base)), base)
 
 
 def test_what_is_handed_in_is_left_alone():
@@ -403,8 +384,53 @@ def test_what_is_handed_in_is_left_alone():
     support, moved = on_row(base, (0, 1))
     shown, weights = moved.clone(), support.weights.clone()
     grown, _ = take([([(0, 1)], 0)], base, ROW, KERNEL, support, moved)
-    spread(base, ROW, grown, KERNEL)
+    spread(base, ROW, grown, KERNEL, even(base))
     assert not base.any()
     assert torch.equal(moved, shown)
     assert torch.equal(support.weights, weights)
     assert grown.weights[0] > support.weights[0]
+
+
+class TestUnequalPixels:
+    """Looks do not count, and ℓ is a quarter of the longest side."""
+
+    BLIND = alike(0.25, temperature=1e6, lead=4.0)
+
+    def taken(self, drawn, shape, spacing):
+        base, features = torch.zeros(2, *shape), seen(torch.zeros(1, 1, *shape))
+        sizes = relative(spacing, len(shape))
+        return take(drawn, base, features, self.BLIND, spacing=sizes)
+
+    def test_pixels_twice_as_tall_are_reached_over_half_as_many_rows(self):
+        support, moved = self.taken([([(4, 8)], 1)], (9, 17), (2, 1))
+        # 9 rows are as long as 18 columns, and a typical pixel is √2 columns long.
+        assert support.reaches.tolist() == pytest.approx([4.5 / math.sqrt(2)])
+        for rows in range(5):
+            expected = 4 * math.exp(-((2 * rows) ** 2) / (2 * 4.5**2))
+            for position in [(4 + rows, 8), (4 - rows, 8), (4, 8 + 2 * rows), (4, 8 - 2 * rows)]:
+                assert float(moved[(1, *position)]) == pytest.approx(expected, abs=1e-4)
+
+    def test_three_axes(self):
+        support, moved = self.taken([([(1, 2, 4)], 1)], (3, 5, 9), (4, 2, 1))
+        # A typical voxel is 2 long, and the longest side 12.
+        assert support.reaches.tolist() == pytest.approx([1.5])
+        expected = 4 * math.exp(-4 / (2 * 1.5**2))
+        for position in [(0, 2, 4), (2, 2, 4), (1, 0, 4), (1, 4, 4), (1, 2, 0), (1, 2, 8)]:
+            assert float(moved[(1, *position)]) == pytest.approx(expected, abs=1e-4)
+
+    def test_hints_bring_each_other_along_by_their_distance(self):
+        # Three rows away, as far as six columns, a lead of 4 is one of 1.64; a confirmation
+        # asks for no more than 1.
+        apart, _ = self.taken([([(3, 8)], 1), ([(6, 8)], 1)], (9, 17), (2, 1))
+        assert apart.weights.tolist() == pytest.approx([4, 0], abs=1e-3)
+        # Nine columns away it is 0.54.
+        apart, _ = self.taken([([(4, 3)], 1), ([(4, 12)], 1)], (9, 17), (2, 1))
+        lacking = 1 - 4 * math.exp(-81 / (2 * 4.5**2))
+        assert apart.weights.tolist() == pytest.approx([4, lacking], abs=1e-3)
+
+    def test_only_the_proportions_count(self):
+        drawn = [([(4, 8)], 1), ([(6, 2), (6, 3)], 0)]
+        for one, other in [((1, 1), (0.3, 0.3)), ((2, 1), (8, 4))]:
+            (first, moved), (second, again) = (self.taken(drawn, (9, 17), s) for s in (one, other))
+            assert same(first, second)
+            assert torch.equal(moved, again)

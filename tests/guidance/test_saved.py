@@ -92,6 +92,25 @@ def test_it_acts_as_it_did_before_it_was_saved(guidance, file, network, picture,
     assert not torch.equal(after.logits, scene.logits)
 
 
+def test_it_reaches_as_far_as_its_pixels_were_large(network, picture, tmp_path):
+    session = refined(picture, network, Click((11, 11), "cell"), spacing=(6, 1))
+    session.guidance().save(tmp_path / NAME)
+    read = SavedGuidance.read(tmp_path / NAME)
+    assert read.spacing == session.spacing
+    # What the slice is applied to need not know.
+    logits = applied(read, Scene(network, picture), 0).logits
+    assert torch.equal(logits, applied(read, Scene(network, picture, spacing=(6, 1)), 0).logits)
+    np.testing.assert_allclose(logits.softmax(0), session.probabilities(), atol=1e-6)
+
+
+def test_to_files_of_earlier_versions_pixels_were_square(guidance, file, network, picture):
+    before = {name: value for name, value in metadata(file).items() if name != "spacing"}
+    read = SavedGuidance.read(tampered(file, json.dumps(before)))
+    assert read.spacing == (1.0, 1.0)
+    scene = Scene(network, picture)
+    assert torch.equal(applied(read, scene, 0).logits, applied(guidance, scene, 0).logits)
+
+
 def test_values_of_the_variable_are_kept(network, picture, tmp_path):
     found = refined(picture, network, Click((11, 11), "cell"), method="guide-me").guidance()
     found.save(tmp_path / NAME)
@@ -128,7 +147,7 @@ def test_nothing_of_the_image_is_in_it(file):
     told = metadata(file)
     assert set(told) == {
         *("format", "network", "fingerprint", "classes", "guide_point", "feature_points"),
-        *("preparation", "method", "shape", "thickness", "corrected"),
+        *("preparation", "method", "shape", "thickness", "spacing", "corrected"),
     }
     (entry,) = told["corrected"]
     assert set(entry) == {"index", "hints"}
@@ -154,7 +173,10 @@ def test_nothing_of_the_image_is_in_it(file):
         ({"corrected": 5}, "no saved guidance"),
         ({"corrected": [{"index": 0, "hints": {"clicks": [{"at": 1}]}}]}, "click"),
         ({"feature_points": ["classifier", "more"]}, "no saved guidance"),
-        ({"shape": [16, 16, 16]}, "differ in length"),
+        ({"shape": [16, 16, 16], "spacing": [1, 1, 1]}, "differ in length"),
+        ({"spacing": [1, 1, 1]}, "is not 2 positive numbers"),
+        ({"spacing": [1, -1]}, "is not 2 positive numbers"),
+        ({"spacing": "wide"}, "no saved guidance"),
         ({"shape": [4, 4]}, "impossible"),
         ({"shape": ["a"]}, "no saved guidance"),
         ({"shape": None}, "no saved guidance"),

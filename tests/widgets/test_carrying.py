@@ -4,8 +4,9 @@ import gc
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
-from napari_guideme import GuideSession
+from napari_guideme import Click, GuideSession
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.widgets.carry_words import fitted, summary, told
 from napari_guideme.widgets.stacks import Stack
@@ -234,6 +235,21 @@ def test_spacing_is_that_of_the_world(stack):
     assert volume(stack).planes.thickness == pytest.approx(0.29 / 0.26)
 
 
+def test_pixels_of_a_slice_are_as_large_as_in_the_world(viewer, nuclei, qtbot):
+    viewer.add_image(nuclei, name="nuclei", scale=(2, 3, 1))
+    viewer.dims.set_current_step(0, MIDDLE)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    at = correct(qtbot, widget)
+    session = volume(widget).session(MIDDLE)
+    alone = GuideSession(nuclei[MIDDLE], session.network, spacing=(3, 1))
+    alone.add(Click(at[1:], "background"))
+    for _ in alone.refine():
+        pass
+    assert session.spacing == alone.spacing == pytest.approx((3**0.5, 3**-0.5))
+    np.testing.assert_array_equal(session.probabilities(), alone.probabilities())
+
+
 def test_the_last_slider_is_carried_along(viewer, nuclei):
     film = np.stack([nuclei[:2], nuclei[2:4]])
     layer = viewer.add_image(film, scale=(1, 4, 2, 1))
@@ -245,6 +261,37 @@ def test_the_last_slider_is_carried_along(viewer, nuclei):
     assert stack.volume.shape == (2, 96, 112)
     np.testing.assert_array_equal(stack.volume[1, :, :], film[1, 1])
     assert stack.spacing == (4, 2, 1)
+
+
+# -- words ----------------------------------------------------------------------
+
+
+def test_a_sentence_is_told_onward_and_taken_back(stack, viewer, qtbot):
+    settle(qtbot, stack)
+    choose(stack, "onward")
+    settle(qtbot, stack)
+    before = labels(stack)
+    stack.words.line.setText("there is no nucleus at the bottom left")
+    finish(qtbot, stack, lambda: qtbot.keyClick(stack.words.line, Qt.Key.Key_Return))
+    settle(qtbot, stack)
+    (hint,) = stack.controller.session.hints
+    place = hint.mask(before.shape[1:])
+    after, session = labels(stack), volume(stack)
+    assert (after[MIDDLE][place] == 1).sum() < (before[MIDDLE][place] == 1).sum()
+    reached = [i for i, state in enumerate(states(stack)) if state in ("carried", "doubtful")]
+    assert {MIDDLE - 1, MIDDLE + 1} <= set(reached)
+    for index in reached:
+        own = GuideSession(np.asarray(stack.image.value.data[index]), session.network).predict()
+        assert (after[index][place] == 1).sum() < (own[place] == 1).sum()
+        np.testing.assert_array_equal(after[index], session.carried_labels(index))
+    assert stack.carry.told.text().startswith("Carried to slice")
+    finish(qtbot, stack, stack.undo.click)
+    settle(qtbot, stack)
+    np.testing.assert_array_equal(labels(stack), before)
+    assert set(states(stack)) == {"own"}
+    finish(qtbot, stack, stack.redo.click)
+    settle(qtbot, stack)
+    np.testing.assert_array_equal(labels(stack), after)
 
 
 # -- the strip ------------------------------------------------------------------

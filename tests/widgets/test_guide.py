@@ -366,3 +366,27 @@ def test_the_users_own_layers_are_left_alone(viewer, qtbot, tissue):
     assert (own.data == 1).all()
     assert isinstance(widget.controller.layers.labels, Labels)
     assert widget.controller.layers.labels is not own
+
+
+def test_the_tool_follows_the_first_labels(viewer, tissue, qtbot):
+    viewer.add_image(tissue, rgb=True, name="tissue")
+    widget = open_widget(viewer, qtbot)
+    found = []
+    layers = widget.controller.guide_layers()
+    widget.controller.refined.connect(lambda _: found.append(layers.existing("clicks")))
+    finish(qtbot, widget, widget.run.click)
+    assert found == [None]
+    assert viewer.layers.selection.active is layers.clicks
+    assert layers.clicks.mode == "add"
+
+
+def test_a_tool_that_was_chosen_meanwhile_stays_in_hand(viewer, tissue, qtbot):
+    viewer.add_image(tissue, rgb=True, name="tissue")
+    widget = open_widget(viewer, qtbot)
+
+    def run_and_paint():
+        widget.run.click()
+        widget.paint.click()
+
+    finish(qtbot, widget, run_and_paint)
+    assert viewer.layers.selection.active is widget.controller.layers.existing("scribbles")

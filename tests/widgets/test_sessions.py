@@ -18,7 +18,8 @@ from skimage.data import coins
 
 from napari_guideme.cli import main
 from napari_guideme.hints import Click, Hints
-from napari_guideme.session_file import read_session
+from napari_guideme.session import GuideSession
+from napari_guideme.session_file import read_session, reopened
 from tests.widgets.conftest import cut_out, finish, is_busy, open_widget
 
 
@@ -69,6 +70,32 @@ def test_every_refinement_is_saved_and_nothing_tells_of_the_image(guide, qtbot, 
     assert len(read_session(path).parts[0].history.entries) == 3
     assert json.loads(path.read_text())["image"]["path"] is None
     assert "tissue" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "lies", [{"scale": (3.0, 1.0)}, {"affine": np.diag([3.0, 1.0, 1.0])}], ids=["scale", "affine"]
+)
+def test_pixels_are_as_large_as_in_the_world_and_so_when_resumed(
+    viewer, tissue, qtbot, state, lies
+):
+    viewer.add_image(tissue, rgb=True, name="tissue", **lies)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, widget.run.click)
+    click(qtbot, widget, (20, 30), "background")
+    settle(qtbot, widget)
+    assert widget.controller.session.spacing == pytest.approx((3**0.5, 3**-0.5))
+    alone = GuideSession(tissue, widget.controller.session.network, channel_axis=-1, spacing=(3, 1))
+    alone.add(Click((20, 30), "background"))
+    for _ in alone.refine():
+        pass
+    np.testing.assert_array_equal(labels(widget), alone.labels())
+    (path,) = autosaves(state)
+    (part,) = read_session(path).parts
+    assert part.setup.spacing == (3.0, 1.0)
+    again = reopened(part, alone.network, tissue)
+    for _ in again.replay(part.history):
+        pass
+    np.testing.assert_array_equal(again.probabilities(), alone.probabilities())
 
 
 def test_slices_are_saved_together(viewer, tissue, qtbot, state):

@@ -100,7 +100,8 @@ def _write(
     network = tools.network
     if recipe.instances:
         separator = network.classes.index(network.separator) if network.separator else None
-        labels = objects(labels, separator).astype(np.uint32)
+        sizes = picture.geometry.spacing[-labels.ndim :] if picture.geometry else None
+        labels = objects(labels, separator, sizes).astype(np.uint32)
     if piece.region is not None:
         LabelStore(piece.target.labels).write(piece.region, labels)
         return

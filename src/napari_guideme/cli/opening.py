@@ -150,8 +150,8 @@ def _patient(
 def _spacing(
     options: argparse.Namespace, network: FrozenNetwork, picture: Picture
 ) -> tuple[float, ...] | None:
-    """Distance between neighbours, which only networks that take clicks are told."""
+    """Size of a pixel along each of the network's axes, if anybody told."""
     told: tuple[float, ...] | None = options.spacing
-    if told or picture.geometry is None or network.interaction is None:
+    if told or picture.geometry is None:
         return told
     return picture.geometry.spacing[-network.preparation.ndim :]

@@ -113,4 +113,5 @@ def _labels(options: argparse.Namespace, session: VolumeSession) -> NDArray[np.i
     if not options.instances:
         return labels
     separator = session.network.separator
-    return objects(labels, session.network.classes.index(separator) if separator else None)
+    index = session.network.classes.index(separator) if separator else None
+    return objects(labels, index, session.planes.spacing)

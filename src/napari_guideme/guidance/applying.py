@@ -69,7 +69,7 @@ def carried_to(
     scene, index
         The slice.
     thickness
-        Distance between slices in pixels of the plane.
+        Distance between slices in typical pixels of the plane.
     fit
         How far each fitted on the slices on the way, (n,), which it does not exceed.
     check
@@ -84,15 +84,35 @@ def carried_to(
     fit
         How far each fits here, (n,).
     """
-    near = anchors.nearness(index, thickness)
-    fits = anchors.fit(scene)
-    fits = fits if fit is None else torch.minimum(fits, fit)
-    agreement = _mean(fits, anchors.support.weights * near)
+    agreement, fits = agreement_of(anchors, scene, index, thickness, fit)
     acting = anchors.weakened(fits if check else torch.ones_like(fits))
     if agreement is None:
         return Applied(scene.logits, "own"), acting, fits
     logits = acting.added(scene.logits, scene, KERNEL, acting.beyond(index, thickness))
     return _judged(logits, scene, agreement, "what was clicked looks different here"), acting, fits
+
+
+def agreement_of(
+    anchors: Anchors, scene: Scene, index: int, thickness: float, fit: Tensor | None = None
+) -> tuple[float | None, Tensor]:
+    """How far anchors fit a slice of their volume.
+
+    Parameters
+    ----------
+    anchors, scene, index, thickness, fit
+        As of :func:`carried_to`.
+
+    Returns
+    -------
+    agreement
+        From 0 to 1, ``None`` if they do not reach so far.
+    fit
+        How far each fits here, (n,).
+    """
+    fits = anchors.fit(scene)
+    fits = fits if fit is None else torch.minimum(fits, fit)
+    near = anchors.nearness(index, thickness)
+    return _mean(fits, anchors.support.weights * near), fits
 
 
 def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> Applied:
@@ -117,7 +137,7 @@ def applied(saved: SavedGuidance, scene: Scene, index: int | None = None) -> App
     anchors = [entry.anchors for entry in saved.corrected]
     if index is not None:
         here = blended(anchors, saved.indices, index)
-        return carried_to(here, scene, index, saved.thickness)[0]
+        return carried_to(here, scene.spaced(saved.spacing), index, saved.thickness)[0]
     return found_anywhere(functools.reduce(Anchors.joined, anchors), scene)
 
 

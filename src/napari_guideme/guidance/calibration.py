@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def calibrate(scene: Scene) -> Iterator[Trial]:
     disturbed = _disturbed(scene, truth)
     if disturbed is None:
         return
-    hints = _largest_differences(disturbed.logits.argmax(0), truth)
+    hints = _largest_differences(disturbed.logits.argmax(0), truth, scene.spacing)
     points = candidates(scene.network)
     before = int((disturbed.logits.argmax(0) != truth).sum())
     for index, point in enumerate(points, start=1):
@@ -120,12 +120,12 @@ def _disturbed(scene: Scene, truth: Tensor) -> Scene | None:
     return None
 
 
-def _largest_differences(labels: Tensor, truth: Tensor) -> HintTensors:
+def _largest_differences(labels: Tensor, truth: Tensor, spacing: Sequence[float]) -> HintTensors:
     """Clicks of the true class in the middle of the largest differences."""
     wrong = (labels != truth).cpu().numpy()
     positions = []
     for _ in range(_CLICKS):
-        depth = ndimage.distance_transform_edt(wrong)
+        depth = ndimage.distance_transform_edt(wrong, spacing)
         positions.append(torch.tensor(ndimage.maximum_position(depth)))
         regions, _ = ndimage.label(wrong)
         wrong &= regions != regions[tuple(positions[-1])]

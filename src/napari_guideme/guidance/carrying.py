@@ -153,7 +153,7 @@ class Anchors:
         return torch.cat([scene.features.maps(list(part)).flatten(1).amax(1) for part in parts])
 
     def beyond(self, index: int, thickness: float) -> Tensor:
-        """How far each lies from a slice, (n,), in pixels of the plane."""
+        """How far each lies from a slice, (n,), in typical pixels of the plane."""
         return (self.origins - index).abs() * thickness
 
     def nearness(self, index: int, thickness: float) -> Tensor:
@@ -181,7 +181,7 @@ class Anchors:
         else:
             firm = torch.where(beyond > 0, FIRMNESS, 1.0)
             acting = replace(acting, weights=firm * acting.weights)
-        return spread(logits, scene.features, acting, kernel, self.levels, beyond)
+        return spread(logits, scene.features, acting, kernel, scene.spacing, self.levels, beyond)
 
 
 def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:

@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
+from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.residual import Kernel, Support, depth_map
+from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
+from napari_guideme.spacing import longest
 
 Position = tuple[int, ...]
 
@@ -70,6 +72,8 @@ class Belief:
         Hinted pixels that span the field so far.
     kernel
         How far an answer reaches.
+    spacing
+        Size of a pixel along each axis, in typical pixels.
     """
 
     probabilities: Tensor
@@ -78,6 +82,7 @@ class Belief:
     features: Features
     support: Support
     kernel: Kernel
+    spacing: tuple[float, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,16 +133,18 @@ def ask(
     choose = question_named(rule)
     own = logits.softmax(0)
     probabilities = own if counts_as is None else merged(own, counts_as)
-    distance = NOT_SURE * max(scene.shape)
+    distance = NOT_SURE * longest(scene.shape, scene.spacing)
     asked_for = lead(probabilities) < CERTAIN
-    asked_for &= away_from(skip, scene.shape, distance).to(logits.device)
+    asked_for &= away_from(skip, scene.shape, distance, scene.spacing).to(logits.device)
     asked_for[tuple(pixels.positions.T)] = False
     if not asked_for.any():
         return None
     if support is None:
         support = Support.empty(len(scene.shape), logits.device)
     labels = logits.argmax(0)
-    belief = Belief(probabilities, labels, asked_for, scene.features, support, kernel)
+    belief = Belief(
+        probabilities, labels, asked_for, scene.features, support, kernel, scene.spacing
+    )
     position = choose(belief)
     order = likeliest(at_pixels(own, torch.tensor([position]))[0])
     return Question(position, tuple(scene.network.classes[k] for k in order))
@@ -163,14 +170,15 @@ def most_settling(belief: Belief) -> Position:
     answer that is expected moves nothing, times the sum of k_p(x) doubt(x).
     Candidates are the deepest and the most doubtful pixels of the cells of a grid.
     """
-    doubt, depth = 1 - lead(belief.probabilities), depth_map(belief.labels)
+    doubt, depth = 1 - lead(belief.probabilities), depth_map(belief.labels, belief.spacing)
     depth = depth.to(doubt)
     kinds = [
-        peaks(torch.where(belief.open, values, -1.0), _CANDIDATES) for values in (depth, doubt)
+        peaks(torch.where(belief.open, values, -1.0), _CANDIDATES, belief.spacing)
+        for values in (depth, doubt)
     ]
     candidates = torch.cat(kinds)
-    places, weights = condensed(doubt, _PLACES)
-    size = max(belief.shape)
+    places, weights = condensed(doubt, _PLACES, belief.spacing)
+    size = longest(belief.shape, belief.spacing)
     reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size) * size
     reached = _reached(belief, candidates, places, reaches) @ (weights * left_open(belief, places))
     score = doubt[tuple(candidates.T)] * left_open(belief, candidates) * reached
@@ -209,14 +217,14 @@ def merged(probabilities: Tensor, counts_as: Sequence[int]) -> Tensor:
     return torch.zeros_like(probabilities).index_add(0, index, probabilities)
 
 
-def peaks(values: Tensor, count: int) -> Tensor:
+def peaks(values: Tensor, count: int, spacing: Sequence[float]) -> Tensor:
     """Pixels (n, ndim) of the highest value in each cell of a grid, of cells with any above 0.
 
     Where there is none, the pixel of the highest value at all.
     """
     # Not every device knows how to pool volumes; of equal values all take the first on the CPU.
     pool = {2: F.max_pool2d, 3: F.max_pool3d}[values.ndim]
-    cell = _cell(values.shape, count)
+    cell = _cell(values.shape, count, spacing)
     high, index = pool(values.cpu()[None, None], cell, ceil_mode=True, return_indices=True)
     chosen = index[high > 0]
     if not len(chosen):
@@ -224,9 +232,9 @@ def peaks(values: Tensor, count: int) -> Tensor:
     return torch.stack(torch.unravel_index(chosen, values.shape), 1).to(values.device)
 
 
-def condensed(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def condensed(values: Tensor, count: int, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Middles (n, ndim) of the cells of a grid, and the mean value in each, (n,)."""
-    cell = _cell(values.shape, count)
+    cell = _cell(values.shape, count, spacing)
     pool = {2: F.avg_pool2d, 3: F.avg_pool3d}[values.ndim]
     means = pool(values.cpu()[None, None], cell, ceil_mode=True)
     axes = [
@@ -236,19 +244,6 @@ def condensed(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return torch.cartesian_prod(*axes).to(values.device), means.flatten().to(values.device)
 
 
-def away_from(positions: Sequence[Position], shape: Sequence[int], distance: float) -> Tensor:
-    """Pixels (*spatial) that are further than that from every position."""
-    away = torch.ones(tuple(shape), dtype=torch.bool)
-    for position in positions:
-        squared = torch.zeros(())
-        for axis, (length, at) in enumerate(zip(shape, position, strict=True)):
-            along = [1] * len(shape)
-            along[axis] = length
-            squared = squared + (torch.arange(length) - at).square().view(along)
-        away &= squared > distance**2
-    return away
-
-
 def likeliest(probabilities: Tensor) -> list[int]:
     """Indices of the classes to offer, of the probabilities (K,) at one pixel."""
     order: list[int] = probabilities.argsort(descending=True, stable=True).tolist()
@@ -256,18 +251,20 @@ def likeliest(probabilities: Tensor) -> list[int]:
 
 
 def _reached(belief: Belief, hints: Tensor, pixels: Tensor, reaches: Tensor) -> Tensor:
-    """Kernel values of hints (m, ndim) at pixels (n, ndim); reaches (m,) in pixels, (m, n)."""
+    """Kernel values of hints (m, ndim), of reaches (m,), at pixels (n, ndim), (m, n)."""
     levels = zip(belief.features.at(hints), belief.features.at(pixels), strict=True)
     similarity = torch.stack([a @ b.T for a, b in levels]).mean(0)
-    distance = torch.cdist(hints.float(), pixels.float())
+    sizes = torch.tensor(belief.spacing, device=hints.device)
+    distance = torch.cdist(hints * sizes, pixels * sizes)
     return belief.kernel(similarity, distance.square(), reaches[:, None])
 
 
-def _cell(shape: Sequence[int], count: int) -> tuple[int, ...]:
-    """Sides of the cells that divide an image into about that many."""
+def _cell(shape: Sequence[int], count: int, spacing: Sequence[float]) -> tuple[int, ...]:
+    """Sides in pixels of the cells, as deep as wide, that divide an image into about that many."""
     volume = torch.Size(shape).numel()
-    side = max(1, round((volume / count) ** (1 / len(shape))))
-    return tuple(min(side, length) for length in shape)
+    side = (volume / count) ** (1 / len(shape))
+    pairs = zip(shape, spacing, strict=True)
+    return tuple(min(max(1, round(side / size)), length) for length, size in pairs)
 
 
 def _pixel(index: int, shape: Sequence[int]) -> Position:

@@ -173,7 +173,7 @@ def apply(scene: Scene, method: Method, guidance: Guidance) -> Tensor:
     logits = _guided(scene, method, guidance.values)
     if guidance.support is None:
         return logits
-    return spread(logits, scene.features, guidance.support, method.kernel)
+    return spread(logits, scene.features, guidance.support, method.kernel, scene.spacing)
 
 
 def guided_logits(scene: Scene, hints: HintTensors, method: Method) -> Tensor:
@@ -228,19 +228,21 @@ def _spread_on(
     shown: Tensor | None,
 ) -> tuple[Support, Tensor]:
     """Spread hints one after the other, from what is known of the first of them."""
-    features = scene.features
+    features, spacing = scene.features, scene.spacing
     if known is None or not known.starts(hints.positions, hints.classes):
         known, shown = Support.empty(len(scene.shape), base.device), base
-    support, moved = known, spread(base, features, known, kernel) if shown is None else shown
+    support, moved = known, shown
+    if moved is None:
+        moved = spread(base, features, known, kernel, spacing)
     for owner in hints.owners[len(known) :].unique():
         cancelling.check()
         own = hints.owners == owner
         own[: len(known)] = False
-        support, moved = extended(
-            support, base, moved, features, hints.positions[own], hints.classes[own], kernel
-        )
+        places, classes = hints.positions[own], hints.classes[own]
+        given = support, base, moved, features, places, classes
+        support, moved = extended(*given, kernel, spacing)
     # Not the sum of what was added on the way: the last bits must be those of `apply`.
-    return support, spread(base, features, support, kernel)
+    return support, spread(base, features, support, kernel, spacing)
 
 
 def _guide(

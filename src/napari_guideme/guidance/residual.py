@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
+from napari_guideme.guidance.distances import depths, squared_between, squared_maps
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.scene import at_pixels, margins
+from napari_guideme.spacing import longest
 
 #: Similarity maps held at once, and pixels of all of them: bounds the memory for long
 #: scribbles and for large images.
@@ -42,7 +41,8 @@ class Kernel:
 
     k(x, h) = exp(-(1 - f(x)·f(h)) / τ) exp(-‖x - h‖² / 2ℓ(h)²)
 
-    Depths and reaches are shares of the image's longest side.
+    Depths and reaches are shares of the image's longest side, all of them as long as the
+    sizes of its pixels say.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Support:
     classes
         (n,) class index, whose logit is raised.
     reaches
-        (n,) ℓ in pixels.
+        (n,) ℓ in typical pixels, see :mod:`napari_guideme.spacing`.
     weights
         (n,) logits at the pixel itself, at least 0.
     pins
@@ -136,6 +136,7 @@ def extended(
     positions: Tensor,
     classes: Tensor,
     kernel: Kernel,
+    spacing: Sequence[float],
 ) -> tuple[Support, Tensor]:
     """Take one more hint.
 
@@ -153,6 +154,8 @@ def extended(
         Pixels of the new hint (m, ndim) and their class (m,).
     kernel
         How far a correction reaches.
+    spacing
+        Size of a pixel along each axis, in typical pixels.
 
     Returns
     -------
@@ -161,9 +164,9 @@ def extended(
     moved
         Logits after it.
     """
-    size = max(base.shape[1:])
+    size = longest(base.shape[1:], spacing)
     labels = moved.argmax(0)
-    depth = depths(labels, positions).to(base) / size
+    depth = depths(labels, positions, spacing).to(base) / size
     confirms = labels[tuple(positions.T)] == classes
     wanted = kernel.margin(depth)
     wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
@@ -177,7 +180,7 @@ def extended(
     )
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
-    gram = _gram(grown, features, kernel).cpu().double()
+    gram = _gram(grown, features, kernel, spacing).cpu().double()
     first = at_pixels(base, grown.positions).cpu().double()
     own, asked = grown.classes.cpu(), asked.cpu()
     before = grown.weights.cpu().double()
@@ -186,7 +189,7 @@ def extended(
     weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET), free)
     lacking = (_HELD - _leads(weights, gram, first, own)).clamp_min(0)
     solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
-    return solved, spread(moved, features, _difference(solved, grown), kernel)
+    return solved, spread(moved, features, _difference(solved, grown), kernel, spacing)
 
 
 def spread(
@@ -194,6 +197,7 @@ def spread(
     features: Features,
     support: Support,
     kernel: Kernel,
+    spacing: Sequence[float],
     hinted: Sequence[Tensor] | None = None,
     beyond: Tensor | None = None,
 ) -> Tensor:
@@ -205,10 +209,13 @@ def spread(
         Of the same image.
     support, kernel
         What is spread, and how far.
+    spacing
+        Size of a pixel along each axis, in typical pixels.
     hinted
         Features of the hinted pixels, for each level (n, C), if they lie in another image.
     beyond
-        How far they lie from that image, (n,), in pixels: along the axis of a volume.
+        How far they lie from that image, (n,), in typical pixels: along the axis
+        of a volume.
     """
     moved = logits.clone()
     active = torch.nonzero(support.weights)[:, 0]
@@ -218,7 +225,7 @@ def spread(
         places = support.positions[part]
         own = features.at(places) if hinted is None else [level[part] for level in hinted]
         similarity = features.maps(own)
-        distance = _squared_distances(places, logits.shape[1:])
+        distance = squared_maps(places, logits.shape[1:], spacing)
         if beyond is not None:
             distance = distance + beyond[part].square().view(-1, *[1] * (logits.ndim - 1))
         reach = support.reaches[part].view(-1, *[1] * (logits.ndim - 1))
@@ -236,43 +243,10 @@ def maps_at_once(pixels: int) -> int:
     return max(1, min(_CHUNK, _MAPPED // pixels))
 
 
-def depths(labels: Tensor, positions: Tensor) -> Tensor:
-    """How far pixels (n, ndim) are from the next one with another label, in pixels, (n,).
-
-    The outside of the image counts as another label.
-    """
-    regions = labels.cpu().numpy()
-    places = positions.cpu().numpy()
-    own = regions[tuple(places.T)]
-    found = np.zeros(len(places), dtype=np.float32)
-    for label in np.unique(own):
-        chosen = own == label
-        found[chosen] = _distance_within(regions == label)[tuple(places[chosen].T)]
-    return torch.from_numpy(found)
-
-
-def depth_map(labels: Tensor) -> Tensor:
-    """Depths of all pixels, (*spatial), on the CPU."""
-    regions = labels.cpu().numpy()
-    found = np.zeros(regions.shape, dtype=np.float32)
-    for label, box in enumerate(ndimage.find_objects(regions + 1)):
-        if box is not None:
-            inside = regions[box] == label
-            found[box][inside] = _distance_within(inside)[inside]
-    return torch.from_numpy(found)
-
-
-def _distance_within(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Distance to the next pixel that is not inside, as none beyond the edge is."""
-    distance: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(inside, 1))
-    return distance[(slice(1, -1),) * inside.ndim]
-
-
-def _gram(support: Support, features: Features, kernel: Kernel) -> Tensor:
+def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequence[float]) -> Tensor:
     """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
-    places = support.positions
-    distance = (places[:, None] - places).square().sum(-1)
-    return kernel(features.between(features.at(places)), distance, support.reaches)
+    distance = squared_between(support.positions, spacing)
+    return kernel(features.between(features.at(support.positions)), distance, support.reaches)
 
 
 def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:
@@ -298,14 +272,3 @@ def _raised(
 
 def _difference(after: Support, before: Support) -> Support:
     return replace(after, weights=after.weights - before.weights, pins=after.pins - before.pins)
-
-
-def _squared_distances(places: Tensor, shape: torch.Size) -> Tensor:
-    """Squared distance in pixels of every pixel to each place, (n, *spatial)."""
-    total = torch.zeros((), device=places.device)
-    for axis, length in enumerate(shape):
-        along = [1] * len(shape)
-        along[axis] = length
-        line = torch.arange(length, device=places.device) - places[:, axis, None]
-        total = total + line.square().view(-1, *along)
-    return total

@@ -29,6 +29,7 @@ from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json, hints_to_json
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.spacing import relative
 
 SUFFIX = ".guidance.safetensors"
 _FORMAT = "napari-guideme guidance 1"
@@ -77,7 +78,9 @@ class SavedGuidance:
     shape
         Rows and columns of a slice.
     thickness
-        Distance between slices in pixels of the plane; 0 for a single image.
+        Distance between slices in typical pixels of the plane; 0 for a single image.
+    spacing
+        Height and width of a pixel of a slice, in typical ones.
     spreads
         Mean and standard deviation of each channel where it was clicked, (2, C) for
         each level.
@@ -93,6 +96,7 @@ class SavedGuidance:
     corrected: tuple[Corrected, ...]
     shape: tuple[int, ...]
     thickness: float
+    spacing: tuple[float, ...]
     spreads: tuple[Tensor, ...]
 
     @classmethod
@@ -120,6 +124,7 @@ class SavedGuidance:
             corrected=tuple(corrected),
             shape=scene.shape,
             thickness=thickness,
+            spacing=scene.spacing,
             spreads=scene.features.spread,
         )
 
@@ -162,6 +167,7 @@ class SavedGuidance:
             "method": self.method,
             "shape": self.shape,
             "thickness": self.thickness,
+            "spacing": self.spacing,
             "corrected": [
                 {"index": entry.index, "hints": hints_to_json(entry.hints)}
                 for entry in self.corrected
@@ -227,6 +233,8 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
     shape, thickness = tuple(map(int, told["shape"])), float(told["thickness"])
     if not (min(shape, default=0) > 0 and 0 <= thickness < math.inf):
         raise ValueError(f"no slice has shape {shape} and thickness {thickness}")
+    # Files of earlier versions tell nothing: to them all pixels were square.
+    spacing = relative(told.get("spacing"), len(shape))
     corrected = []
     for number, entry in enumerate(told["corrected"]):
         start = f"{number}."
@@ -248,5 +256,6 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         corrected=tuple(corrected),
         shape=shape,
         thickness=thickness,
+        spacing=spacing,
         spreads=spreads,
     )

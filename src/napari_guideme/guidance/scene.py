@@ -22,6 +22,7 @@ from napari_guideme.networks.frozen import FrozenNetwork, Head
 from napari_guideme.networks.interaction import distances
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tiles import LARGEST, observe_tiled
+from napari_guideme.spacing import relative
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Scene:
         Another preparation than the network's own.
     at_once
         Pixels that go through the network at once; a larger image does so in tiles.
+    spacing
+        Size of a pixel along each spatial axis, in any unit; all are equal by default.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Scene:
         point: str | None = None,
         preparation: Preparation | None = None,
         at_once: int = LARGEST,
+        spacing: Sequence[float] | None = None,
     ) -> None:
         self._image, self._channel_axis, self._channels = image, channel_axis, channels
         self.network, self._at_once = network, at_once
@@ -68,6 +72,7 @@ class Scene:
             image, channel_axis=channel_axis, channels=channels
         )
         self._x = x.to(network.device)
+        self.spacing = relative(spacing, len(self.placement.image_shape))
         self._field: Tensor | None = None
         self._plane: Plane | None = None
         self._attended: Tensor | None = None
@@ -83,6 +88,12 @@ class Scene:
         other = copy.copy(self)
         other.point = point
         other.__dict__.pop("head", None)
+        return other
+
+    def spaced(self, spacing: Sequence[float]) -> Scene:
+        """The same image with another size of a pixel along each axis."""
+        other = copy.copy(self)
+        other.spacing = relative(spacing, len(self.shape))
         return other
 
     def shifted(self, field: Tensor) -> Scene:
@@ -191,6 +202,7 @@ class Scene:
             channels=self._channels,
             point=self.point,
             preparation=self.network.preparation.measured(self._image, self._channel_axis),
+            spacing=window.spacing(self.spacing),
         )
         if self._attended is not None:
             near = self._attended[(slice(None), *window.slices)]
@@ -217,6 +229,8 @@ class Scene:
         """One slice of a volume: its logits and features are those of the plane alone."""
         other = copy.copy(self)
         other._plane = Plane.at(axis, index, self.placement)
+        across = (*self.spacing[:axis], *self.spacing[axis + 1 :])
+        other.spacing = relative(across, len(across))
         if "_observed" in self.__dict__:
             other.__dict__["_observed"] = other._sliced(self._observed)
         return other

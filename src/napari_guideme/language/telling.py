@@ -90,12 +90,13 @@ class Teller:
         told = list(known)
         state = self._after(hints[: len(told)], told)
         total = len(hints) * (STEPS + 1)
+        seen = self._scene.network.classes, self._scene.spacing
         for index, hint in enumerate(hints[len(told) :], len(told)):
             cancelling.check()
             guided, evidence = self._predicted(hint), None
             guided_state = self._moved(state, hint, Told(guided))
             if self._way != "text-guide":
-                for iterate in follow(hint, guided_state.logits, self._scene.network.classes):
+                for iterate in follow(hint, guided_state.logits, *seen):
                     evidence = iterate.values
                     yield Step(index * (STEPS + 1) + iterate.step, total, iterate.energy)
             told.append(Told(guided, evidence))
@@ -120,10 +121,10 @@ class Teller:
         activation, logits = state.activation, state.logits
         if self._guide and activation is not None and told.guided is not None:
             activation = self._guide.moved(activation, told.guided)
-            classes = self._scene.network.classes
-            logits = gated(self._scene.guided(activation), logits, hint, classes)
+            seen = self._scene.network.classes, 0.0, self._scene.spacing
+            logits = gated(self._scene.guided(activation), logits, hint, *seen)
         if told.evidence is not None:
-            wish = Wish.of(hint, logits, self._scene.network.classes)
+            wish = Wish.of(hint, logits, self._scene.network.classes, self._scene.spacing)
             logits = wish.shifted(logits, told.evidence)
         return _State(activation, logits)
 
@@ -136,8 +137,34 @@ class Teller:
         return values
 
 
+def following(
+    scene: Scene, hints: Sequence[TextHint], way: str, guide: TextGuide | None = None
+) -> Scene:
+    """Return a scene that follows text hints, found anew.
+
+    Parameters
+    ----------
+    scene
+        Before anybody said anything.
+    hints
+        The oldest first.
+    way, guide
+        As of :class:`Teller`.
+    """
+    if not hints:
+        return scene
+    *_, step = Teller(scene, way, guide).tell(hints)
+    assert step.logits is not None, "the last step holds the logits"
+    return scene.shifted(step.logits - scene.logits)
+
+
 def gated(
-    logits: Tensor, before: Tensor, hint: TextHint, classes: Sequence[str], leak: float = 0.0
+    logits: Tensor,
+    before: Tensor,
+    hint: TextHint,
+    classes: Sequence[str],
+    leak: float = 0.0,
+    spacing: Sequence[float] | None = None,
 ) -> Tensor:
     """Let through what a hint speaks of: its class, its direction, its place.
 
@@ -152,6 +179,8 @@ def gated(
     leak
         Share of what goes into the other direction that is let through, which a
         guide needs to learn from its mistakes.
+    spacing
+        Size of a pixel along each axis, in typical ones; all are equal by default.
     """
     index = list(classes).index(hint.class_name)
     change = lead(logits, index) - lead(before, index)
@@ -159,7 +188,7 @@ def gated(
     change = sign * F.leaky_relu(sign * change, leak)
     if hint.instead_of is not None:
         change = change * (before.argmax(0) == list(classes).index(hint.instead_of))
-    place = torch.from_numpy(softened(hint.mask(logits.shape[1:]))).to(logits)
+    place = torch.from_numpy(softened(hint.mask(logits.shape[1:]), spacing)).to(logits)
     evidence = torch.zeros_like(before)
     evidence[index] = 1
     return before + evidence * (change * place)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.minimisers import Iterate, lbfgs
 from napari_guideme.hints import TextHint
+from napari_guideme.spacing import longest, relative
 
 STEPS = 4
 #: Weight of what is to stay; chosen on images that no figure is reported of.
@@ -49,7 +50,13 @@ class Wish:
     belief: Tensor
 
     @classmethod
-    def of(cls, hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Wish:
+    def of(
+        cls,
+        hint: TextHint,
+        logits: Tensor,
+        classes: Sequence[str],
+        spacing: Sequence[float] | None = None,
+    ) -> Wish:
         """Read a hint, given the logits (K, *spatial) before it.
 
         To find a class is to raise it where it is not found, to remove it to lower it
@@ -57,7 +64,7 @@ class Wish:
         """
         index = list(classes).index(hint.class_name)
         said = hint.mask(logits.shape[1:])
-        place = torch.from_numpy(softened(said)).to(logits)
+        place = torch.from_numpy(softened(said, spacing)).to(logits)
         # Torch finds the largest along channels faster by `max` than by `argmax`.
         probability, labels = logits.softmax(0)[index], logits.max(0).indices
         inside = torch.from_numpy(said).to(logits.device)
@@ -99,7 +106,12 @@ class Wish:
         return INERTIA * staying.sum() / self.place.sum() - (half_believed * right).sum()
 
 
-def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[Iterate]:
+def follow(
+    hint: TextHint,
+    logits: Tensor,
+    classes: Sequence[str],
+    spacing: Sequence[float] | None = None,
+) -> Iterator[Iterate]:
     """Minimise the energy of a hint, one step after the other.
 
     Parameters
@@ -110,13 +122,15 @@ def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[I
         Before it, (K, *spatial).
     classes
         Of the network.
+    spacing
+        Size of a pixel along each axis, in typical ones; all are equal by default.
 
     Yields
     ------
     The evidence, a single number; nothing if there is nothing to do. Some pixels
     follow in any case.
     """
-    wish = Wish.of(hint, logits, classes)
+    wish = Wish.of(hint, logits, classes, spacing)
     if not wish.belief.any():
         return
     probability, least = logits.softmax(0)[wish.index], wish.least(logits)
@@ -126,8 +140,12 @@ def follow(hint: TextHint, logits: Tensor, classes: Sequence[str]) -> Iterator[I
         yield replace(iterate, values=iterate.values.maximum(least))
 
 
-def softened(place: NDArray[np.bool_]) -> NDArray[np.float32]:
+def softened(
+    place: NDArray[np.bool_], spacing: Sequence[float] | None = None
+) -> NDArray[np.float32]:
     """Let a place fade out beyond its edges, (*spatial)."""
-    away = ndimage.distance_transform_edt(~place)
-    faded: NDArray[np.float32] = np.clip(1 - away / (_FADING * max(place.shape)), 0, 1)
+    sizes = relative(spacing, place.ndim)
+    away = ndimage.distance_transform_edt(~place, sizes)
+    width = _FADING * longest(place.shape, sizes)
+    faded: NDArray[np.float32] = np.clip(1 - away / width, 0, 1)
     return faded.astype(np.float32)

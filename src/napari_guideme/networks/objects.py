@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
 
-def objects(labels: NDArray[np.integer], separator: int | None = None) -> NDArray[np.int32]:
+def objects(
+    labels: NDArray[np.integer],
+    separator: int | None = None,
+    spacing: Sequence[float] | None = None,
+) -> NDArray[np.int32]:
     """Number the objects, class by class.
 
     Parameters
@@ -17,7 +23,9 @@ def objects(labels: NDArray[np.integer], separator: int | None = None) -> NDArra
         Class of every pixel, 0 is the background.
     separator
         The class that parts touching objects. Its pixels belong to the object
-        of another class that they touch.
+        of another class that they touch, the nearer one of two.
+    spacing
+        Size of a pixel along each axis; all are equal by default.
 
     Returns
     -------
@@ -31,7 +39,7 @@ def objects(labels: NDArray[np.integer], separator: int | None = None) -> NDArra
     if separator is None or not ids.any():
         return ids
     core = labels * (labels != separator)
-    depth = ndimage.distance_transform_edt(core == 0)
+    depth = ndimage.distance_transform_edt(core == 0, spacing)
     grown: NDArray[np.int32] = watershed(depth, ids, mask=labels != 0).astype(np.int32)
     return grown
 

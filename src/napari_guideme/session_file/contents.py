@@ -107,6 +107,9 @@ class Setup:
         Where to guide as a calibration found it, if nobody chose a `guide_point`.
     patient
         To which side of the patient the axes lead, for words.
+    spacing
+        Size of a pixel along each axis; ``None`` if all are equal, as to earlier versions all
+        were where a network takes no clicks.
     locked
         Whether pixels of committed objects stay theirs.
     """
@@ -136,7 +139,7 @@ class Part:
         Of its pixels, see :func:`digest`.
     inherited
         What was carried to the slice before, as
-        :class:`~napari_guideme.guidance.inherited.Inherited` writes it; ``None`` if nothing was.
+        :class:`~napari_guideme.volumes.inherited.Inherited` writes it; ``None`` if nothing was.
     """
 
     axes: tuple[int, ...] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,11 @@ from napari_guideme.errors import InputError
 from napari_guideme.session_file.contents import FileReference, Part, Setup, digest
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
+    from napari_guideme.volumes.inherited import Inherited
 
     AnySession = GuideSession | ObjectSession
 
@@ -44,21 +45,21 @@ def open_session(
     InputError
         If `setup` tells what means nothing to the network, or does not fit the image.
     """
-    seen: dict[str, Any] = {"channel_axis": setup.channel_axis, "channels": setup.channels}
+    seen: dict[str, Any] = {
+        "channel_axis": setup.channel_axis,
+        "channels": setup.channels,
+        "spacing": setup.spacing,
+    }
     told: dict[str, Any] = {} if method is None else {"method": method}
     if network.interaction is not None:
         from napari_guideme.object_session import ObjectSession
 
         if setup.zoom is not None:
             raise InputError(f"{network.name} zooms in by itself; leave --zoom out")
-        return ObjectSession(
-            pixels, network, spacing=setup.spacing, locked=setup.locked, **seen, **told
-        )
+        return ObjectSession(pixels, network, locked=setup.locked, **seen, **told)
     from napari_guideme.language.places import View
     from napari_guideme.session import GuideSession
 
-    if setup.spacing is not None:
-        raise InputError(f"--spacing is for networks that take clicks; {network.name} does not")
     point = setup.guide_point or setup.calibrated
     told |= {
         "telling": setup.telling,
@@ -68,11 +69,13 @@ def open_session(
     }
     if inherited is None:
         return GuideSession(pixels, network, guide_point=point, **seen, **told)
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.scene import Scene
+    from napari_guideme.language.telling import following
+    from napari_guideme.volumes.inherited import Inherited
 
     scene = Scene(network, pixels, point=point, **seen)
-    begun = Inherited.from_json(inherited, scene).shifted(scene)
+    tell = functools.partial(following, way=setup.telling, guide=text_guide)
+    begun = Inherited.from_json(inherited, scene).shifted(scene, tell)
     return GuideSession.on(begun, point_is_chosen=bool(point), **told)
 
 

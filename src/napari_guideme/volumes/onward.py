@@ -12,6 +12,7 @@ from napari_guideme.guidance.applying import blended, carried_to, found_anywhere
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.networks import cancelling
 from napari_guideme.planes import Planes
+from napari_guideme.volumes.sayings import Heard, Saying, Tell, nearest
 from napari_guideme.volumes.states import Carried, SliceState, labels_of
 
 Extent = Literal["slice", "onward", "volume"]
@@ -30,6 +31,8 @@ def along(
     planes: Planes,
     sources: Sequence[int],
     anchors: Sequence[Anchors],
+    sayings: Sequence[tuple[Saying, ...]],
+    tell: Tell,
     *,
     everywhere: bool,
     check: bool,
@@ -42,8 +45,10 @@ def along(
         Of :func:`ways`.
     planes
         The volume.
-    sources, anchors
-        Numbers of the corrected slices, rising, and what they carry.
+    sources, anchors, sayings
+        Numbers of the corrected slices, rising, and what they carry: clicks and words.
+    tell
+        Lets a slice follow words.
     everywhere
         Whether it goes on where nothing fits by its place, to what looks very much the same.
     check
@@ -51,19 +56,24 @@ def along(
     """
     between = sources[0] < way[0] < sources[-1]
     fit: Tensor | None = None
+    heard: Heard | None = None
     for index in way:
         cancelling.check()
         scene = planes.scene(index)
+        said = nearest(sayings, sources, index)
+        now = Heard.on(said, scene, index, planes.thickness, heard, check=check)
+        told = tell(scene, [saying.hint for saying in now.told])
         given = blended(anchors, sources, index)
-        result, acting, fits = carried_to(given, scene, index, planes.thickness, fit, check=check)
+        result, acting, fits = carried_to(given, told, index, planes.thickness, fit, check=check)
+        result = now.judged(result, scene.logits)
         anywhere = everywhere and result.state == "own"
         if anywhere:
             acting, result = given, found_anywhere(given, scene, check=check)
         state = SliceState(index, result.state, result.agreement, result.why)
-        yield Carried(state, labels_of(result.logits), acting, anywhere)
+        yield Carried(state, labels_of(result.logits), acting, anywhere, now.told)
         if not check or between:
             continue
         if result.state == "own" and not everywhere:
             return
         # What stopped fitting stays so further on.
-        fit = fits
+        fit, heard = fits, now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +13,21 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.inherited import Inherited
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
+from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hint, Hints, Mark, TextHint, by_slice
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
+from napari_guideme.language.telling import following
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
+from napari_guideme.volumes.inherited import Inherited
 from napari_guideme.volumes.onward import EXTENTS, along, ways
+from napari_guideme.volumes.sayings import Saying
 from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, kind_of, labels_of, same
 
 if TYPE_CHECKING:
@@ -182,7 +185,7 @@ class VolumeSession:
             known = self._carried.get(index)
             self._inherited.pop(index, None)
             if known is not None and known.acts:
-                scene = known.inherited(self.planes.thickness).shifted(scene)
+                scene = known.inherited(self.planes.thickness).shifted(scene, self._follow)
                 self._inherited[index] = known
             session = GuideSession.on(scene, **self._told)
             self._sessions[index] = session
@@ -214,8 +217,9 @@ class VolumeSession:
         if told is not None:
             scene = self.planes.scene(index)
             began = Inherited.from_json(told, scene)
-            labels, state = labels_of(began.logits(scene)), SliceState(index, "carried")
-            carried[index] = Carried(state, labels, began.anchors, began.anywhere)
+            labels = labels_of(began.logits(scene, self._follow))
+            state = SliceState(index, "carried")
+            carried[index] = Carried(state, labels, began.anchors, began.anywhere, began.sayings)
         self._carried = carried
 
     def adopt(self, index: int, session: GuideSession) -> None:
@@ -262,7 +266,7 @@ class VolumeSession:
     ) -> tuple[TextHint, ...]:
         """Add to a slice what a sentence says, see `GuideSession.tell`.
 
-        Words are about a slice; they are not carried.
+        Words are about a slice; :meth:`carry` tells them to others that look like it.
         """
         session = self.session(index)
         before = session.hints
@@ -335,11 +339,19 @@ class VolumeSession:
         before = self._carried
         if extent != "slice":
             anchors = [self._anchors(index) for index in sources]
+            sayings = [self._sayings(index) for index in sources]
             stretches = ways(sources, len(self))
             total, done = sum(map(len, stretches)), 0
             for way in stretches:
                 for carried in along(
-                    way, self.planes, sources, anchors, everywhere=extent == "volume", check=check
+                    way,
+                    self.planes,
+                    sources,
+                    anchors,
+                    sayings,
+                    self._follow,
+                    everywhere=extent == "volume",
+                    check=check,
                 ):
                     done += 1
                     found[carried.state.index] = carried
@@ -402,12 +414,28 @@ class VolumeSession:
 
     def _anchors(self, index: int) -> Anchors:
         """Anchors of a corrected slice, with what had been carried to it before."""
-        scene = self.planes.scene(index)
-        beside = [n for n in (index - 1, index + 1) if 0 <= n < len(self)]
-        own = self.session(index).anchors(index)
-        own = own.measured(scene, [self.planes.scene(n) for n in beside])
+        own = self._measured(self.session(index).anchors(index), index)
         known = self._inherited.get(index)
         return own if known is None else known.anchors.joined(own)
+
+    def _sayings(self, index: int) -> tuple[Saying, ...]:
+        """What was said about a corrected slice, after what had been told to it before."""
+        scene = self.planes.scene(index)
+        said = [
+            Saying.of(hint, changed, scene, index)
+            for hint, changed in self.session(index).changed_by_words()
+        ]
+        known = self._inherited.get(index)
+        own = [replace(s, anchors=self._measured(s.anchors, index)) for s in said if s is not None]
+        return (*(known.sayings if known else ()), *own)
+
+    def _measured(self, anchors: Anchors, index: int) -> Anchors:
+        beside = [n for n in (index - 1, index + 1) if 0 <= n < len(self)]
+        return anchors.measured(self.planes.scene(index), [self.planes.scene(n) for n in beside])
+
+    def _follow(self, scene: Scene, hints: Sequence[TextHint]) -> Scene:
+        """Let a slice follow words as its own session would."""
+        return following(scene, hints, self._told["telling"], self._told["text_guide"])
 
     def _push(self, moment: _Moment) -> None:
         del self._history[self._cursor :]

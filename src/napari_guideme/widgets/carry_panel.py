@@ -28,12 +28,12 @@ EXTENTS = {
     "onward": (
         "Onward until it no longer fits",
         "Carry every correction to the slices before and after, and stop where what was "
-        "clicked looks different",
+        "clicked, or changed by words, looks different",
     ),
     "volume": (
         "Whole volume",
-        "Carry every correction to all slices where something looks like what was clicked, and "
-        "label the others",
+        "Carry every correction to all slices where something looks like what was clicked, or "
+        "changed by words, and label the others",
     ),
 }
 

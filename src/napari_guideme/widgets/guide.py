@@ -69,6 +69,7 @@ class GuideWidget(QWidget):
         self.card = NetworkPanel(self.controller, self.opener, self)
         self.advanced = Advanced(self.controller)
         self.tabs = QTabBar(expanding=True, drawBase=False)
+        self._clicks_follow = False
         self._by_network = QWidget()
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
@@ -204,6 +205,7 @@ class GuideWidget(QWidget):
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
+        self.controller.busy.connect(self._on_computed)
         self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
         self.carry.carrier.changed.connect(self._enable)
@@ -380,7 +382,16 @@ class GuideWidget(QWidget):
 
     def _run(self) -> None:
         self.controller.run()
-        self._use_clicks()
+        layers = self.controller.layers
+        if self.controller.is_busy and layers is not None and layers.existing("clicks") is None:
+            # Making a layer would slow down what is computed: the tool follows the labels.
+            self._clicks_follow = True
+        else:
+            self._use_clicks()
+
+    def _on_computed(self, busy: bool) -> None:
+        if self._clicks_follow and not busy:
+            self._use_clicks()
 
     def _choose_class(self, name: str) -> None:
         self.controller.choose_class(name)
@@ -398,6 +409,7 @@ class GuideWidget(QWidget):
         self._use("scribbles", "paint")
 
     def _use(self, role: str, mode: str) -> None:
+        self._clicks_follow = False
         self.controller.choose_class(self._class_box.current)
         layers = self.controller.layers
         if layers is not None:

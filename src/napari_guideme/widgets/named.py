@@ -233,7 +233,7 @@ class Finder:
             progress=self._progress,
         )
         scene = scene_of(found, pixels, network, axis)
-        return found, GuideSession.on(scene, method=named.usual_method)
+        return found, GuideSession.on(scene.spaced(part.spacing), method=named.usual_method)
 
     def _classifier(self, source: str, device: str) -> FrozenClassifier:
         from napari_guideme.networks.classifier import open_classifier

@@ -145,6 +145,7 @@ class Follower:
             sentence.text, pixels, network, channel_axis=axis, progress=self._progress
         )
         scene = scene_of(followed, pixels, network, axis, device)
+        scene = scene.spaced(part.spacing)
         return followed, GuideSession.on(scene, method=sentence.usual_method)
 
     def frozen(self, sentence: Sentence, device: str) -> FrozenNetwork:

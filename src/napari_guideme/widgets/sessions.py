@@ -28,6 +28,7 @@ from napari_guideme.session_file import (
     open_session,
     reopened,
 )
+from napari_guideme.spacing import relative
 from napari_guideme.widgets.exchange import Outcome, centre, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice, full_resolution
@@ -35,7 +36,6 @@ from napari_guideme.widgets.sought import Sought, channel_axis
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.inherited import Inherited
     from napari_guideme.guidance.refining import Step
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.language.text_guide import TextGuide
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_guideme.referring.following import Followed
     from napari_guideme.session import GuideSession
     from napari_guideme.volumes import VolumeSession
+    from napari_guideme.volumes.inherited import Inherited
     from napari_guideme.widgets.exchange import AnySession
 
 #: Images whose session, with its history, is kept; and stacks.
@@ -243,14 +244,13 @@ class Sessions:
 
     def _setup(self, choice: Choice, part: Slice) -> tuple[FrozenNetwork, TextGuide | None, Setup]:
         network = self._networks.load(choice.network, choice.device)
-        takes_clicks = network.interaction is not None
-        guide = None if takes_clicks else self._networks.text_guide(choice)
+        guide = None if network.interaction else self._networks.text_guide(choice)
         setup = Setup(
             channel_axis=channel_axis(part),
             guide_point=choice.guide_point,
             telling=choice.telling,
             text_guide=_guide_file(choice) if guide else None,
-            spacing=part.spacing if takes_clicks else None,
+            spacing=part.spacing,
         )
         return network, guide, setup
 
@@ -267,7 +267,8 @@ def _outcome(part: Slice, session: AnySession, found: Found | Followed | None = 
     changed = session.changed() if found is None else labels != found.mask
     if found is not None:
         pixels = session.hints.pixels(session.shape, classes)
-        report = reported(session.satisfied(), changed, pixels, report.seconds)
+        sizes = relative(part.spacing, len(part.axes))
+        report = reported(session.satisfied(), changed, pixels, report.seconds, sizes)
     listed = list(session.hints)
     unmet = [listed[index] for index in report.unmet]
     drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,8 @@ class Slice:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Height and width of a pixel."""
-        return tuple(abs(float(self.layer.scale[axis])) for axis in self.axes)
+        """Height and width of a pixel in the world."""
+        return spacing(self.layer, self.axes)
 
     def pixels(self) -> NDArray[Any]:
         """Read the slice; for lazy data this computes."""
@@ -127,6 +128,13 @@ def touched_slices(
         part = Slice(layer, shown.axes, tuple(index))
         found[part.key] = part
     return list(found.values()), int((~inside).sum())
+
+
+def spacing(layer: Image, axes: Sequence[int]) -> tuple[float, ...]:
+    """Return the size of a pixel along axes of a layer, in the world, affine and all."""
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    ends = [np.asarray(layer.data_to_world(step)) for step in np.eye(layer.ndim)[list(axes)]]
+    return tuple(float(np.linalg.norm(end - origin)) for end in ends)
 
 
 def full_resolution(layer: Image) -> Any:

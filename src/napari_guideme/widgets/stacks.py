@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_guideme.widgets.slices import Slice, full_resolution, spatial_shape
+from napari_guideme.widgets.slices import Slice, full_resolution, spacing, spatial_shape
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,8 @@ class Stack:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Size of a voxel along each axis of the volume, in the world, affine and all."""
-        origin = np.asarray(self.layer.data_to_world(np.zeros(self.layer.ndim)))
-        steps = np.eye(self.layer.ndim)[list(self.axes)]
-        ends = [np.asarray(self.layer.data_to_world(step)) for step in steps]
-        return tuple(float(np.linalg.norm(end - origin)) for end in ends)
+        """Size of a voxel along each axis of the volume, in the world."""
+        return spacing(self.layer, self.axes)
 
     @property
     def volume(self) -> VolumeView:

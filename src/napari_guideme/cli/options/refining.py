@@ -109,7 +109,7 @@ def _add_hints(parser: argparse.ArgumentParser) -> None:
         "--spacing",
         type=values.numbers,
         metavar="[PLANE,]ROW,COLUMN",
-        help="size of a pixel along each axis, for a network that takes clicks, or of a voxel",
+        help="size of a pixel or voxel along each axis, in any unit; default: what the file tells",
     )
 
 

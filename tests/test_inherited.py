@@ -8,11 +8,17 @@ import torch
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.inherited import Inherited
 from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.volumes.inherited import Inherited
 
 DIM_PIXEL = (11, 11)
+
+
+def deaf(scene: Scene, hints) -> Scene:
+    """Nothing was said."""
+    assert not hints
+    return scene
 
 
 @pytest.fixture
@@ -33,15 +39,15 @@ def test_what_is_read_acts_as_what_was_written(inherited, scene, anywhere):
     inherited = replace(inherited, anywhere=anywhere)
     told = json.loads(json.dumps(inherited.to_json()))
     again = Inherited.from_json(told, scene)
-    assert torch.equal(again.logits(scene), inherited.logits(scene))
-    assert torch.equal(again.shifted(scene).logits, inherited.shifted(scene).logits)
-    assert not torch.equal(again.shifted(scene).logits, scene.logits)
-    assert torch.equal(again.shifted(scene).own_logits, scene.own_logits)
+    assert torch.equal(again.logits(scene, deaf), inherited.logits(scene, deaf))
+    assert torch.equal(again.shifted(scene, deaf).logits, inherited.shifted(scene, deaf).logits)
+    assert not torch.equal(again.shifted(scene, deaf).logits, scene.logits)
+    assert torch.equal(again.shifted(scene, deaf).own_logits, scene.own_logits)
 
 
 def test_places_count_only_in_its_own_volume(inherited, scene):
     moved, everywhere = (
-        (replace(inherited, anywhere=anywhere).logits(scene) - scene.logits)
+        (replace(inherited, anywhere=anywhere).logits(scene, deaf) - scene.logits)
         for anywhere in (False, True)
     )
     # Two slices of 1.5 pixels away, reach 4; what is carried weighs 1.55 times as much.
