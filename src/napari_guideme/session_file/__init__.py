@@ -10,6 +10,13 @@ from napari_guideme.session_file.contents import (
     Setup,
     digest,
 )
+from napari_guideme.session_file.finding import (
+    ByLabels,
+    BySentence,
+    found_again,
+    open_finding,
+    with_channels,
+)
 from napari_guideme.session_file.labels import labels_of, with_part
 from napari_guideme.session_file.reading import read_session
 from napari_guideme.session_file.replaying import (
@@ -18,24 +25,34 @@ from napari_guideme.session_file.replaying import (
     reopened,
     saved_part,
 )
+from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch, source_of
 from napari_guideme.session_file.writing import check_name, save_session
 
 __all__ = [
     "SUFFIX",
+    "ByLabels",
+    "BySentence",
     "FileReference",
     "ImageReference",
+    "NameSearch",
     "NetworkReference",
     "Part",
+    "Search",
+    "SentenceSearch",
     "SessionFile",
     "Setup",
     "check_name",
     "digest",
+    "found_again",
     "labels_of",
     "load_text_guide",
+    "open_finding",
     "open_session",
     "read_session",
     "reopened",
     "save_session",
     "saved_part",
+    "source_of",
+    "with_channels",
     "with_part",
 ]

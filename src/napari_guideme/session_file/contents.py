@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,13 @@ from napari_guideme.errors import InputError
 from napari_guideme.history import History
 from napari_guideme.language import DEFAULT_TELLING
 
+if TYPE_CHECKING:
+    from napari_guideme.session_file.searches import Search
+
 SUFFIX = ".guideme.json"
 FORMAT = "napari-guideme session"
-VERSION = 1
+#: What this program reads; it writes the oldest that can tell what is to be told.
+VERSION, OLDEST = 2, 1
 
 #: Bytes that are hashed at a time, so that no second copy of an image is made.
 _CHUNK = 1 << 24
@@ -137,6 +141,8 @@ class Part:
     inherited
         What was carried to the slice before, as
         :class:`~napari_guideme.guidance.inherited.Inherited` writes it; ``None`` if nothing was.
+    search
+        What was looked for before anything was corrected, and how; ``None`` if nothing was.
     """
 
     axes: tuple[int, ...] | None
@@ -145,6 +151,7 @@ class Part:
     setup: Setup
     history: History
     inherited: Mapping[str, Any] | None = None
+    search: Search | None = None
 
     @property
     def slices(self) -> tuple[slice | int, ...]:
@@ -159,6 +166,13 @@ class Part:
             return np.asarray(image[self.slices] if self.slices else image)
         except IndexError as error:
             raise InputError(f"the image has no slice at {self.index}: {error}") from error
+
+    def checked_pixels(self, image: Any) -> NDArray[Any]:
+        """Read the part's pixels; raise `InputError` if they are not those that were corrected."""
+        pixels = self.pixels(image)
+        if digest(pixels) != self.sha256:
+            raise InputError("the image is not that of the session, or was changed since")
+        return pixels
 
     def matches(self, image: Any) -> bool:
         """Whether an image of the right shape has the very pixels that were corrected."""
