@@ -133,12 +133,8 @@ class ByLabels(Finding[NameSearch, "Found"]):
         network = self.network.calling(search.name)
         return NetworkReference(network.name, network.fingerprint)
 
-    def _find(
-        self, search: NameSearch, seen: NDArray[Any], channel_axis: int | None, progress: Progress
-    ) -> Found:
-        from napari_guideme.localize.finding import find
-        from napari_guideme.localize.proxies import StandIns
-
+    def check(self, search: NameSearch) -> None:
+        """Raise `InputError` if a name was found by another classifier, or by no label of it."""
         if self.classifier.fingerprint != search.classifier.fingerprint:
             raise InputError(
                 f"{self.classifier.name} is not the classifier that {search.name!r} was found "
@@ -148,6 +144,14 @@ class ByLabels(Finding[NameSearch, "Found"]):
             raise InputError(f"no label stands in for {search.name!r}")
         for label in search.positive + search.negative:
             self.classifier.check_label(label)
+
+    def _find(
+        self, search: NameSearch, seen: NDArray[Any], channel_axis: int | None, progress: Progress
+    ) -> Found:
+        from napari_guideme.localize.finding import find
+        from napari_guideme.localize.proxies import StandIns
+
+        self.check(search)
         return find(
             search.name,
             seen,

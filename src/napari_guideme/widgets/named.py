@@ -223,9 +223,9 @@ class Finder:
         Raises
         ------
         InputError
-            If the classifier is not there.
+            If the classifier is not there, or is another one.
         """
-        self.answering(search.classifier.source, device)
+        self.answering(search.classifier.source, device).check(search)
         return Named.of(search, query, self, self.network(device).calling(search.name).card)
 
     def answering(self, source: str | Path, device: str) -> ByLabels:
