@@ -161,6 +161,22 @@ def test_a_changed_image_is_refused(session, photograph, tmp_path, capsys):
     assert "is not the image of this session" in capsys.readouterr().err
 
 
+def test_nothing_of_a_patient_is_written(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    image, path = tmp_path / "Mrs Smith.nii", tmp_path / "a.guideme.json"
+    pixels = skimage.data.chelsea()[::3, ::3].mean(2).T.astype(np.int16)
+    scan = nibabel.Nifti1Image(pixels, np.eye(4))
+    scan.header["descrip"] = b"Smith, Jane"
+    nibabel.save(scan, image)
+    before, after = tmp_path / "a.tif", tmp_path / "b.tif"
+    assert run("segment", image, "cat", "-o", before, "--save-session", path) == 0
+    assert "Smith" not in path.read_text()
+    assert run("replay", path, "-o", after) == 2
+    assert run("replay", path, "--image", image, "-o", after) == 0
+    np.testing.assert_array_equal(labels(before), labels(after))
+    assert labels(before).any()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

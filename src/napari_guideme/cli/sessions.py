@@ -8,7 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_guideme.cli.opening import card_of, open_picture, watched, write
+from napari_guideme.cli.opening import (
+    card_of,
+    carried,
+    labels_of_volume,
+    open_picture,
+    watched,
+    write,
+)
 from napari_guideme.cli.segmented import setup_of, with_progress
 from napari_guideme.errors import InputError
 from napari_guideme.files import Picture, check_writable
@@ -21,16 +28,22 @@ from napari_guideme.session_file import (
     Part,
     Search,
     SessionFile,
+    Volume,
+    channels_last,
     check_name,
     digest,
     found_again,
     labels_of,
     load_text_guide,
     open_finding,
+    open_volume,
+    parts_of,
     read_session,
     reopened,
+    replay_volume,
     save_session,
     saved_part,
+    source_of,
     with_part,
 )
 
@@ -41,6 +54,7 @@ if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession, Opened
     from napari_guideme.cli.segmented import Segmented
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.volumes import VolumeSession
 
     Labels = NDArray[integer]
 
@@ -54,16 +68,28 @@ def check_session_writable(path: Path) -> None:
 def save(options: argparse.Namespace, opened: Opened) -> None:
     """Write what was done to an image."""
     picture, session = opened.picture, opened.session
-    name, network = options.network, session.network
-    is_file = name not in catalogue() and Path(name).exists()
-    card = card_of(options)
+    part = saved_part(session, opened.setup, digest(picture.pixels))
     contents = SessionFile(
         _reference(options, picture, volume=options.volume),
-        NetworkReference(
-            Path(name) if is_file else name, network.fingerprint, card.to_dict() if card else None
-        ),
-        (saved_part(session, opened.setup, digest(picture.pixels)),),
+        _network(options, session.network),
+        (part,),
         options.instances,
+    )
+    save_session(options.save_session, contents)
+
+
+def save_volume(
+    options: argparse.Namespace, picture: Picture, session: VolumeSession, extent: str
+) -> None:
+    """Write what was done to slices of a volume, and how far it was carried."""
+    channels = tuple(options.channels) if options.channels else None
+    volume, axis = picture.pixels, picture.channel_axis
+    contents = SessionFile(
+        _reference(options, picture, volume=options.volume),
+        _network(options, session.network),
+        parts_of(session, volume, axis, channels),
+        options.instances,
+        Volume(session.planes.axis, extent, digest(volume), session.planes.spacing),
     )
     save_session(options.save_session, contents)
 
@@ -76,6 +102,12 @@ def save_found(options: argparse.Namespace, picture: Picture, found: Segmented) 
     part = saved_part(found.session, setup, sha256, search=found.search)
     contents = SessionFile(_reference(options, picture), found.network, (part,))
     save_session(options.save_session, contents)
+
+
+def _network(options: argparse.Namespace, network: FrozenNetwork) -> NetworkReference:
+    card = card_of(options)
+    source = source_of(options.network, *catalogue())
+    return NetworkReference(source, network.fingerprint, card.to_dict() if card else None)
 
 
 def _reference(
@@ -113,6 +145,11 @@ def _corrected_again(
     card = NetworkCard.from_dict(told) if told else None
     network = open_network(source, options.device, card)
     contents.check_network(network.fingerprint, Path(source).name)
+    if contents.volume is not None:
+        volume = open_volume(contents, network, picture.pixels, picture.channel_axis)
+        watched(replay_volume(contents, volume), "replaying")
+        carried(volume, contents.volume.extent)
+        return labels_of_volume(volume, instances=contents.instances), network
     labels = None
     for part in contents.parts:
         used = part.setup.text_guide
@@ -170,7 +207,10 @@ def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
     # A session of the widget is about all that a layer holds.
     if not image.fits(picture.pixels):
         picture = picture.volume(image.volume)
-    contents.check_image(picture.pixels, picture.kind if picture.private else path.name)
+    name, seen = picture.kind if picture.private else path.name, None
+    if contents.volume is not None:
+        seen = channels_last(picture.pixels, picture.channel_axis)
+    contents.check_image(picture.pixels, name, seen)
     return picture
 
 

@@ -8,6 +8,7 @@ from napari_guideme.session_file.contents import (
     Part,
     SessionFile,
     Setup,
+    Volume,
     digest,
 )
 from napari_guideme.session_file.finding import (
@@ -26,6 +27,12 @@ from napari_guideme.session_file.replaying import (
     saved_part,
 )
 from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch, source_of
+from napari_guideme.session_file.volumes import (
+    channels_last,
+    open_volume,
+    parts_of,
+    replay_volume,
+)
 from napari_guideme.session_file.writing import check_name, save_session
 
 __all__ = [
@@ -41,6 +48,8 @@ __all__ = [
     "SentenceSearch",
     "SessionFile",
     "Setup",
+    "Volume",
+    "channels_last",
     "check_name",
     "digest",
     "found_again",
@@ -48,8 +57,11 @@ __all__ = [
     "load_text_guide",
     "open_finding",
     "open_session",
+    "open_volume",
+    "parts_of",
     "read_session",
     "reopened",
+    "replay_volume",
     "save_session",
     "saved_part",
     "source_of",

@@ -180,6 +180,28 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """How slices of a volume belong together.
+
+    Attributes
+    ----------
+    axis
+        Spatial axis that the slices lie along.
+    extent
+        How far corrections are carried, after all slices were corrected.
+    sha256
+        Of the whole volume: slices that nobody touched are labelled, too.
+    spacing
+        Size of a voxel along each spatial axis.
+    """
+
+    axis: int
+    extent: str
+    sha256: str
+    spacing: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class SessionFile:
     """All that a session file tells.
 
@@ -187,22 +209,36 @@ class SessionFile:
     ----------
     instances
         Whether labels are written with one id per object.
+    volume
+        If all slices of a volume are labelled.
     """
 
     image: ImageReference
     network: NetworkReference
     parts: tuple[Part, ...]
     instances: bool = False
+    volume: Volume | None = None
 
-    def check_image(self, array: Any, name: str) -> None:
-        """Raise `InputError` if an image is not the one that was corrected."""
+    def check_image(self, array: Any, name: str, seen: Any = None) -> None:
+        """Raise `InputError` if an image is not the one that was corrected.
+
+        Parameters
+        ----------
+        array
+            Its pixels.
+        name
+            What it is called.
+        seen
+            The same as its parts are cut of it, if that differs.
+        """
+        seen = array if seen is None else seen
         if not self.image.fits(array):
             raise InputError(
                 f"{name} is not the image of this session: it has shape {_sides(array.shape)} "
                 f"of {kind(array.dtype)}, expected is {_sides(self.image.shape)} "
                 f"of {self.image.dtype}"
             )
-        if not all(part.matches(array) for part in self.parts):
+        if not all(part.matches(seen) for part in self.parts):
             raise InputError(
                 f"{name} is not the image of this session, or was changed since: "
                 "its pixels are others"

@@ -23,6 +23,7 @@ from napari_guideme.session_file.contents import (
     Part,
     SessionFile,
     Setup,
+    Volume,
 )
 from napari_guideme.session_file.searches import Limits, NameSearch, Search, SentenceSearch
 
@@ -82,6 +83,16 @@ def session_from_json(entries: Any, folder: Path) -> SessionFile:
         _network(network, folder),
         parts,
         _truth(entries, "instances"),
+        _optional(entries, "along", lambda e, k: _volume(_table(e, k))),
+    )
+
+
+def _volume(entries: Table) -> Volume:
+    return Volume(
+        _whole(entries, "axis"),
+        _text(entries, "extent"),
+        _text(entries, "sha256"),
+        _optional(entries, "spacing", _numbers),
     )
 
 

@@ -63,4 +63,4 @@ Search = NameSearch | SentenceSearch
 
 def source_of(told: str, *names: str) -> str | Path:
     """Return a name as it is, and what else was told as the path of a file."""
-    return told if told in names or not Path(told).is_file() else Path(told)
+    return told if told in names or not Path(told).exists() else Path(told)

@@ -50,8 +50,8 @@ def check_name(path: Path) -> None:
 
 def session_to_json(contents: SessionFile, folder: Path) -> dict[str, Any]:
     """Write plain values; paths are told as seen from `folder`."""
-    image = contents.image
-    is_new = any(part.search for part in contents.parts)
+    image, volume = contents.image, contents.volume
+    is_new = volume is not None or any(part.search for part in contents.parts)
     return {
         "format": FORMAT,
         "version": VERSION if is_new else OLDEST,
@@ -65,6 +65,7 @@ def session_to_json(contents: SessionFile, folder: Path) -> dict[str, Any]:
         },
         "network": _network(contents.network, folder),
         "instances": contents.instances,
+        "along": None if volume is None else asdict(volume),
         "parts": [_part(part, folder) for part in contents.parts],
     }
 
