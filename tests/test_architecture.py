@@ -67,9 +67,9 @@ BELOW = {
         "undoing",
     },
 }
-BELOW["session_file"] = {*BELOW}
 BELOW["planes"] = {"guidance", *BELOW["guidance"]}
 BELOW["volumes"] = {"planes", "session", *BELOW["planes"], *BELOW["session"]}
+BELOW["session_file"] = {*BELOW}
 BELOW["batch"] = {"volumes", *BELOW["volumes"]}
 BELOW["demo"] = {*BELOW}
 BELOW["evaluation"] = {*BELOW} - {"demo"}

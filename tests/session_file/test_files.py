@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from napari_guideme.session_file import (
     SentenceSearch,
     SessionFile,
     Setup,
+    Volume,
     digest,
     read_session,
     save_session,
@@ -101,6 +103,15 @@ def test_what_was_searched_for_comes_back(tmp_path, kind):
     save_session(path, told)
     assert read_session(path) == told
     assert str(tmp_path) not in path.read_text()
+    assert json.loads(path.read_text())["version"] == 2
+
+
+@pytest.mark.parametrize("spacing", [None, (2.0, 0.5, 0.5)])
+def test_how_slices_belong_together_comes_back(tmp_path, spacing):
+    path = tmp_path / "work.guideme.json"
+    told = replace(contents(tmp_path), volume=Volume(0, "onward", "d" * 64, spacing))
+    save_session(path, told)
+    assert read_session(path) == told
     assert json.loads(path.read_text())["version"] == 2
 
 
@@ -328,7 +339,8 @@ def test_no_metadata_of_an_image_are_told(tmp_path):
     told = session_to_json(contents(tmp_path), tmp_path)
     chosen = {"series", "volume", "channel_axis"}
     assert set(told["image"]) == {"path", "shape", "dtype", *chosen}
-    assert set(told) == {"format", "version", "image", "network", "instances", "parts"}
+    keys = {"format", "version", "image", "network", "instances", "along", "parts"}
+    assert set(told) == keys
 
 
 @pytest.mark.parametrize("key", ["series", "volume", "channel_axis"])

@@ -111,6 +111,17 @@ def test_finding_anew_that_was_cancelled_can_be_undone(found, qtbot):
     assert not same(after, first)
 
 
+def test_another_name_that_was_only_typed_gives_way(found, qtbot):
+    first = seen(found)
+    do(qtbot, found, take_chip(found))
+    type_name(qtbot, found, "dog")
+    assert titles(found.finding.names.positive) != first[0][0]
+    assert same(do(qtbot, found, found.undo.click), first)
+    assert found.finding.line.text() == "cat"
+    type_name(qtbot, found, "dog")
+    assert not found.finding.seeker.is_found
+
+
 def test_many_edits_are_all_undone(found, qtbot):
     """More of them than there are images whose sessions are kept."""
     add = found.finding.names.negative.add

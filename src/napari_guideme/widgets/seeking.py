@@ -272,13 +272,12 @@ class Seeker(QObject):
         self._controller.choose_network(known)
         self.chosen.emit()
 
-    def _on_switched(self, sought: Sought) -> None:
+    def _on_switched(self, left: Sought, sought: Sought) -> None:
         """Show how that was looked for which an undo or a redo brought back."""
-        image = self._controller.image
-        if image is not None:
-            self._sought[image, self._query.text] = sought
-            self._ask(replace(sought.query, text=self._query.text))
-            self.chosen.emit()
+        for key in [key for key, known in self._sought.items() if known is left]:
+            self._sought[key] = sought
+            self._ask(replace(sought.query, text=key[1]))
+        self.chosen.emit()
 
     def _ask(self, query: Query) -> None:
         """Take what was asked before for what is asked now."""

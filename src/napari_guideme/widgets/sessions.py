@@ -335,4 +335,4 @@ def _key(choice: Choice, part: Slice) -> Any:
 def _place(key: Any) -> Any:
     """Return what a key has in common with those of other ways to look for the same."""
     choice, *where = key
-    return replace(choice, network=choice.network.label), *where
+    return choice.network.label, choice.device, choice.guide_point, choice.telling, *where

@@ -43,10 +43,11 @@ class Steps(QObject):
     Signals
     -------
     switched
-        The `Sought` that an undo or a redo brought back; it is chosen already.
+        The `Sought` that was left, and the one that an undo or a redo brought back in its
+        place; it is chosen already.
     """
 
-    switched = Signal(object)
+    switched = Signal(object, object)
 
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
@@ -151,12 +152,13 @@ class Steps(QObject):
 
     def _switch(self, way: Sought, part: Slice) -> None:
         controller = self._controller
+        left = controller.network
         controller.choose_network(way)
         if controller.session_of(part) is None:
             controller.run()
         else:
             controller.travel(lambda session: None, part)
-        self.switched.emit(way)
+        self.switched.emit(left, way)
 
     def _drop(self, ways: list[Sought]) -> None:
         for way in ways:
