@@ -135,7 +135,13 @@ def test_imports_point_one_way(file):
 
 @pytest.mark.parametrize(
     ("room", "below"),
-    [("options", ()), ("opening", ()), ("sessions", ("opening",)), ("evaluating", ("opening",))],
+    [
+        ("options", ()),
+        ("opening", ()),
+        ("segmented", ("opening",)),
+        ("sessions", ("opening", "segmented")),
+        ("evaluating", ("opening",)),
+    ],
 )
 def test_what_commands_share_knows_no_command(room, below):
     files = [file for file in FILES if module_of(file).startswith(f"napari_guideme.cli.{room}")]

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from scipy import ndimage
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
 from napari_guideme.guidance.saved import SavedGuidance
+from napari_guideme.networks.card import NetworkCard, write_card
 from tests.test_cli import hints_file, shell
+from tests.test_cli_networks import Ball
 
 #: Six neighbouring slices of 96 x 96 pixels; they drift by half a pixel.
 DEPTH, SIDE = 6, 96
@@ -104,7 +107,7 @@ def test_along_another_axis(volume, pixels, tmp_path):
     [
         (["--say", "find the nucleus"], "words are about a whole image"),
         (["--axis", "3"], "no axis 3; choose 0, 1 or 2"),
-        (["--save-session", "s.guideme.json"], "--save-session is for single images"),
+        (["--save-session", "s.json"], "must end in .guideme.json"),
         (["--zoom", "64"], "--zoom is for single images"),
         (["--save-guidance", "a.json"], "must end in .guidance.safetensors"),
         (["--spacing", "1,1"], "3 positive numbers"),
@@ -119,6 +122,126 @@ def test_what_volumes_do_not_take(volume, hints, tmp_path, monkeypatch, capsys, 
     assert says in error
     assert error.count("\n") == 1
     assert set(tmp_path.iterdir()) == files
+
+
+# -- sessions --------------------------------------------------------------------
+
+
+def replayed(folder: Path, image: Path, *words: str | Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    """Refine and save a session, replay it; return it, and both labels."""
+    path, before, after = (folder / n for n in ("work.guideme.json", "before.tif", "after.tif"))
+    given = ["refine", image, *words, "-o", before, "--save-session", path]
+    assert main(list(map(str, given))) == 0
+    assert main(["replay", str(path), "-o", str(after)]) == 0
+    return path, tifffile.imread(before), tifffile.imread(after)
+
+
+def test_a_real_process_replays_what_another_one_carried(volume, tmp_path):
+    clicks = [{"at": (index, *AT), "class": "background"} for index in (1, 4)]
+    strokes = [{"path": [[1, 50, 40], [1, 58, 52]], "width": 3, "class": "nucleus"}]
+    hints = hints_file(tmp_path, clicks=clicks, scribbles=strokes)
+    path, before, after = (tmp_path / n for n in ("work.guideme.json", "before.tif", "after.tif"))
+    words = ["--hints", hints, "--carry", "onward", "--spacing", "2,0.5,0.5", "--instances"]
+    done = shell("refine", volume, *words, "-o", before, "--save-session", path)
+    assert done.returncode == 0, done.stderr
+    done = shell("replay", path, "-o", after)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(tifffile.imread(before), tifffile.imread(after))
+    assert tifffile.imread(before).max() > 2
+    told = json.loads(path.read_text())
+    # The brush is as thick as it is wide.
+    assert [part["index"][0] for part in told["parts"]] == [0, 1, 2, 4]
+    assert (told["version"], told["along"]["extent"]) == (2, "onward")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--carry", "volume", "--method", "f-brs"],
+        ["--method", "guide-me", "--carry", "onward"],
+    ],
+    ids=" ".join,
+)
+def test_slices_are_replayed_bit_for_bit(volume, hints, tmp_path, words):
+    _, before, after = replayed(tmp_path, volume, "--hints", hints, *words)
+    np.testing.assert_array_equal(before, after)
+
+
+def test_channels_and_another_axis_are_replayed(pixels, tmp_path):
+    image = tmp_path / "channels.tif"
+    zyx = np.moveaxis(pixels, 0, 1)
+    coloured = np.stack([zyx, 255 - zyx, zyx // 2, zyx])
+    tifffile.imwrite(image, coloured, metadata={"axes": "CZYX"}, photometric="minisblack")
+    hints = hints_file(tmp_path, clicks=[{"at": (AT[0], 2, AT[1]), "class": "background"}])
+    words = ["--axis", "1", "--channel-axis", "0", "--channels", "3,0,2", "--carry", "onward"]
+    path, before, after = replayed(tmp_path, image, "--hints", hints, *words)
+    np.testing.assert_array_equal(before, after)
+    assert before.any()
+    (part,) = json.loads(path.read_text())["parts"]
+    assert (part["axes"], part["index"]) == ([0, 2], [0, 2, 0])
+
+
+def test_a_network_of_three_axes_is_replayed_slice_by_slice(pixels, tmp_path):
+    network = tmp_path / "ball.ts"
+    torch.jit.save(torch.jit.script(Ball().eval()), network)
+    preparation = {"ndim": 3, "channels": 1, "value_range": "dtype"}
+    card = NetworkCard(classes=("dark", "bright"), preparation=preparation)
+    write_card(network.with_name("ball.guideme.toml"), card)
+    image = tmp_path / "deep.tif"
+    tifffile.imwrite(image, pixels, metadata={"axes": "ZYX"}, photometric="minisblack")
+    is_bright = pixels[2][AT] > 127
+    name = "dark" if is_bright else "bright"
+    hints = hints_file(tmp_path, clicks=[{"at": (2, *AT), "class": name}])
+    words = ["--network", network, "--hints", hints, "--carry", "onward"]
+    _, before, after = replayed(tmp_path, image, *words)
+    np.testing.assert_array_equal(before, after)
+    assert before[(2, *AT)] != is_bright
+
+
+def test_a_slice_that_nobody_touched_must_be_the_same(volume, hints, pixels, tmp_path, capsys):
+    path, _, _ = replayed(tmp_path, volume, "--hints", hints)
+    changed = pixels.copy()
+    changed[5, 0, 0] ^= 1
+    tifffile.imwrite(volume, changed, metadata={"axes": "ZYX"}, photometric="minisblack")
+    out = tmp_path / "b.tif"
+    assert main(["replay", str(path), "-o", str(out)]) == 2
+    assert "was changed since" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("along", "says"),
+    [
+        ({"axis": 1}, "no slice along axis 1"),
+        ({"axis": 7}, "no axis 7"),
+        ({"axis": -1}, '"axis"'),
+        ({"extent": "far"}, "unknown extent 'far'"),
+        ({"spacing": [0, 1, 1]}, "three positive numbers"),
+        ({"spacing": 3}, '"spacing"'),
+        ({"sha256": "a"}, "was changed since"),
+    ],
+    ids=str,
+)
+def test_a_volume_that_was_tampered_with_is_one_line(volume, hints, tmp_path, capsys, along, says):
+    path, _, _ = replayed(tmp_path, volume, "--hints", hints)
+    told = json.loads(path.read_text())
+    told["along"].update(along)
+    path.write_text(json.dumps(told))
+    capsys.readouterr()
+    assert main(["replay", str(path), "-o", str(tmp_path / "b.tif")]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "b.tif").exists()
+
+
+def test_an_empty_file_of_hints_is_no_session(volume, tmp_path, capsys):
+    words = ["refine", volume, "--hints", hints_file(tmp_path), "-o", tmp_path / "out.tif"]
+    words += ["--save-session", tmp_path / "work.guideme.json"]
+    assert main(list(map(str, words))) == 2
+    assert "no correction to save" in capsys.readouterr().err
+    assert not (tmp_path / "out.tif").exists()
 
 
 @pytest.mark.parametrize("at", [(DEPTH, 5, 5), (2, SIDE, 5), (-1, 5, 5), (5, 5)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from napari_guideme.hints import Hint, Hints
 
@@ -22,6 +22,13 @@ class _Entry(Protocol):
 E = TypeVar("E", bound=_Entry)
 
 
+class Moment(NamedTuple):
+    """Where a session is: how many changes were made, and the number of the entry that counts."""
+
+    changes: int
+    entry: int
+
+
 class Undoable(ABC, Generic[E]):
     """What sessions have in common: hints and a method, and a history of both.
 
@@ -29,7 +36,12 @@ class Undoable(ABC, Generic[E]):
     """
 
     def __init__(self, first: E) -> None:
-        self._history, self._cursor = [first], 0
+        self._history, self._cursor, self._changes = [first], 0, 0
+
+    @property
+    def moment(self) -> Moment:
+        """Where in its history the session is; another one after any change."""
+        return Moment(self._changes, self._cursor)
 
     @property
     def hints(self) -> Hints:
@@ -98,3 +110,4 @@ class Undoable(ABC, Generic[E]):
         del self._history[self._cursor + 1 :]
         self._history.append(state)
         self._cursor += 1
+        self._changes += 1

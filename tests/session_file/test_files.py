@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ from napari_guideme.outlines import Kept
 from napari_guideme.session_file import (
     FileReference,
     ImageReference,
+    NameSearch,
     NetworkReference,
     Part,
+    Search,
+    SentenceSearch,
     SessionFile,
     Setup,
+    Volume,
     digest,
     read_session,
     save_session,
@@ -56,6 +61,24 @@ def contents(folder: Path) -> SessionFile:
     )
 
 
+def found(folder: Path, search: Search, source: str | Path) -> SessionFile:
+    """A found thing that nobody corrected yet."""
+    history = History((Past(Hints(), "residual", refined=True),), 0)
+    part = Part((1, 2), (3, 0, 0), "a" * 64, Setup(), history, search=search)
+    image = ImageReference(folder / "a.tif", (4, 9, 9), "uint16")
+    return SessionFile(image, NetworkReference(source, "b" * 64), (part,))
+
+
+def searches(folder: Path) -> dict[str, SessionFile]:
+    own = NetworkReference(folder / "nets" / "squeeze.safetensors", "c" * 64)
+    name = NameSearch("cat", own, (281, 285), (), "gradient", 3, False, (0.1, 1e6))
+    sentence = SentenceSearch("the cat on the left", grabcut=False)
+    return {
+        "name": found(folder, name, "attention"),
+        "sentence": found(folder, sentence, folder / "nets" / "own.safetensors"),
+    }
+
+
 @pytest.fixture
 def path(tmp_path) -> Path:
     path = tmp_path / "work.guideme.json"
@@ -63,8 +86,45 @@ def path(tmp_path) -> Path:
     return path
 
 
+@pytest.fixture
+def named(tmp_path) -> Path:
+    path = tmp_path / "cat.guideme.json"
+    save_session(path, searches(tmp_path)["name"])
+    return path
+
+
 def test_all_of_it_comes_back(path, tmp_path):
     assert read_session(path) == contents(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["name", "sentence"])
+def test_what_was_searched_for_comes_back(tmp_path, kind):
+    path, told = tmp_path / "cat.guideme.json", searches(tmp_path)[kind]
+    save_session(path, told)
+    assert read_session(path) == told
+    assert str(tmp_path) not in path.read_text()
+    assert json.loads(path.read_text())["version"] == 2
+
+
+@pytest.mark.parametrize("spacing", [None, (2.0, 0.5, 0.5)])
+def test_how_slices_belong_together_comes_back(tmp_path, spacing):
+    path = tmp_path / "work.guideme.json"
+    told = replace(contents(tmp_path), volume=Volume(0, "onward", "d" * 64, spacing))
+    save_session(path, told)
+    assert read_session(path) == told
+    assert json.loads(path.read_text())["version"] == 2
+
+
+def test_what_an_older_program_can_read_is_written_for_it(path):
+    assert json.loads(path.read_text())["version"] == 1
+
+
+def test_parts_of_different_kinds_are_refused(named):
+    told = json.loads(named.read_text())
+    told["parts"].append({**told["parts"][0], "search": None})
+    named.write_text(json.dumps(told))
+    with pytest.raises(InputError, match="different kinds"):
+        read_session(named)
 
 
 def test_masks_come_back(tmp_path):
@@ -136,7 +196,7 @@ def deep(levels: int) -> str:
         ("[]", "no session of napari-guideme"),
         ('{"clicks": []}', "no session of napari-guideme"),
         (deep(100_000), "recursion"),
-        ('{"format": "napari-guideme session", "version": 2}', "newer napari-guideme"),
+        ('{"format": "napari-guideme session", "version": 3}', "newer napari-guideme"),
         ('{"format": "napari-guideme session", "version": true}', '"version"'),
         ('{"format": "napari-guideme session"}', '"version"'),
     ],
@@ -191,6 +251,22 @@ PLACES = [
 @pytest.mark.parametrize("value", ["x" * 500, -1, 1e300, [[]], [True], {"a": {}}, 99])
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
 def test_a_misshapen_entry_is_refused_in_one_line(path, place, value):
+    refuse_misshapen(path, place, value)
+
+
+SEARCHED = [
+    *(("name",), ("classifier",), ("classifier", "fingerprint"), ("classifier", "path")),
+    *(("positive",), ("negative",), ("method",), ("views",), ("grabcut",), ("limits",)),
+]
+
+
+@pytest.mark.parametrize("value", ["x" * 500, -1, 1e300, [[]], [True], {"a": {}}])
+@pytest.mark.parametrize("place", SEARCHED, ids=".".join)
+def test_a_misshapen_search_is_refused_in_one_line(named, place, value):
+    refuse_misshapen(named, ("parts", 0, "search", *place), value)
+
+
+def refuse_misshapen(path, place, value):
     told = json.loads(path.read_text())
     *way, last = place
     entry = told
@@ -263,7 +339,8 @@ def test_no_metadata_of_an_image_are_told(tmp_path):
     told = session_to_json(contents(tmp_path), tmp_path)
     chosen = {"series", "volume", "channel_axis"}
     assert set(told["image"]) == {"path", "shape", "dtype", *chosen}
-    assert set(told) == {"format", "version", "image", "network", "instances", "parts"}
+    keys = {"format", "version", "image", "network", "instances", "along", "parts"}
+    assert set(told) == keys
 
 
 @pytest.mark.parametrize("key", ["series", "volume", "channel_axis"])

@@ -343,6 +343,22 @@ def test_a_saved_session_is_opened_in_another_viewer_and_replayed_in_the_shell(
     np.testing.assert_array_equal(labels(widget), before)
 
 
+def test_a_volume_that_was_corrected_in_the_shell_is_opened(viewer, nuclei, qtbot, tmp_path):
+    image, hints, path, out = (tmp_path / n for n in ("n.tif", "h.json", "w.guideme.json", "l.tif"))
+    tifffile.imwrite(image, nuclei, photometric="minisblack")
+    clicks = [{"at": (index, 40, 50), "class": "background"} for index in (1, 4)]
+    hints.write_text(json.dumps({"clicks": clicks}))
+    words = ["refine", image, "--hints", hints, "--carry", "onward", "-o", out]
+    assert main(list(map(str, [*words, "--save-session", path]))) == 0
+    viewer.add_image(nuclei, name="nuclei")
+    widget = open_widget(viewer, qtbot)
+    widget.sessions.open_from(path)
+    settle(qtbot, widget)
+    for index in (1, 4):
+        np.testing.assert_array_equal(labels(widget)[index], tifffile.imread(out)[index])
+    assert len(widget.controller.layers.clicks.data) == 2
+
+
 def test_a_slice_that_was_carried_to_comes_back_as_it_was(
     viewer, nuclei, qtbot, tmp_path, make_napari_viewer
 ):

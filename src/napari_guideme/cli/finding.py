@@ -6,19 +6,32 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_guideme.cli.segmented import Segmented, corrected, method_of, with_progress
+from napari_guideme.cli.segmented import (
+    Segmented,
+    corrected,
+    is_corrected,
+    method_of,
+    setup_of,
+    with_progress,
+)
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
+from napari_guideme.session_file import (
+    ByLabels,
+    NameSearch,
+    NetworkReference,
+    Setup,
+    source_of,
+    with_channels,
+)
 
 if TYPE_CHECKING:
     from napari_guideme.files import Picture
     from napari_guideme.hints import Hints
     from napari_guideme.language.vocabulary import WordVectors
     from napari_guideme.localize.finding import Found
-    from napari_guideme.localize.proxies import StandIns
     from napari_guideme.networks.classifier import FrozenClassifier
-    from napari_guideme.networks.frozen import FrozenNetwork
 
 
 def by_proxies(
@@ -26,22 +39,20 @@ def by_proxies(
 ) -> Segmented:
     """Find things by their names."""
     from napari_guideme.localize.attention import open_attention
-    from napari_guideme.localize.finding import as_photograph, labels_of, scene_of
+    from napari_guideme.localize.finding import labels_of
     from napari_guideme.networks.classifier import open_classifier
 
     method = method_of(options, DEFAULT_METHOD, FOUND_METHODS)
-    picture = replace(picture, pixels=as_photograph(picture.pixels))
     classifier = open_classifier(options.classifier, options.device)
-    asks = options.method == "proxies" or hints is not None
-    network = open_attention(device=options.device) if asks else None
-    chosen = [_stand_ins(options, name, picture, classifier) for name in options.names]
-    found = [
-        _found(options, name, picture, classifier, labels, network)
-        for name, labels in zip(options.names, chosen, strict=True)
-    ]
-    if hints is not None and network is not None:
-        scene = scene_of(found[0], picture.pixels, network, picture.channel_axis)
-        found = [replace(found[0], mask=corrected(scene, hints, method))]
+    asks = options.method == "proxies" or is_corrected(options)
+    answering = ByLabels(classifier, open_attention(device=options.device) if asks else None)
+    setup = setup_of(options, picture)
+    searches = _searches(options, picture, classifier, setup)
+    found = [_found(answering, search, picture, setup) for search in searches]
+    session = None
+    if is_corrected(options):
+        session = answering.session(found[0], searches[0], setup, picture.pixels, method)
+        found = [replace(found[0], mask=corrected(session, hints))]
     told = [_told(one, classifier) for one in found]
     return Segmented(
         labels_of(found),
@@ -53,6 +64,9 @@ def by_proxies(
         },
         told,
         [_described(one, entry) for one, entry in zip(found, told, strict=True)],
+        session=session,
+        search=searches[0],
+        network=answering.reference(searches[0]) if session else None,
     )
 
 
@@ -75,49 +89,48 @@ def _vectors(options: argparse.Namespace) -> WordVectors | None:
     return WordVectors.read(options.vectors) if options.vectors else None
 
 
-def _stand_ins(
-    options: argparse.Namespace, name: str, picture: Picture, classifier: FrozenClassifier
-) -> StandIns:
-    """Choose labels, or take those that were told."""
-    from napari_guideme.localize.finding import chosen_stand_ins
+def _searches(
+    options: argparse.Namespace, picture: Picture, classifier: FrozenClassifier, setup: Setup
+) -> list[NameSearch]:
+    """Choose labels for each name, or take those that were told."""
+    from napari_guideme.localize.finding import as_photograph, chosen_stand_ins, limits_of
 
-    return chosen_stand_ins(
-        name,
-        classifier,
-        picture.pixels,
-        picture.channel_axis,
-        by=options.by,
-        vectors=_vectors(options),
-        positive=options.stand_ins or (),
-        negative=options.distractors or (),
-    )
-
-
-def _found(
-    options: argparse.Namespace,
-    name: str,
-    picture: Picture,
-    classifier: FrozenClassifier,
-    labels: StandIns,
-    network: FrozenNetwork | None,
-) -> Found:
-    from napari_guideme.localize.finding import find
-
-    return with_progress(
-        name,
-        "map",
-        lambda progress: find(
+    pixels = with_channels(picture.pixels, setup.channels, setup.channel_axis)
+    limits = limits_of(pixels)
+    seen = as_photograph(pixels, limits)
+    source = source_of(options.classifier, DEFAULT_CLASSIFIER)
+    searches = []
+    for name in options.names:
+        chosen = chosen_stand_ins(
             name,
-            picture.pixels,
             classifier,
-            labels,
-            network=network,
-            method=options.method,
-            channel_axis=picture.channel_axis,
-            views=options.views,
-            grabcut=options.grabcut,
-            progress=progress,
-        ),
+            seen,
+            picture.channel_axis,
+            by=options.by,
+            vectors=_vectors(options),
+            positive=options.stand_ins or (),
+            negative=options.distractors or (),
+        )
+        searches.append(
+            NameSearch(
+                name,
+                NetworkReference(source, classifier.fingerprint),
+                chosen.positive,
+                chosen.negative,
+                options.method,
+                options.views,
+                options.grabcut,
+                limits,
+            )
+        )
+    return searches
+
+
+def _found(answering: ByLabels, search: NameSearch, picture: Picture, setup: Setup) -> Found:
+    return with_progress(
+        search.name,
+        "map",
+        lambda progress: answering.find(search, setup, picture.pixels, progress),
     )
 
 

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.cli.segmented import Segmented, corrected, method_of, with_progress
+from napari_guideme.cli.segmented import (
+    Segmented,
+    corrected,
+    is_corrected,
+    method_of,
+    setup_of,
+    with_progress,
+)
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
+from napari_guideme.session_file import BySentence, SentenceSearch
 
 if TYPE_CHECKING:
     from napari_guideme.files import Picture
@@ -21,31 +29,23 @@ if TYPE_CHECKING:
 
 
 def by_network(
-    options: argparse.Namespace, picture: Picture, hints: Hints | None, network: SeeThroughText
+    options: argparse.Namespace, picture: Picture, hints: Hints | None, answering: BySentence
 ) -> Segmented:
     """Find what a sentence refers to."""
-    from napari_guideme.referring.following import follow, scene_of
-
     if len(options.names) > 1:
         raise InputError("see-through-text follows one sentence; write it in quotes")
     method = method_of(options, DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS)
     (sentence,) = options.names
-    axis = picture.channel_axis
+    search, setup = SentenceSearch(sentence, options.grabcut), setup_of(options, picture)
     found = with_progress(
         sentence,
         "step",
-        lambda progress: follow(
-            sentence,
-            picture.pixels,
-            network,
-            channel_axis=axis,
-            grabcut=options.grabcut,
-            progress=progress,
-        ),
+        lambda progress: answering.find(search, setup, picture.pixels, progress),
     )
-    if hints is not None:
-        scene = scene_of(found, picture.pixels, network, axis, options.device)
-        found = replace(found, mask=corrected(scene, hints, method))
+    session = None
+    if is_corrected(options):
+        session = answering.session(found, search, setup, picture.pixels, method)
+        found = replace(found, mask=corrected(session, hints))
     unknown = ", ".join(found.unknown)
     return Segmented(
         found.mask.astype(np.uint8),
@@ -53,6 +53,9 @@ def by_network(
         [_told(found)],
         [f"{sentence} {found.mask.mean():.1%}, by see-through-text"],
         [f"see-through-text did not learn these words: {unknown}"] if unknown else [],
+        session,
+        search,
+        answering.reference(search),
     )
 
 

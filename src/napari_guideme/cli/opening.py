@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
+    from napari_guideme.volumes import VolumeSession
 
     AnySession = GuideSession | ObjectSession
 
@@ -106,6 +107,26 @@ def watched(steps: Iterator[Step], description: str) -> None:
         for step in steps:
             bar.total = step.total
             bar.update(step.index - bar.n)
+
+
+def carried(session: VolumeSession, extent: str) -> None:
+    """Carry the corrections of a volume on, and show how far that is."""
+    with tqdm(desc="carried", unit="slice", disable=None) as bar:
+        for step in session.carry(extent):
+            bar.total = step.total
+            bar.update(step.done - bar.n)
+
+
+def labels_of_volume(session: VolumeSession, *, instances: bool) -> NDArray[np.integer]:
+    """Labels of all slices; objects are numbered within the whole volume."""
+    from napari_guideme.networks.objects import objects
+
+    labels = session.labels()
+    if not instances:
+        return labels
+    separator = session.network.separator
+    index = session.network.classes.index(separator) if separator else None
+    return objects(labels, index, session.planes.spacing)
 
 
 def write(

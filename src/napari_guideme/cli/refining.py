@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.cli.opening import begun, opened, watched, write
-from napari_guideme.cli.sessions import save
+from napari_guideme.cli.sessions import check_session_writable, save
 from napari_guideme.cli.volumes import (
     check_guidance_name,
     is_sliced,
@@ -21,7 +21,7 @@ from napari_guideme.cli.volumes import (
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, read_hints, read_image, write_json
 from napari_guideme.hints import Hints
-from napari_guideme.session_file import check_name, labels_of
+from napari_guideme.session_file import labels_of
 
 if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession
@@ -51,8 +51,7 @@ def refine(options: argparse.Namespace) -> int:
     if not options.hints and not options.say:
         raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
     if options.save_session:
-        check_name(options.save_session)
-        check_writable(options.save_session, (".json",))
+        check_session_writable(options.save_session)
     if options.save_guidance:
         check_guidance_name(options.save_guidance)
     hints = read_hints(options.hints) if options.hints else Hints()

@@ -13,10 +13,13 @@ from tqdm import tqdm
 
 from napari_guideme.cli.opening import watched
 from napari_guideme.errors import InputError
+from napari_guideme.session_file import Setup
 
 if TYPE_CHECKING:
-    from napari_guideme.guidance.scene import Scene
+    from napari_guideme.files import Picture
     from napari_guideme.hints import Hints
+    from napari_guideme.session import GuideSession
+    from napari_guideme.session_file import NetworkReference, Search
 
 
 T = TypeVar("T")
@@ -38,6 +41,9 @@ class Segmented:
         One line for each.
     notices
         What else the user should know.
+    session, search, network
+        In which hints corrected it, what it began with, and which network that corrected;
+        ``None`` if nobody asked for it.
     """
 
     labels: NDArray[np.uint8]
@@ -45,15 +51,28 @@ class Segmented:
     told: Sequence[Mapping[str, Any]]
     lines: Sequence[str]
     notices: Sequence[str] = ()
+    session: GuideSession | None = None
+    search: Search | None = None
+    network: NetworkReference | None = None
 
 
-def corrected(scene: Scene, hints: Hints, method: str) -> NDArray[np.bool_]:
+def is_corrected(options: argparse.Namespace) -> bool:
+    """Whether a session is to be opened on what is found."""
+    return bool(options.hints or options.save_session)
+
+
+def setup_of(options: argparse.Namespace, picture: Picture) -> Setup:
+    """Tell which channels of a picture are looked at, and how large its pixels are."""
+    channels = tuple(options.channels) if options.channels else None
+    spacing = picture.geometry.spacing[-2:] if picture.geometry else None
+    return Setup(channel_axis=picture.channel_axis, channels=channels, spacing=spacing)
+
+
+def corrected(session: GuideSession, hints: Hints | None) -> NDArray[np.bool_]:
     """Let clicks correct what was found."""
-    from napari_guideme.session import GuideSession
-
-    session = GuideSession.on(scene, method=method)
-    session.add(*hints)
-    watched(session.refine(), session.method)
+    if hints is not None:
+        session.add(*hints)
+        watched(session.refine(), session.method)
     mask: NDArray[np.bool_] = session.labels() == 1
     return mask
 

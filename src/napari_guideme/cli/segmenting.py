@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_guideme.cli.finding import by_proxies, is_known_name
 from napari_guideme.cli.following import by_network, hears_a_word
 from napari_guideme.cli.opening import open_picture
+from napari_guideme.cli.sessions import check_session_writable, save_found
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
     check_writable,
@@ -27,11 +26,11 @@ from napari_guideme.files import (
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import ANSWERING, PROXIES, REFERRING
+from napari_guideme.session_file import BySentence, source_of
 
 if TYPE_CHECKING:
     from napari_guideme.cli.segmented import Segmented
     from napari_guideme.files import Picture
-    from napari_guideme.referring.see_through_text import SeeThroughText
 
 #: Options that only one of both can follow, and their defaults.
 _ONLY_FOR: dict[str, dict[str, Any]] = {
@@ -55,12 +54,15 @@ def segment(options: argparse.Namespace) -> int:
     _check(options)
     hints = read_hints(options.hints) if options.hints else None
     picture = _picture(options)
-    answered_by, network = _answering(options)
+    answering = _answering(options)
+    answered_by = REFERRING if answering else PROXIES
     _check_options_of(answered_by, options)
-    if network is None:
+    if answering is None:
         found = by_proxies(options, picture, hints)
     else:
-        found = by_network(options, picture, hints, network)
+        found = by_network(options, picture, hints, answering)
+    if options.save_session:
+        save_found(options, picture, found)
     _write(options, picture, found, answered_by)
     for notice in found.notices:
         print(f"napari-guideme: {notice}", file=sys.stderr)
@@ -74,7 +76,9 @@ def _check(options: argparse.Namespace) -> None:
         check_writable(options.json, (".json",))
     if len(set(options.names)) < len(options.names):
         raise InputError("a name is told twice")
-    told = ("hints", "stand_ins", "distractors")
+    if options.save_session:
+        check_session_writable(options.save_session)
+    told = ("hints", "save_session", "stand_ins", "distractors")
     if len(options.names) > 1 and (given := [o for o in told if getattr(options, o)]):
         raise InputError(f"--{given[0].replace('_', '-')} is for a single name")
     if options.answer != "auto":
@@ -96,37 +100,26 @@ def _check_options_of(answering: str, options: argparse.Namespace) -> None:
 
 
 def _picture(options: argparse.Namespace) -> Picture:
+    """Open a picture; which of its channels are looked at is told elsewhere."""
     picture = open_picture(options.image, options.output, channel_axis=options.channel_axis)
     if len(picture.label_shape) != 2:
         raise InputError(
             f"things are found by name in pictures of two axes; {options.image.name} has "
             f"{len(picture.label_shape)}"
         )
-    pixels = np.asarray(picture.pixels)
-    if options.channels:
-        pixels = _with_channels(pixels, options.channels, picture.channel_axis)
-    return replace(picture, pixels=pixels)
+    return replace(picture, pixels=np.asarray(picture.pixels))
 
 
-def _with_channels(pixels: NDArray[Any], channels: Sequence[int], axis: int | None) -> NDArray[Any]:
-    if axis is None:
-        raise InputError("the image has no channels; --channels is for one that has")
-    if max(channels) >= pixels.shape[axis] or min(channels) < 0:
-        raise InputError(f"the image has channels 0 to {pixels.shape[axis] - 1}")
-    return pixels.take(channels, axis)
-
-
-def _answering(options: argparse.Namespace) -> tuple[str, SeeThroughText | None]:
-    """Who answers, and the network if it does."""
+def _answering(options: argparse.Namespace) -> BySentence | None:
+    """See-through-Text if it answers, else the proxies do."""
     if _asks_proxies(options):
-        return PROXIES, None
-    from napari_guideme.referring.opening import open_referring
-
-    network = open_referring(options.network or REFERRING)
-    if options.answer == "auto" and not hears_a_word(network, options.names[0]):
+        return None
+    source = source_of(options.network or REFERRING, REFERRING)
+    answering = BySentence.open(source, options.device)
+    if options.answer == "auto" and not hears_a_word(answering.network, options.names[0]):
         # They say which names are known and near.
-        return PROXIES, None
-    return REFERRING, network
+        return None
+    return answering
 
 
 def _asks_proxies(options: argparse.Namespace) -> bool:

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_guideme.cli.opening import card_of, open_picture, watched, write
+from napari_guideme.cli.opening import (
+    card_of,
+    carried,
+    labels_of_volume,
+    open_picture,
+    watched,
+    write,
+)
+from napari_guideme.cli.segmented import setup_of, with_progress
 from napari_guideme.errors import InputError
-from napari_guideme.files import Picture
+from napari_guideme.files import Picture, check_writable
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.session_file import (
     ImageReference,
+    NameSearch,
     NetworkReference,
+    Part,
+    Search,
     SessionFile,
+    Volume,
+    channels_last,
+    check_name,
     digest,
+    found_again,
     labels_of,
     load_text_guide,
+    open_finding,
+    open_volume,
+    parts_of,
     read_session,
     reopened,
+    replay_volume,
     save_session,
     saved_part,
+    source_of,
     with_part,
 )
 
@@ -29,65 +51,152 @@ if TYPE_CHECKING:
     from numpy import integer
     from numpy.typing import NDArray
 
-    from napari_guideme.cli.opening import Opened
+    from napari_guideme.cli.opening import AnySession, Opened
+    from napari_guideme.cli.segmented import Segmented
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.volumes import VolumeSession
+
+    Labels = NDArray[integer]
+
+
+def check_session_writable(path: Path) -> None:
+    """Raise `InputError` before a long computation if a session cannot be saved there."""
+    check_name(path)
+    check_writable(path, (".json",))
 
 
 def save(options: argparse.Namespace, opened: Opened) -> None:
     """Write what was done to an image."""
     picture, session = opened.picture, opened.session
-    name, network = options.network, session.network
-    is_file = name not in catalogue() and Path(name).exists()
+    part = saved_part(session, opened.setup, digest(picture.pixels))
+    contents = SessionFile(
+        _reference(options, picture, volume=options.volume),
+        _network(options, session.network),
+        (part,),
+        options.instances,
+    )
+    save_session(options.save_session, contents)
+
+
+def save_volume(
+    options: argparse.Namespace, picture: Picture, session: VolumeSession, extent: str
+) -> None:
+    """Write what was done to slices of a volume, and how far it was carried."""
+    channels = tuple(options.channels) if options.channels else None
+    volume, axis = picture.pixels, picture.channel_axis
+    contents = SessionFile(
+        _reference(options, picture, volume=options.volume),
+        _network(options, session.network),
+        parts_of(session, volume, axis, channels),
+        options.instances,
+        Volume(session.planes.axis, extent, digest(volume), session.planes.spacing),
+    )
+    save_session(options.save_session, contents)
+
+
+def save_found(options: argparse.Namespace, picture: Picture, found: Segmented) -> None:
+    """Write how a thing was found in an image, and what corrected it."""
+    assert found.session is not None, "who saves a session opens one"
+    assert found.network is not None, "who opens a session tells on which network"
+    setup, sha256 = setup_of(options, picture), digest(picture.pixels)
+    part = saved_part(found.session, setup, sha256, search=found.search)
+    contents = SessionFile(_reference(options, picture), found.network, (part,))
+    save_session(options.save_session, contents)
+
+
+def _network(options: argparse.Namespace, network: FrozenNetwork) -> NetworkReference:
     card = card_of(options)
-    image = ImageReference.of(
+    source = source_of(options.network, *catalogue())
+    return NetworkReference(source, network.fingerprint, card.to_dict() if card else None)
+
+
+def _reference(
+    options: argparse.Namespace, picture: Picture, volume: int | None = None
+) -> ImageReference:
+    return ImageReference.of(
         picture.pixels,
         # The path of a patient's images may hold a name.
         None if picture.private else options.image,
         series=picture.kept.get("series"),
-        volume=options.volume,
+        volume=volume,
         channel_axis=options.channel_axis,
     )
-    contents = SessionFile(
-        image,
-        NetworkReference(
-            Path(name) if is_file else name, network.fingerprint, card.to_dict() if card else None
-        ),
-        (saved_part(session, opened.setup, digest(picture.pixels)),),
-        options.instances,
-    )
-    save_session(options.save_session, contents)
 
 
 def replay(options: argparse.Namespace) -> int:
     """Do again what a session file tells; the labels are the same, bit for bit."""
     contents = read_session(options.session)
     picture = _picture(contents, options)
-    source, told = options.network or contents.network.source, contents.network.card
-    card = NetworkCard.from_dict(told) if told else None
-    network = open_network(source, options.device, card)
-    contents.check_network(network.fingerprint, Path(source).name)
-    labels = _labels(contents, picture, network, source)
+    if contents.parts[0].search is None:
+        labels, network = _corrected_again(contents, picture, options)
+    else:
+        labels, network = _found_again(contents, picture, options)
     write(options.output, labels, network, picture, instances=contents.instances)
     entries = sum(len(part.history.entries) for part in contents.parts)
     print(f"{entries} entries of the history replayed")
     return 0
 
 
-def _labels(
-    contents: SessionFile, picture: Picture, network: FrozenNetwork, source: str | Path
-) -> NDArray[integer]:
-    """Replay all parts of an image."""
-    ids = network.interaction is not None or contents.instances
+def _corrected_again(
+    contents: SessionFile, picture: Picture, options: argparse.Namespace
+) -> tuple[Labels, FrozenNetwork]:
+    """Replay all parts of an image that a network labelled."""
+    source, told = options.network or contents.network.source, contents.network.card
+    card = NetworkCard.from_dict(told) if told else None
+    network = open_network(source, options.device, card)
+    contents.check_network(network.fingerprint, Path(source).name)
+    if contents.volume is not None:
+        volume = open_volume(contents, network, picture.pixels, picture.channel_axis)
+        watched(replay_volume(contents, volume), "replaying")
+        carried(volume, contents.volume.extent)
+        return labels_of_volume(volume, instances=contents.instances), network
     labels = None
     for part in contents.parts:
         used = part.setup.text_guide
         guide = load_text_guide(used, source, network) if used else None
         session = reopened(part, network, picture.pixels, guide)
-        watched(session.replay(part.history), "replaying")
-        found = labels_of(session, instances=contents.instances)
-        labels = with_part(labels, contents.image, part, found, ids=ids)
+        labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
-    return labels
+    return labels, network
+
+
+def _found_again(
+    contents: SessionFile, picture: Picture, options: argparse.Namespace
+) -> tuple[Labels, FrozenNetwork]:
+    """Find a thing again in all parts of an image, and replay what corrected it."""
+    labels = None
+    for part in contents.parts:
+        search, reference = _moved(part.search, contents.network, options.network)
+        finding = open_finding(reference, search, options.device)
+        contents.check_network(finding.reference(search).fingerprint, Path(reference.source).name)
+        what = search.name if isinstance(search, NameSearch) else search.sentence
+        again = partial(found_again, replace(part, search=search), finding, picture.pixels)
+        _, session = with_progress(what, "step", again)
+        labels = _replayed(labels, contents, part, session)
+    assert labels is not None, "a session file without parts is not read"
+    return labels, session.network
+
+
+def _moved(
+    search: Search | None, network: NetworkReference, source: str | None
+) -> tuple[Search, NetworkReference]:
+    """Tell where what answers lies now: of names that is the classifier."""
+    assert search is not None, "parts are all of one kind"
+    if source is None:
+        return search, network
+    if isinstance(search, NameSearch):
+        return replace(search, classifier=replace(search.classifier, source=source)), network
+    return search, replace(network, source=source)
+
+
+def _replayed(
+    labels: Labels | None, contents: SessionFile, part: Part, session: AnySession
+) -> Labels:
+    """Replay a part in a session on it; return the labels so far with those of the part."""
+    watched(session.replay(part.history), "replaying")
+    found = labels_of(session, instances=contents.instances)
+    ids = session.network.interaction is not None or contents.instances
+    return with_part(labels, contents.image, part, found, ids=ids)
 
 
 def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
@@ -98,7 +207,10 @@ def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
     # A session of the widget is about all that a layer holds.
     if not image.fits(picture.pixels):
         picture = picture.volume(image.volume)
-    contents.check_image(picture.pixels, picture.kind if picture.private else path.name)
+    name, seen = picture.kind if picture.private else path.name, None
+    if contents.volume is not None:
+        seen = channels_last(picture.pixels, picture.channel_axis)
+    contents.check_image(picture.pixels, name, seen)
     return picture
 
 

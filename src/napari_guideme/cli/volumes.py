@@ -8,17 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from tqdm import tqdm
-
-from napari_guideme.cli.opening import watched, write
+from napari_guideme.cli.opening import carried, labels_of_volume, watched, write
+from napari_guideme.cli.sessions import save_volume
 from napari_guideme.errors import InputError
 from napari_guideme.files import Picture, write_json
 from napari_guideme.hints import Hints
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.volumes import VolumeSession
 
@@ -33,7 +29,13 @@ def is_sliced(options: argparse.Namespace, picture: Picture, network: FrozenNetw
 def predict_volume(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> int:
     """Write a network's own labels of all slices."""
     session = _session(options, picture, network)
-    write(options.output, _labels(options, session), network, picture, instances=options.instances)
+    write(
+        options.output,
+        labels_of_volume(session, instances=options.instances),
+        network,
+        picture,
+        instances=options.instances,
+    )
     print(f"{len(session)} slices")
     return 0
 
@@ -44,22 +46,23 @@ def refine_volume(
     """Refine the slices that hints lie in, and carry that on."""
     if options.say or hints.texts:
         raise InputError("words are about a whole image; in slices of a volume, give clicks")
-    for name in ("zoom", "mask", "save_session"):
+    for name in ("zoom", "mask"):
         if getattr(options, name):
             told = name.replace("_", "-")
             raise InputError(f"--{told} is for single images, not for slices of a volume")
+    if options.save_session and not hints.marks:
+        raise InputError("there is no correction to save: the file of hints is empty")
     session = _session(options, picture, network)
     session.add(*hints.marks)
     for index in session.corrected:
         watched(session.refine(index), f"slice {index}")
     extent = options.carry or "slice"
-    with tqdm(desc="carried", unit="slice", disable=None) as bar:
-        for step in session.carry(extent):
-            bar.total = step.total
-            bar.update(step.done - bar.n)
+    carried(session, extent)
+    if options.save_session:
+        save_volume(options, picture, session, extent)
     if options.save_guidance:
         session.guidance().save(options.save_guidance)
-    labels = _labels(options, session)
+    labels = labels_of_volume(session, instances=options.instances)
     write(options.output, labels, network, picture, instances=options.instances)
     counts = Counter(state.state for state in session.states)
     reports = [session.session(index).report() for index in session.corrected]
@@ -103,15 +106,3 @@ def _session(
         spacing=options.spacing or (geometry.spacing if geometry else None),
         method=options.method or DEFAULT_METHOD,
     )
-
-
-def _labels(options: argparse.Namespace, session: VolumeSession) -> NDArray[np.integer]:
-    """Labels of all slices; objects are numbered within the whole volume."""
-    from napari_guideme.networks.objects import objects
-
-    labels = session.labels()
-    if not options.instances:
-        return labels
-    separator = session.network.separator
-    index = session.network.classes.index(separator) if separator else None
-    return objects(labels, index, session.planes.spacing)

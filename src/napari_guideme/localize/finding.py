@@ -253,10 +253,8 @@ def labels_of(found: Sequence[Found]) -> NDArray[np.uint8]:
     return labels
 
 
-def as_photograph(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return pixels as a screen shows them: 8 bits, other types from their least to their most.
-
-    A classifier learned from photographs; pixels of a camera or of a computation have any values.
+def limits_of(image: NDArray[Any]) -> tuple[float, float] | None:
+    """Values that a photograph of these pixels shows black and white; 8 bits are shown as they are.
 
     Raises
     ------
@@ -264,14 +262,41 @@ def as_photograph(image: NDArray[Any]) -> NDArray[np.uint8]:
         If a value is not finite.
     """
     if image.dtype == np.uint8:
+        return None
+    values = _finite(image)
+    return float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+
+
+def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> NDArray[Any]:
+    """Return pixels as a screen shows them, in 8 bits.
+
+    A classifier learned from photographs; pixels of a camera or of a computation have any values.
+
+    Parameters
+    ----------
+    image
+        Of any shape and type.
+    limits
+        Values that are shown black and white; ``None`` for pixels as they are.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite.
+    """
+    if limits is None:
         return image
+    low, high = map(np.float32, limits)
+    scaled = (_finite(image) - low) / max(high - low, np.finfo(np.float32).tiny)
+    shown: NDArray[np.uint8] = (255 * scaled).round().clip(0, 255).astype(np.uint8)
+    return shown
+
+
+def _finite(image: NDArray[Any]) -> NDArray[np.float32]:
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
         raise InputError("the image has pixels that are NaN, infinite or beyond float32")
-    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
-    scaled = (values - low) / max(high - low, np.finfo(np.float32).tiny)
-    shown: NDArray[np.uint8] = (255 * scaled).round().astype(np.uint8)
-    return shown
+    return values
 
 
 def _attending(scene: Scene, positive: Map, negative: Map) -> Scene:

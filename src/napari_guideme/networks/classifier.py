@@ -17,6 +17,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.networks.devices import choose_device
+from napari_guideme.networks.fingerprints import fingerprint
 from napari_guideme.networks.formats import weights
 from napari_guideme.networks.guest import guest_of
 from napari_guideme.networks.lite0 import Lite0Classifier, imagenet_weights
@@ -97,6 +98,11 @@ class FrozenClassifier:
 
     def __repr__(self) -> str:
         return f"FrozenClassifier({self.name!r}, {len(self.labels)} labels, {str(self.device)!r})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of weights, graph, labels and preparation: the same in every run."""
+        return fingerprint(self._graph_module, self.labels, self.preparation)
 
     @cached_property
     def rectifiers(self) -> tuple[Rectifier, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +16,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.devices import choose_device
+from napari_guideme.networks.fingerprints import fingerprint
 from napari_guideme.networks.guest import ChannelsFirst, guest_of
 from napari_guideme.networks.guide_points import (
     Entry,
@@ -161,17 +161,9 @@ class FrozenNetwork:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of weights, graph, classes and preparation: the same in every run."""
-        digest = hashlib.sha256()
-        for node in self._graph_module.graph.nodes:
-            target = getattr(node.target, "__name__", node.target)
-            digest.update(f"{node.op} {node.name} {target} {node.args}\n".encode())
-        module = self._graph_module
-        for name, value in sorted([*module.named_parameters(), *module.named_buffers()]):
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         told = (self.classes, self.output, self.preparation)
-        digest.update(repr((*told, self.interaction) if self.interaction else told).encode())
-        return digest.hexdigest()
+        known = (*told, self.interaction) if self.interaction else told
+        return fingerprint(self._graph_module, *known)
 
     @cached_property
     def guide_points(self) -> tuple[GuidePoint, ...]:

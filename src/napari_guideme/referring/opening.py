@@ -191,6 +191,11 @@ def bundled() -> Path:
     return Path(str(files(__package__) / "bundled" / f"{REFERRING}.safetensors"))
 
 
+def weights_of(source: str | Path) -> Path:
+    """Where the weights of a network lie that :func:`open_referring` takes."""
+    return bundled() if str(source) == REFERRING else Path(source)
+
+
 def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
     """Open a trained network by its name or from a file.
 
@@ -205,7 +210,7 @@ def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
     InputError
         If there is no such network, or the file holds something else.
     """
-    path = bundled() if str(source) == REFERRING else Path(source)
+    path = weights_of(source)
     if not path.is_file():
         raise InputError(
             f"there is no network {str(source)!r} that follows sentences; bundled is "

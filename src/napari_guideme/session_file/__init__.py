@@ -8,7 +8,15 @@ from napari_guideme.session_file.contents import (
     Part,
     SessionFile,
     Setup,
+    Volume,
     digest,
+)
+from napari_guideme.session_file.finding import (
+    ByLabels,
+    BySentence,
+    found_again,
+    open_finding,
+    with_channels,
 )
 from napari_guideme.session_file.labels import labels_of, with_part
 from napari_guideme.session_file.reading import read_session
@@ -18,24 +26,45 @@ from napari_guideme.session_file.replaying import (
     reopened,
     saved_part,
 )
+from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch, source_of
+from napari_guideme.session_file.volumes import (
+    channels_last,
+    open_volume,
+    parts_of,
+    replay_volume,
+)
 from napari_guideme.session_file.writing import check_name, save_session
 
 __all__ = [
     "SUFFIX",
+    "ByLabels",
+    "BySentence",
     "FileReference",
     "ImageReference",
+    "NameSearch",
     "NetworkReference",
     "Part",
+    "Search",
+    "SentenceSearch",
     "SessionFile",
     "Setup",
+    "Volume",
+    "channels_last",
     "check_name",
     "digest",
+    "found_again",
     "labels_of",
     "load_text_guide",
+    "open_finding",
     "open_session",
+    "open_volume",
+    "parts_of",
     "read_session",
     "reopened",
+    "replay_volume",
     "save_session",
     "saved_part",
+    "source_of",
+    "with_channels",
     "with_part",
 ]

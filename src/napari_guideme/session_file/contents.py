@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,13 @@ from napari_guideme.errors import InputError
 from napari_guideme.history import History
 from napari_guideme.language import DEFAULT_TELLING
 
+if TYPE_CHECKING:
+    from napari_guideme.session_file.searches import Search
+
 SUFFIX = ".guideme.json"
 FORMAT = "napari-guideme session"
-VERSION = 1
+#: What this program reads; it writes the oldest that can tell what is to be told.
+VERSION, OLDEST = 2, 1
 
 #: Bytes that are hashed at a time, so that no second copy of an image is made.
 _CHUNK = 1 << 24
@@ -140,6 +144,8 @@ class Part:
     inherited
         What was carried to the slice before, as
         :class:`~napari_guideme.volumes.inherited.Inherited` writes it; ``None`` if nothing was.
+    search
+        What was looked for before anything was corrected, and how; ``None`` if nothing was.
     """
 
     axes: tuple[int, ...] | None
@@ -148,6 +154,7 @@ class Part:
     setup: Setup
     history: History
     inherited: Mapping[str, Any] | None = None
+    search: Search | None = None
 
     @property
     def slices(self) -> tuple[slice | int, ...]:
@@ -163,9 +170,38 @@ class Part:
         except IndexError as error:
             raise InputError(f"the image has no slice at {self.index}: {error}") from error
 
+    def checked_pixels(self, image: Any) -> NDArray[Any]:
+        """Read the part's pixels; raise `InputError` if they are not those that were corrected."""
+        pixels = self.pixels(image)
+        if digest(pixels) != self.sha256:
+            raise InputError("the image is not that of the session, or was changed since")
+        return pixels
+
     def matches(self, image: Any) -> bool:
         """Whether an image of the right shape has the very pixels that were corrected."""
         return digest(self.pixels(image)) == self.sha256
+
+
+@dataclass(frozen=True)
+class Volume:
+    """How slices of a volume belong together.
+
+    Attributes
+    ----------
+    axis
+        Spatial axis that the slices lie along.
+    extent
+        How far corrections are carried, after all slices were corrected.
+    sha256
+        Of the whole volume: slices that nobody touched are labelled, too.
+    spacing
+        Size of a voxel along each spatial axis.
+    """
+
+    axis: int
+    extent: str
+    sha256: str
+    spacing: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -176,22 +212,36 @@ class SessionFile:
     ----------
     instances
         Whether labels are written with one id per object.
+    volume
+        If all slices of a volume are labelled.
     """
 
     image: ImageReference
     network: NetworkReference
     parts: tuple[Part, ...]
     instances: bool = False
+    volume: Volume | None = None
 
-    def check_image(self, array: Any, name: str) -> None:
-        """Raise `InputError` if an image is not the one that was corrected."""
+    def check_image(self, array: Any, name: str, seen: Any = None) -> None:
+        """Raise `InputError` if an image is not the one that was corrected.
+
+        Parameters
+        ----------
+        array
+            Its pixels.
+        name
+            What it is called.
+        seen
+            The same as its parts are cut of it, if that differs.
+        """
+        seen = array if seen is None else seen
         if not self.image.fits(array):
             raise InputError(
                 f"{name} is not the image of this session: it has shape {_sides(array.shape)} "
                 f"of {kind(array.dtype)}, expected is {_sides(self.image.shape)} "
                 f"of {self.image.dtype}"
             )
-        if not all(part.matches(array) for part in self.parts):
+        if not all(part.matches(seen) for part in self.parts):
             raise InputError(
                 f"{name} is not the image of this session, or was changed since: "
                 "its pixels are others"

@@ -23,7 +23,9 @@ from napari_guideme.session_file.contents import (
     Part,
     SessionFile,
     Setup,
+    Volume,
 )
+from napari_guideme.session_file.searches import Limits, NameSearch, Search, SentenceSearch
 
 if TYPE_CHECKING:
     from napari_guideme.outlines import Kept
@@ -33,6 +35,8 @@ T = TypeVar("T")
 
 #: No outline in a file may be larger: a few bytes could ask for all memory there is.
 _LARGEST = 1 << 31
+#: No value of an image that is looked at is larger: the difference of two is a float32, too.
+_BRIGHTEST = 1e38
 
 
 def read_session(path: Path) -> SessionFile:
@@ -65,6 +69,8 @@ def session_from_json(entries: Any, folder: Path) -> SessionFile:
     parts = tuple(_part(part, folder) for part in _tables(entries, "parts"))
     if not parts:
         raise InputError("nothing was corrected in it")
+    if len({type(part.search) for part in parts}) > 1:
+        raise InputError("its parts are about different kinds of things")
     return SessionFile(
         ImageReference(
             _optional(image, "path", lambda e, k: folder / _text(e, k)),
@@ -74,13 +80,19 @@ def session_from_json(entries: Any, folder: Path) -> SessionFile:
             _optional(image, "volume", _whole),
             _optional(image, "channel_axis", _whole_of_any_sign),
         ),
-        NetworkReference(
-            folder / _text(network, "path") if "path" in network else _text(network, "name"),
-            _text(network, "fingerprint"),
-            _optional(network, "card", _table),
-        ),
+        _network(network, folder),
         parts,
         _truth(entries, "instances"),
+        _optional(entries, "along", lambda e, k: _volume(_table(e, k))),
+    )
+
+
+def _volume(entries: Table) -> Volume:
+    return Volume(
+        _whole(entries, "axis"),
+        _text(entries, "extent"),
+        _text(entries, "sha256"),
+        _optional(entries, "spacing", _numbers),
     )
 
 
@@ -90,7 +102,38 @@ def _part(entries: Table, folder: Path) -> Part:
         raise InputError('"axes" and "index" belong together')
     setup, history = _setup(_table(entries, "setup"), folder), _history(entries)
     inherited = _optional(entries, "inherited", _table)
-    return Part(axes, index, _text(entries, "sha256"), setup, history, inherited)
+    search = _optional(entries, "search", lambda e, k: _search(_table(e, k), folder))
+    return Part(axes, index, _text(entries, "sha256"), setup, history, inherited, search)
+
+
+def _network(entries: Table, folder: Path) -> NetworkReference:
+    return NetworkReference(
+        folder / _text(entries, "path") if "path" in entries else _text(entries, "name"),
+        _text(entries, "fingerprint"),
+        _optional(entries, "card", _table),
+    )
+
+
+def _search(entries: Table, folder: Path) -> Search:
+    seen = _truth(entries, "grabcut"), _optional(entries, "limits", _limits)
+    if "sentence" in entries:
+        return SentenceSearch(_text(entries, "sentence"), *seen)
+    return NameSearch(
+        _text(entries, "name"),
+        _network(_table(entries, "classifier"), folder),
+        _wholes(entries, "positive"),
+        _wholes(entries, "negative"),
+        _text(entries, "method"),
+        _whole(entries, "views"),
+        *seen,
+    )
+
+
+def _limits(entries: Table, key: str) -> Limits:
+    values = _numbers(entries, key)
+    if len(values) != 2 or not all(abs(value) <= _BRIGHTEST for value in values):
+        raise InputError(f'"{key}" must be what is black and what is white: {values!r:.60}')
+    return values[0], values[1]
 
 
 def _setup(entries: Table, folder: Path) -> Setup:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.session_file.contents import FileReference, Part, Setup, digest
+from napari_guideme.session_file.contents import FileReference, Part, Setup
 
 if TYPE_CHECKING:
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
     from napari_guideme.session import GuideSession
+    from napari_guideme.session_file.searches import Search
     from napari_guideme.volumes.inherited import Inherited
 
     AnySession = GuideSession | ObjectSession
@@ -86,14 +87,15 @@ def saved_part(
     axes: tuple[int, ...] | None = None,
     index: tuple[int, ...] | None = None,
     inherited: Inherited | None = None,
+    search: Search | None = None,
 ) -> Part:
-    """Tell what was done in a session that was opened by :func:`open_session`.
+    """Tell what was done in a session that was opened by :func:`open_session` or `Finding`.
 
     Parameters
     ----------
     sha256
         Of the pixels, see :func:`~napari_guideme.session_file.contents.digest`.
-    axes, index, inherited
+    axes, index, inherited, search
         See :class:`Part`.
     """
     from napari_guideme.object_session import ObjectSession
@@ -104,7 +106,7 @@ def saved_part(
         calibrated = session.calibrated_point or setup.calibrated
         setup = replace(setup, calibrated=calibrated, patient=session.view.letters)
     told = None if inherited is None else inherited.to_json()
-    return Part(axes, index, sha256, setup, session.history, told)
+    return Part(axes, index, sha256, setup, session.history, told, search)
 
 
 def reopened(
@@ -122,9 +124,7 @@ def reopened(
     InputError
         If the pixels are others, or the network does not take them.
     """
-    pixels = part.pixels(image)
-    if digest(pixels) != part.sha256:
-        raise InputError("the image is not that of the session, or was changed since")
+    pixels = part.checked_pixels(image)
     return open_session(part.setup, network, pixels, text_guide, inherited=part.inherited)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,16 @@ from napari_guideme.hints_json import hint_to_json
 from napari_guideme.history import History
 from napari_guideme.session_file.contents import (
     FORMAT,
+    OLDEST,
     SUFFIX,
     VERSION,
     FileReference,
+    NetworkReference,
     Part,
     SessionFile,
     relative,
 )
+from napari_guideme.session_file.searches import NameSearch, Search
 
 if TYPE_CHECKING:
     from napari_guideme.outlines import Kept
@@ -47,12 +50,11 @@ def check_name(path: Path) -> None:
 
 def session_to_json(contents: SessionFile, folder: Path) -> dict[str, Any]:
     """Write plain values; paths are told as seen from `folder`."""
-    image, network = contents.image, contents.network
-    is_path = isinstance(network.source, Path)
-    source = relative(network.source, folder) if isinstance(network.source, Path) else None
+    image, volume = contents.image, contents.volume
+    is_new = volume is not None or any(part.search for part in contents.parts)
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if is_new else OLDEST,
         "image": {
             "path": None if image.path is None else relative(image.path, folder),
             "shape": list(image.shape),
@@ -61,14 +63,25 @@ def session_to_json(contents: SessionFile, folder: Path) -> dict[str, Any]:
             "volume": image.volume,
             "channel_axis": image.channel_axis,
         },
-        "network": {
-            ("path" if is_path else "name"): source or network.source,
-            "fingerprint": network.fingerprint,
-            "card": None if network.card is None else dict(network.card),
-        },
+        "network": _network(contents.network, folder),
         "instances": contents.instances,
+        "along": None if volume is None else asdict(volume),
         "parts": [_part(part, folder) for part in contents.parts],
     }
+
+
+def _network(network: NetworkReference, folder: Path) -> dict[str, Any]:
+    source = network.source
+    named = {"path": relative(source, folder)} if isinstance(source, Path) else {"name": source}
+    card = None if network.card is None else dict(network.card)
+    return {**named, "fingerprint": network.fingerprint, "card": card}
+
+
+def _search(search: Search, folder: Path) -> dict[str, Any]:
+    told = {field.name: getattr(search, field.name) for field in fields(search)}
+    if isinstance(search, NameSearch):
+        told["classifier"] = _network(search.classifier, folder)
+    return told
 
 
 def _part(part: Part, folder: Path) -> dict[str, Any]:
@@ -81,6 +94,7 @@ def _part(part: Part, folder: Path) -> dict[str, Any]:
             "text_guide": _file(part.setup.text_guide, folder),
         },
         "inherited": None if part.inherited is None else dict(part.inherited),
+        "search": None if part.search is None else _search(part.search, folder),
         **_history(part.history),
     }
 

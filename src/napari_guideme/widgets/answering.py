@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from napari_guideme.session_file import NameSearch, NetworkReference, Search
 from napari_guideme.widgets.named import Finder, Looked
 from napari_guideme.widgets.sentences import Follower, Heard
 from napari_guideme.widgets.slices import Slice
-from napari_guideme.widgets.sought import AUTOMATIC, BY_SENTENCE, Query
+from napari_guideme.widgets.sought import AUTOMATIC, BY_NAME, BY_SENTENCE, Query, Sought
 
 Answer = Looked | Heard
 
@@ -36,11 +37,43 @@ class Answering:
         if part is None:
             return self.finder.look(query, part, device)
         if self._who(query, device) == BY_SENTENCE:
-            return self._follower.hear(query, part)
+            return self._follower.hear(query, part, device)
         from napari_guideme.referring.naming import without_articles
 
         name = without_articles(query.text) or query.text
         return self.finder.look(replace(query, text=name), part, device)
+
+    def recalled(self, search: Search, network: NetworkReference, device: str) -> Sought:
+        """Look for something as a session file tells it.
+
+        Parameters
+        ----------
+        search
+            What was looked for, and how.
+        network
+            Which one was corrected.
+        device
+            Where it is looked for.
+
+        Raises
+        ------
+        InputError
+            If what answered is not there any more, or is another one.
+        """
+        search = replace(search, limits=None)
+        if isinstance(search, NameSearch):
+            source = str(search.classifier.source)
+            query = Query(search.name, BY_NAME, classifier=source, method=search.method)
+            sought: Sought = self.finder.recalled(search, self._plain(query, device), device)
+        else:
+            query = Query(search.sentence, BY_SENTENCE, referring=str(network.source))
+            sought = self._follower.recalled(search, self._plain(query, device), device)
+        return sought
+
+    def _plain(self, query: Query, device: str) -> Query:
+        """Tell nobody who answers if they do anyway."""
+        plain = replace(query, answering=AUTOMATIC)
+        return plain if self._who(plain, device) == query.answering else query
 
     def _who(self, query: Query, device: str) -> str:
         if query.answering != AUTOMATIC:
@@ -50,6 +83,6 @@ class Answering:
         def is_name(phrase: str) -> bool:
             """What nobody knows is misspelt, and names that are near can be told."""
             is_known = self.finder.is_name(phrase, query.classifier, device)
-            return is_known or not self._follower.knows_any(phrase, query.referring)
+            return is_known or not self._follower.knows_any(phrase, query.referring, device)
 
         return which_answers(query.text, is_name)

@@ -19,7 +19,6 @@ from napari_guideme.files import make_folder
 from napari_guideme.session_file import (
     SUFFIX,
     ImageReference,
-    NetworkReference,
     Part,
     SessionFile,
     save_session,
@@ -35,6 +34,8 @@ from napari_guideme.widgets.slices import full_resolution
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.networks.frozen import FrozenNetwork
+
+_Key = tuple[Image, str, str]
 
 
 def autosave_folder() -> Path:
@@ -88,14 +89,12 @@ class Work:
             self.parts.pop(key, None)
             self.parts[key] = part, opened
 
-    def contents(self, fingerprint: str, path: Path | None = None) -> SessionFile:
+    def contents(self, network: FrozenNetwork, path: Path | None = None) -> SessionFile:
         """Tell all of it; hashes are computed here, so not for the GUI thread."""
-        known = self.network
-        card = None if known.is_bundled else known.card.to_dict()
         parts = [self._hashed(key, *entry) for key, entry in list(self.parts.items())]
         return SessionFile(
             ImageReference.of(full_resolution(self.image), path),
-            NetworkReference(known.source, fingerprint, card),
+            self.network.reference(network),
             tuple(parts),
         )
 
@@ -120,7 +119,7 @@ class Autosave(QObject):
         super().__init__(parent)
         self._controller = controller
         self._store = _Store()
-        self._works: dict[tuple[Image, str], Work] = {}
+        self._works: dict[_Key, Work] = {}
         self._unsaved: dict[Work, FrozenNetwork] = {}
         self._complained = False
         self.job = LatestJob(self)
@@ -132,7 +131,7 @@ class Autosave(QObject):
 
     def work(self, image: Image | None, network: Known) -> Work | None:
         """Return what was done to an image with a network, if anything."""
-        return self._works.get((image, network.label)) if image is not None else None
+        return self._works.get(_key(image, network)) if image is not None else None
 
     def take_over(self, work: Work, claim: Claim | None) -> None:
         """Go on with what was begun before; `claim` is its autosave, if it has one."""
@@ -141,7 +140,7 @@ class Autosave(QObject):
             for key, entry in before.parts.items():
                 work.parts.setdefault(key, entry)
             self._store.remove(before)
-        self._works[work.image, work.network.label] = work
+        self._works[_key(work.image, work.network)] = work
         if claim is not None:
             self._store.claims[work] = claim
 
@@ -152,17 +151,19 @@ class Autosave(QObject):
     def _on_refined(self, outcome: Outcome) -> None:
         part, controller = outcome.part, self._controller
         opened = controller.opened(part)
-        if opened is None or opened.session is not outcome.session or opened.found is not None:
+        if opened is None or opened.session is not outcome.session:
             return
         known = controller.network
         work = self.work(part.layer, known)
         if work is None:
-            if outcome.session.history.is_blank:
+            if opened.search is None and outcome.session.history.is_blank:
                 return
-            work = self._works[part.layer, known.label] = Work(part.layer, known)
+            work = self._works[_key(part.layer, known)] = Work(part.layer, known)
         work.network = known
         axes, index = part.place
-        done = saved_part(outcome.session, opened.setup, "", axes, index, opened.inherited)
+        done = saved_part(
+            outcome.session, opened.setup, "", axes, index, opened.inherited, opened.search
+        )
         said = controller.guide_layers().said.sentences
         history = replace(done.history, sentences={**done.history.sentences, **said})
         work.put(part.key, replace(done, history=history), opened)
@@ -173,7 +174,7 @@ class Autosave(QObject):
         """Write what is not saved yet; runs in the background."""
         for work in list(self._unsaved):
             network = self._unsaved.pop(work)
-            self._store.save(work, work.contents(network.fingerprint))
+            self._store.save(work, work.contents(network))
         return
         yield
 
@@ -189,6 +190,11 @@ class Autosave(QObject):
         layer: Layer = event.value
         for key in [key for key in self._works if key[0] is layer]:
             self._store.remove(self._works.pop(key))
+
+
+def _key(image: Image, network: Known) -> _Key:
+    """What one autosave is about; a sentence may be followed by one network after another."""
+    return image, network.label, str(network.source)
 
 
 class _Store:

@@ -26,6 +26,7 @@ from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.sessions import Opened, Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice, touched_slices
+from napari_guideme.widgets.steps import Steps
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -83,6 +84,7 @@ class Controller(QObject):
         self._held: bool | None = None
         self._sets = LayerSets(viewer, self._make_layers)
         self.sessions = Sessions(self.networks)
+        self.steps = Steps(self)
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
@@ -245,12 +247,12 @@ class Controller(QObject):
             self.sessions.clear()
 
     def undo(self) -> None:
-        """Take the last change of the hints back."""
-        self.reported(lambda: self.travel(lambda session: session.undo()))
+        """Take the last change back, of hints or of how a thing is looked for."""
+        self.reported(self.steps.undo)
 
     def redo(self) -> None:
         """Make the last undone change again."""
-        self.reported(lambda: self.travel(lambda session: session.redo()))
+        self.reported(self.steps.redo)
 
     def clear(self) -> None:
         """Take all hints of the slice back."""

@@ -38,12 +38,21 @@ class FileChoice(QComboBox):
 
     def open(self, path: Path) -> None:
         """Choose a file."""
-        index = self.findData(str(path))
+        self._choose(self._index_of(str(path)))
+
+    def show_source(self, source: str) -> None:
+        """Show what was chosen before, and tell nobody."""
+        self._last = self._index_of(source)
+        self.setCurrentIndex(self._last)
+
+    def _index_of(self, source: str) -> int:
+        """Return where something is listed, from now on if it was not."""
+        index: int = self.findData(source)
         if index < 0:
             index = self.count() - 1
-            self.insertItem(index, path.name, str(path))
-            self.setItemData(index, str(path), Qt.ItemDataRole.ToolTipRole)
-        self._choose(index)
+            self.insertItem(index, Path(source).name, source)
+            self.setItemData(index, source, Qt.ItemDataRole.ToolTipRole)
+        return index
 
     def _on_activated(self, index: int) -> None:
         if self.itemData(index) is not None:

@@ -11,7 +11,7 @@ from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import REFERRING
 from napari_guideme.widgets.file_choice import FileChoice
 from napari_guideme.widgets.seeking import Seeker
-from napari_guideme.widgets.sought import AUTOMATIC, BY_NAME, BY_SENTENCE
+from napari_guideme.widgets.sought import AUTOMATIC, BY_NAME, BY_SENTENCE, Query
 
 #: Who answers: what it is called, and when.
 ANSWERING = {
@@ -56,6 +56,13 @@ class FindOptions(QCollapsible):
         self.method.textActivated.connect(seeker.choose_method)
         self.classifier.chosen.connect(lambda source: seeker.choose(classifier=source))
         self.referring.chosen.connect(lambda source: seeker.choose(referring=source))
+
+    def show_query(self, query: Query) -> None:
+        """Show how something is looked for; nothing is looked for by this."""
+        self.answering.setCurrentIndex(self.answering.findData(query.answering))
+        self.method.setCurrentText(query.method)
+        self.classifier.show_source(query.classifier)
+        self.referring.show_source(query.referring)
 
 
 def _hint(combo: QComboBox, hint: str) -> None:

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_guideme.widgets.answering import Answer
 from napari_guideme.widgets.controller import Controller
@@ -22,6 +23,7 @@ from napari_guideme.widgets.named import Looked
 from napari_guideme.widgets.read_panel import ReadPanel
 from napari_guideme.widgets.seeking import Seeker
 from napari_guideme.widgets.sentences import Heard, Sentence
+from napari_guideme.widgets.sought import Query
 from napari_guideme.widgets.word_means import WordMeans
 
 HOW = "Name a kind of thing in a word or two, or say in a sentence which one of many you mean."
@@ -97,6 +99,11 @@ class FindPanel(QWidget):
         if busy:
             self.answer.setText(LOADING if self.seeker.is_loading else LOOKING)
 
+    def _on_recalled(self, query: Query) -> None:
+        with signals_blocked(self.line):
+            self.line.setText(query.text)
+        self.options.show_query(query)
+
     def _on_looked(self, answer: Answer) -> None:
         self._show(answer)
         self.answer.setText(self._advice(answer))
@@ -159,6 +166,7 @@ class FindPanel(QWidget):
         self.seeker.busy.connect(self._on_busy)
         self.seeker.looked.connect(self._on_looked)
         self.seeker.chosen.connect(self._on_chosen)
+        self.seeker.recalled.connect(self._on_recalled)
         self.seeker.refused.connect(self._on_refused)
         self.names.refused.connect(lambda why: self.answer.setText(_sentence(why)))
         self.seeker.progressed.connect(self._on_progress)

@@ -93,7 +93,7 @@ class GuideWidget(QWidget):
         self.objects = ObjectPanel(self.controller, self)
         self.carry = CarryPanel(self.controller, self)
         self.applying = ApplyPanel(self.controller, self)
-        self.sessions = SessionPanel(self.controller, self)
+        self.sessions = SessionPanel(self.controller, self.finding.seeker, self)
         self._lay_out()
         self._connect(napari_viewer)
         self.finding.hide()
@@ -178,7 +178,6 @@ class GuideWidget(QWidget):
         self.overwrite.setVisible(not objects)
         self.as_objects.setVisible(not objects and not named)
         self.applying.setVisible(not objects and not named)
-        self.sessions.setVisible(not named)
         self.advanced.show_guide_points(not objects and not named)
         self.advanced.offer_methods(self.controller.network.methods, self.controller.method)
 
@@ -234,8 +233,8 @@ class GuideWidget(QWidget):
             self.sessions.look()
         self._enable()
 
-    def _choose_image(self, image: Image) -> None:
-        self.tabs.setCurrentIndex(0)
+    def _choose_image(self, image: Image, is_finding: bool) -> None:
+        self.tabs.setCurrentIndex(int(is_finding))
         self.image.value = image
         self._on_image()
 
@@ -361,11 +360,12 @@ class GuideWidget(QWidget):
         session = self.controller.session
         free = self.card.isHidden() and not self.opener.is_opening
         self.network.setEnabled(free)
-        self.tabs.setEnabled(free)
         resuming = self.sessions.resumer.is_busy
+        self.tabs.setEnabled(free and not resuming)
+        self.finding.setEnabled(not resuming)
         self.run.setEnabled(self.controller.image is not None and not resuming)
-        self.undo.setEnabled(session is not None and session.can_undo)
-        self.redo.setEnabled(session is not None and session.can_redo)
+        self.undo.setEnabled(self.controller.steps.can_undo)
+        self.redo.setEnabled(self.controller.steps.can_redo)
         self.clear.setEnabled(session is not None and len(session.hints) > 0)
         self.keep.setEnabled(session is not None)
         self.objects.next.setEnabled(session is not None)

@@ -17,6 +17,7 @@ from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.networks.interaction import InteractionMaps
+from napari_guideme.session_file import NetworkReference
 
 if TYPE_CHECKING:
     from napari_guideme.language.text_guide import TextGuide
@@ -68,6 +69,11 @@ class Known:
     def open(self, device: str) -> FrozenNetwork:
         """Load it; this can take seconds."""
         return open_network(self.source, device, self.card)
+
+    def reference(self, network: FrozenNetwork) -> NetworkReference:
+        """Tell a session file which network is corrected."""
+        card = None if self.is_bundled else self.card.to_dict()
+        return NetworkReference(self.source, network.fingerprint, card)
 
     @property
     def is_bundled(self) -> bool:

@@ -48,7 +48,7 @@ class NamePanel(QWidget):
 
     def show_looked(self, looked: Looked) -> None:
         """Show what stands in for the name, and what distracts."""
-        told = looked.stand_ins
+        told = looked.search
         if self._looked is None or self._looked.labels is not looked.labels:
             for row in (self.positive, self.negative):
                 row.offer(looked.labels)

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
+from napari_guideme.session_file import ByLabels, NameSearch, NetworkReference, source_of
 from napari_guideme.widgets.slices import Slice
 from napari_guideme.widgets.sought import Query, Sought, as_seen, channel_axis, limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from napari_guideme.localize.finding import Found
     from napari_guideme.localize.known_labels import KnownLabels
-    from napari_guideme.localize.proxies import StandIns
     from napari_guideme.networks.card import NetworkCard
     from napari_guideme.networks.classifier import FrozenClassifier
     from napari_guideme.networks.frozen import FrozenNetwork
-    from napari_guideme.session import GuideSession
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Looked:
         The slice it looked at; ``None`` if nothing was asked.
     probabilities
         Of the labels there.
-    stand_ins
+    search
         What stands in for the name there, and what distracts.
     card
         Of the network that finds the name.
@@ -55,36 +55,31 @@ class Looked:
     known: KnownLabels
     part: Slice | None = None
     probabilities: NDArray[np.float32] | None = None
-    stand_ins: StandIns | None = None
+    search: NameSearch | None = None
     card: NetworkCard | None = None
     why: str = ""
 
     def sought(self) -> Named | None:
         """What can be looked for now, if any label stands in."""
-        if self.card is None or self.stand_ins is None or not self.stand_ins.positive:
+        if self.card is None or self.search is None or not self.search.positive:
             return None
-        return Named(
-            f'"{self.query.text}"',
-            self.card.name,
-            self.card,
-            query=self.query,
-            stand_ins=self.stand_ins,
-            finder=self.finder,
-        )
+        search = replace(self.search, method=self.query.method)
+        return Named.of(search, self.query, self.finder, self.card)
 
     def recalling(self, known: Sought | None) -> Looked:
         """The same with the labels that the name was found by before, if it was."""
-        if not isinstance(known, Named) or known.query.classifier != self.query.classifier:
+        if not isinstance(known, Named) or self.search is None:
             return self
-        return replace(self, stand_ins=known.stand_ins)
+        same = known.search.classifier == self.search.classifier
+        return replace(self, search=known.search) if same else self
 
     def without(self, label: int) -> Looked:
         """The same, but for a label that stands in or distracts no more."""
-        told = self.stand_ins
+        told = self.search
         if told is None:
             return self
         left = _without(told.positive, label), _without(told.negative, label)
-        return replace(self, stand_ins=replace(told, positive=left[0], negative=left[1]))
+        return replace(self, search=replace(told, positive=left[0], negative=left[1]))
 
     def adding(self, title: str, *, distracts: bool) -> Looked:
         """The same with a label more that stands in for the name, or distracts from it.
@@ -95,14 +90,14 @@ class Looked:
             If the classifier has no such label.
         """
         label = self._label(title)
-        told = self.without(label).stand_ins
+        told = self.without(label).search
         if told is None:
             return self
         if distracts:
             more = replace(told, negative=(*told.negative, label))
         else:
             more = replace(told, positive=(*told.positive, label))
-        return replace(self, stand_ins=more)
+        return replace(self, search=more)
 
     def _label(self, title: str) -> int:
         """Return the label that has a name."""
@@ -121,19 +116,19 @@ class Named(Sought):
 
     doing: ClassVar[str] = "Looking at the image: {} of {} labels …"
 
-    query: Query
-    stand_ins: StandIns
+    search: NameSearch
     finder: Finder
 
-    @property
-    def way(self) -> Hashable:
-        """Labels, and how they are seen."""
-        return self.query.classifier, self.query.method, self.stand_ins
+    @classmethod
+    def of(cls, search: NameSearch, query: Query, finder: Finder, card: NetworkCard) -> Named:
+        """Look for a name in this way; `card` is that of the network that finds it."""
+        label = f'"{search.name}"'
+        return cls(label, card.name, card, query=query, search=search, finder=finder)
 
     @property
     def steps(self) -> int:
         """Labels that are looked for."""
-        return len(self.stand_ins.positive + self.stand_ins.negative)
+        return len(self.search.positive + self.search.negative)
 
     @property
     def usual_method(self) -> str:
@@ -147,11 +142,15 @@ class Named(Sought):
 
     def open(self, device: str) -> FrozenNetwork:
         """Return the class-agnostic network, which calls its class by the name."""
-        return self.finder.network(device).calling(self.query.text)
+        return self.finder.network(device).calling(self.search.name)
 
-    def begin(self, part: Slice, device: str) -> tuple[Found, GuideSession]:
-        """Look for it in a slice, and open a session on what was found; this takes seconds."""
-        return self.finder.begin(self, part, device)
+    def answering(self, device: str) -> ByLabels:
+        """Return the classifier and the class-agnostic network; loading them takes seconds."""
+        return self.finder.answering(self.search.classifier.source, device)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how many labels were looked for."""
+        self.finder.progress(done, total)
 
 
 class Finder:
@@ -164,7 +163,7 @@ class Finder:
     """
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self._progress = progress
+        self.progress = progress
         self._networks: dict[str, FrozenNetwork] = {}
         self._classifiers: dict[tuple[str, str], FrozenClassifier] = {}
         self._known: dict[FrozenClassifier, KnownLabels] = {}
@@ -199,7 +198,7 @@ class Finder:
             If classifier or image cannot be used.
         """
         from napari_guideme.localize.finding import MOST
-        from napari_guideme.localize.proxies import StandIns, stand_ins
+        from napari_guideme.localize.proxies import stand_ins
 
         classifier = self._classifier(query.classifier, device)
         told = query, self, classifier.labels, self._known_labels(classifier)
@@ -209,31 +208,29 @@ class Finder:
         card = self.network(device).calling(query.text).card
         try:
             chosen, why = stand_ins(query.text, told[3], likely, most=MOST), ""
+            labels = chosen.positive, chosen.negative
         except InputError as error:
             others = np.argsort(-likely, kind="stable")[:MOST].tolist()
-            chosen, why = StandIns((), tuple(others)), str(error)
-        return Looked(*told, part, likely, chosen, card, why)
+            labels, why = ((), tuple(others)), str(error)
+        source = source_of(query.classifier, DEFAULT_CLASSIFIER)
+        reference = NetworkReference(source, classifier.fingerprint)
+        search = NameSearch(query.text, reference, *labels, query.method)
+        return Looked(*told, part, likely, search, card, why)
 
-    def begin(self, named: Named, part: Slice, device: str) -> tuple[Found, GuideSession]:
-        """Look for a name in a slice, and open a session on what was found."""
-        from napari_guideme.localize.finding import find, scene_of
-        from napari_guideme.session import GuideSession
+    def recalled(self, search: NameSearch, query: Query, device: str) -> Named:
+        """Look for a name as it was looked for; this loads what it takes.
 
-        query, network = named.query, self.network(device)
-        classifier = self._classifier(query.classifier, device)
-        pixels, axis = as_seen(part), channel_axis(part)
-        found = find(
-            query.text,
-            pixels,
-            classifier,
-            named.stand_ins,
-            network=network,
-            method=query.method,
-            channel_axis=axis,
-            progress=self._progress,
-        )
-        scene = scene_of(found, pixels, network, axis)
-        return found, GuideSession.on(scene.spaced(part.spacing), method=named.usual_method)
+        Raises
+        ------
+        InputError
+            If the classifier is not there, or is another one.
+        """
+        self.answering(search.classifier.source, device).check(search)
+        return Named.of(search, query, self, self.network(device).calling(search.name).card)
+
+    def answering(self, source: str | Path, device: str) -> ByLabels:
+        """Return a classifier and the class-agnostic network; loading them takes seconds."""
+        return ByLabels(self._classifier(str(source), device), self.network(device))
 
     def _classifier(self, source: str, device: str) -> FrozenClassifier:
         from napari_guideme.networks.classifier import open_classifier

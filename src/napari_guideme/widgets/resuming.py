@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,15 @@ from napari_guideme.widgets.flight import show_slice
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.sought import Sought
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.widgets.seeking import Seeker
+
+    #: Returns for every part what labels it, or a network that nobody knows yet.
+    Opening = Callable[[], Generator[Step, None, tuple[list[Known], FrozenNetwork | None]]]
 
 
 class Resumer(QObject):
@@ -50,12 +55,14 @@ class Resumer(QObject):
     stopped = Signal()
     busy = Signal(bool)
 
-    def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
+    def __init__(
+        self, controller: Controller, seeker: Seeker, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
-        self._controller = controller
+        self._controller, self._seeker = controller, seeker
         self._image: Image | None = None
         self._contents: SessionFile | None = None
-        self._waiting: list[Part] = []
+        self._waiting: list[tuple[Part, Known]] = []
         self._opening, self._replaying = LatestJob(self), LatestJob(self)
         self._opening.done.connect(self._on_opened)
         self._replaying.done.connect(self._on_replayed)
@@ -71,24 +78,12 @@ class Resumer(QObject):
         """Go on with a session of this image."""
         self.cancel()
         self._image, self._contents = image, contents
-        self._waiting = list(contents.parts)
         self._controller.cancel()
         self._controller.hold_hints()
         self.busy.emit(True)
-        source, device = contents.network.source, self._controller.choice.device
-        card = NetworkCard.from_dict(contents.network.card) if contents.network.card else None
-        known = self._find(source, card)
-
-        def work() -> Generator[Step, None, tuple[Known | None, FrozenNetwork]]:
-            if known is not None:
-                network = self._controller.networks.load(known, device)
-            else:
-                network = open_network(source, device, card)
-            contents.check_network(network.fingerprint, Path(source).name)
-            return known, network
-            yield
-
-        self._opening.request(work, f"Opening {Path(source).name}")
+        name = Path(contents.network.source).name
+        opening = self._network if contents.parts[0].search is None else self._sought
+        self._opening.request(opening(contents), f"Opening {name}")
 
     def cancel(self) -> None:
         """Stop; slices that are there already stay."""
@@ -98,6 +93,40 @@ class Resumer(QObject):
             self._stop()
             self.stopped.emit()
 
+    def _network(self, contents: SessionFile) -> Opening:
+        """Open the network that was corrected, unless it is open."""
+        source, device = contents.network.source, self._controller.choice.device
+        card = NetworkCard.from_dict(contents.network.card) if contents.network.card else None
+        known = self._find(source, card)
+
+        def work() -> Generator[Step, None, tuple[list[Known], FrozenNetwork]]:
+            if known is not None:
+                network = self._controller.networks.load(known, device)
+            else:
+                network = open_network(source, device, card)
+            contents.check_network(network.fingerprint, Path(source).name)
+            return [known] * len(contents.parts) if known else [], network
+            yield
+
+        return work
+
+    def _sought(self, contents: SessionFile) -> Opening:
+        """Open what looks for a thing, in every slice as it did then."""
+        device, name = self._controller.choice.device, Path(contents.network.source).name
+
+        def work() -> Generator[Step, None, tuple[list[Known], None]]:
+            found: list[Sought] = []
+            for part in contents.parts:
+                assert part.search is not None, "parts are all of one kind"
+                sought = self._seeker.answering.recalled(part.search, contents.network, device)
+                told = sought.answering(device).reference(part.search)
+                contents.check_network(told.fingerprint, name)
+                found.append(next((one for one in found if sought.finds_as(one)), sought))
+            return [*found], None
+            yield
+
+        return work
+
     def _find(self, source: str | Path, card: NetworkCard | None) -> Known | None:
         """Return the network if it was opened, and as it was then."""
         for known in self._controller.networks:
@@ -105,18 +134,24 @@ class Resumer(QObject):
                 return known
         return None
 
-    def _on_opened(self, found: tuple[Known | None, FrozenNetwork]) -> None:
-        known, network = found
+    def _on_opened(self, opened: tuple[list[Known], FrozenNetwork | None]) -> None:
+        known, network = opened
         controller, contents = self._controller, self._contents
         if contents is None:
             return
-        if known is None:
+        if network is not None and not known:
             source, device = contents.network.source, controller.choice.device
-            known = controller.networks.add(source, network, device)
-        if known is not controller.network:
-            controller.choose_network(known)
-        self.chosen.emit(known)
+            known = [controller.networks.add(source, network, device)] * len(contents.parts)
+        self._waiting = list(zip(contents.parts, known, strict=True))
+        self._choose(known[-1])
+        self.chosen.emit(known[-1])
         self._next()
+
+    def _choose(self, known: Known) -> None:
+        if isinstance(known, Sought) and self._image is not None:
+            self._seeker.recall(self._image, known)
+        elif known is not self._controller.network:
+            self._controller.choose_network(known)
 
     def _next(self) -> None:
         image = self._image
@@ -127,8 +162,10 @@ class Resumer(QObject):
             self._stop()
             self.resumed.emit()
             return
-        controller, part = self._controller, self._waiting.pop(0)
-        setup = part.setup
+        part, known = self._waiting.pop(0)
+        if known is not self._controller.network:
+            self._choose(known)
+        controller, setup = self._controller, part.setup
         controller.choice = replace(
             controller.choice, guide_point=setup.guide_point, telling=setup.telling
         )

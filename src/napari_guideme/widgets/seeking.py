@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
@@ -38,11 +38,16 @@ class Seeker(QObject):
         Steps that were done, and steps in all.
     busy
         Whether what is typed is being looked at.
+    recalled
+        The `Query` by which something was found that is there again: after an undo, or from
+        a session that was saved.
 
     Attributes
     ----------
     answer
         To what is typed now, as soon as it is known.
+    answering
+        Who answers.
     """
 
     looked = Signal(object)
@@ -50,11 +55,12 @@ class Seeker(QObject):
     chosen = Signal()
     progressed = Signal(int, int)
     busy = Signal(bool)
+    recalled = Signal(object)
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._controller = controller
-        self._answering = Answering(self.progressed.emit)
+        self.answering = Answering(self.progressed.emit)
         self._query = Query()
         self._before: Known | None = None
         self._sought: dict[tuple[Layer, str], Sought] = {}
@@ -65,6 +71,7 @@ class Seeker(QObject):
         self._job.failed.connect(self._on_failed)
         self._job.busy.connect(self.busy)
         controller.devices_found.connect(lambda _: self._on_ready())
+        controller.steps.switched.connect(self._on_switched)
         controller.viewer.layers.events.removed.connect(self._on_removed)
 
     @property
@@ -159,9 +166,15 @@ class Seeker(QObject):
         if self.is_found:
             self.find()
 
+    def recall(self, image: Image, sought: Sought) -> None:
+        """Look for what was looked for before; whoever recalls it brings the labels, too."""
+        self._sought[image, sought.query.text] = sought
+        self._choose(sought)
+        self._ask(sought.query)
+
     def reread(self) -> None:
         """Look anew, as more words are known now."""
-        self._answering.finder.reread()
+        self.answering.finder.reread()
         self._listen()
 
     def stop(self) -> None:
@@ -207,7 +220,7 @@ class Seeker(QObject):
         query, device = self._query, self._controller.choice.device
 
         def work() -> Generator[Step, None, Answer]:
-            return self._answering.look(query, part, device)
+            return self.answering.look(query, part, device)
             yield
 
         return work
@@ -246,10 +259,10 @@ class Seeker(QObject):
             return
         self._part()
         if not wanted.finds_as(known):
+            if known is not None:
+                self._controller.steps.replaced(known, wanted)
             self._sought[self._controller.checked_image(), self._query.text] = wanted
             self._choose(wanted)
-            if known is not None:
-                self._controller.forget_network(known)
         elif known is not None and known is not self._controller.network:
             self._choose(known)
         self.progressed.emit(0, wanted.steps)
@@ -259,7 +272,20 @@ class Seeker(QObject):
         self._controller.choose_network(known)
         self.chosen.emit()
 
+    def _on_switched(self, left: Sought, sought: Sought) -> None:
+        """Show how that was looked for which an undo or a redo brought back."""
+        for key in [key for key, known in self._sought.items() if known is left]:
+            self._sought[key] = sought
+            self._ask(replace(sought.query, text=key[1]))
+        self.chosen.emit()
+
+    def _ask(self, query: Query) -> None:
+        """Take what was asked before for what is asked now."""
+        self._wanted, self._query = False, query
+        self.recalled.emit(query)
+        self._listen()
+
     def _on_removed(self, event: Any) -> None:
         """Forget what was found in an image that was deleted."""
         for key in [key for key in self._sought if key[0] is event.value]:
-            self._controller.forget_network(self._sought.pop(key))
+            self._controller.steps.forget(self._sought.pop(key))

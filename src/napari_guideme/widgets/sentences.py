@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
 from napari_guideme.networks.card import NetworkCard
+from napari_guideme.referring import REFERRING
+from napari_guideme.session_file import BySentence, NetworkReference, SentenceSearch, source_of
 from napari_guideme.widgets.slices import Slice
-from napari_guideme.widgets.sought import Query, Sought, as_seen, channel_axis
+from napari_guideme.widgets.sought import Query, Sought
 
 if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
-    from napari_guideme.referring.following import Followed
-    from napari_guideme.referring.see_through_text import SeeThroughText
-    from napari_guideme.session import GuideSession
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,31 +24,22 @@ class Heard:
 
     Attributes
     ----------
-    query, follower
-        What was asked, and who was.
-    name
-        Of the class that the sentence is about.
+    query, part
+        What was asked, and where.
+    follows
+        What can be looked for.
     unknown
         Words that the network does not know.
-    steps
-        In which it follows a sentence.
     """
 
     query: Query
-    follower: Follower
     part: Slice
-    name: str
+    follows: Sentence
     unknown: tuple[str, ...]
-    steps: int
 
     def sought(self) -> Sentence:
         """What can be looked for now."""
-        return Sentence(
-            f'"{self.query.text}"',
-            self.query.referring,
-            NetworkCard(name="see-through-text", classes=("background", self.name)),
-            heard=self,
-        )
+        return self.follows
 
     def recalling(self, _: Sought | None) -> Heard:
         """Nothing of a sentence can be changed but the sentence."""
@@ -58,26 +48,27 @@ class Heard:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sentence(Sought):
-    """A sentence, as one network follows it."""
+    """A sentence, as one network follows it.
+
+    Attributes
+    ----------
+    weights
+        SHA-256 of the network's file.
+    total
+        Steps in which it follows the sentence.
+    """
 
     doing: ClassVar[str] = "Following the sentence: step {} of {} …"
 
-    heard: Heard
-
-    @property
-    def text(self) -> str:
-        """What was typed."""
-        return self.heard.query.text
-
-    @property
-    def way(self) -> Hashable:
-        """The network that follows it."""
-        return self.heard.query.referring
+    search: SentenceSearch
+    follower: Follower
+    weights: str
+    total: int
 
     @property
     def steps(self) -> int:
         """Levels of the encoder, as often as they are gone through."""
-        return self.heard.steps
+        return self.total
 
     @property
     def usual_method(self) -> str:
@@ -91,11 +82,22 @@ class Sentence(Sought):
 
     def open(self, device: str) -> FrozenNetwork:
         """Return the network for this sentence alone."""
-        return self.heard.follower.frozen(self, device)
+        from napari_guideme.referring.opening import frozen
 
-    def begin(self, part: Slice, device: str) -> tuple[Followed, GuideSession]:
-        """Follow it in a slice, and open a session on what it refers to."""
-        return self.heard.follower.begin(self, part, device)
+        network = self.answering(device).network
+        return frozen(network, self.search.sentence, self.card.classes[1], device)
+
+    def answering(self, device: str) -> BySentence:
+        """Return the network; loading it takes seconds."""
+        return self.follower.answering(str(self.source), device)
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how many steps were gone."""
+        self.follower.progress(done, total)
+
+    def reference(self, network: FrozenNetwork) -> NetworkReference:
+        """Tell a session file which network follows the sentence, by its file."""
+        return NetworkReference(self.source, self.weights)
 
 
 class Follower:
@@ -108,18 +110,32 @@ class Follower:
     """
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self._progress = progress
-        self._networks: dict[str, SeeThroughText] = {}
+        self.progress = progress
+        self._loaded: dict[tuple[str, str], BySentence] = {}
         self._turn = Lock()
 
-    def knows_any(self, text: str, source: str) -> bool:
+    def knows_any(self, text: str, source: str, device: str) -> bool:
         """Whether a network knows any word."""
         from napari_guideme.referring.reader import words_of
 
-        return len(self._network(source).reader.unknown_words(text)) < len(words_of(text))
+        reader = self.answering(source, device).network.reader
+        return len(reader.unknown_words(text)) < len(words_of(text))
 
-    def hear(self, query: Query, part: Slice) -> Heard:
+    def hear(self, query: Query, part: Slice, device: str) -> Heard:
         """Read a sentence, without the image.
+
+        Raises
+        ------
+        InputError
+            If it has no words, or the file is no such network.
+        """
+        reader = self.answering(query.referring, device).network.reader
+        unknown = tuple(dict.fromkeys(reader.unknown_words(query.text)))
+        follows = self.recalled(SentenceSearch(query.text), query, device)
+        return Heard(query, part, follows, unknown)
+
+    def recalled(self, search: SentenceSearch, query: Query, device: str) -> Sentence:
+        """Follow a sentence as it was followed, by the network that the query tells.
 
         Raises
         ------
@@ -128,37 +144,23 @@ class Follower:
         """
         from napari_guideme.referring.naming import class_of
 
-        network = self._network(query.referring)
-        reader, text = network.reader, query.text
-        unknown = tuple(dict.fromkeys(reader.unknown_words(text)))
-        name = class_of(text, reader.known)
-        return Heard(query, self, part, name, unknown, network.design.steps)
-
-    def begin(self, sentence: Sentence, part: Slice, device: str) -> tuple[Followed, GuideSession]:
-        """Follow a sentence in a slice, and open a session on what it refers to."""
-        from napari_guideme.referring.following import follow, scene_of
-        from napari_guideme.session import GuideSession
-
-        network = self._network(sentence.heard.query.referring)
-        pixels, axis = as_seen(part), channel_axis(part)
-        followed = follow(
-            sentence.text, pixels, network, channel_axis=axis, progress=self._progress
+        answering = self.answering(query.referring, device)
+        name = class_of(search.sentence, answering.network.reader.known)
+        return Sentence(
+            f'"{search.sentence}"',
+            answering.source,
+            NetworkCard(name="see-through-text", classes=("background", name)),
+            query=query,
+            search=search,
+            follower=self,
+            weights=answering.weights.sha256,
+            total=answering.network.design.steps,
         )
-        scene = scene_of(followed, pixels, network, axis, device)
-        scene = scene.spaced(part.spacing)
-        return followed, GuideSession.on(scene, method=sentence.usual_method)
 
-    def frozen(self, sentence: Sentence, device: str) -> FrozenNetwork:
-        """Return the network for one sentence alone."""
-        from napari_guideme.referring.opening import frozen
-
-        heard = sentence.heard
-        return frozen(self._network(heard.query.referring), sentence.text, heard.name, device)
-
-    def _network(self, source: str) -> SeeThroughText:
-        from napari_guideme.referring.opening import open_referring
-
+    def answering(self, source: str, device: str) -> BySentence:
+        """Return a network that follows sentences; loading it takes seconds."""
         with self._turn:
-            if source not in self._networks:
-                self._networks[source] = open_referring(source)
-            return self._networks[source]
+            if (source, device) not in self._loaded:
+                opened = BySentence.open(source_of(source, REFERRING), device)
+                self._loaded[source, device] = opened
+            return self._loaded[source, device]

@@ -22,12 +22,20 @@ from qtpy.QtWidgets import (
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import may_name_a_patient
-from napari_guideme.session_file import SUFFIX, SessionFile, read_session, save_session
+from napari_guideme.session_file import (
+    SUFFIX,
+    NameSearch,
+    Search,
+    SessionFile,
+    read_session,
+    save_session,
+)
 from napari_guideme.widgets.autosave import Autosave, Claim, Work
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.recovery import Found, Recovery, matches
 from napari_guideme.widgets.resuming import Resumer, slice_of
+from napari_guideme.widgets.seeking import Seeker
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -41,17 +49,18 @@ class SessionPanel(QWidget):
     Signals
     -------
     wanted
-        The image that a session is resumed for; the widget is to choose it.
+        The image that a session is resumed for, and whether something was looked for in it;
+        the widget is to choose it.
     """
 
-    wanted = Signal(object)
+    wanted = Signal(object, bool)
 
-    def __init__(self, controller: Controller, parent: QWidget) -> None:
+    def __init__(self, controller: Controller, seeker: Seeker, parent: QWidget) -> None:
         super().__init__(parent)
         self._controller = controller
         self.autosave = Autosave(controller, self)
         self.recovery = Recovery(self)
-        self.resumer = Resumer(controller, self)
+        self.resumer = Resumer(controller, seeker, self)
         self.offer = Offer(parent)
         self.save = QPushButton("Save session…")
         self.save.setToolTip("Hints and how the labels came about; it can be opened again")
@@ -110,7 +119,7 @@ class SessionPanel(QWidget):
         work = Work(image, self._controller.network)
         for part in contents.parts:
             work.put(slice_of(image, part).key, part)
-        self.wanted.emit(image)
+        self.wanted.emit(image, contents.parts[0].search is not None)
         self._resuming = work, claim
         self.resumer.resume(image, contents)
 
@@ -136,7 +145,8 @@ class SessionPanel(QWidget):
     def _on_found(self, found: Found | None) -> None:
         self.offer.setVisible(found is not None)
         if found is not None:
-            self.offer.ask(found[0].name)
+            image, _, contents = found
+            self.offer.ask(image.name, contents.parts[-1].search)
 
     # -- files --------------------------------------------------------------
 
@@ -181,7 +191,7 @@ class SessionPanel(QWidget):
         there = source if source.is_file() and not may_name_a_patient(source) else None
 
         def saving() -> Generator[Step, None, str]:
-            save_session(path, work.contents(session.network.fingerprint, there))
+            save_session(path, work.contents(session.network, there))
             return f"{path.name} saved"
             yield
 
@@ -266,7 +276,10 @@ class Offer(QFrame):
         column.addLayout(buttons)
         self.hide()
 
-    def ask(self, name: str) -> None:
-        """Ask about an image."""
-        asked = f"napari stopped while <b>{escape(name)}</b> was being corrected: continue?"
-        self.text.setText(asked)
+    def ask(self, name: str, search: Search | None) -> None:
+        """Ask about an image, and what was looked for in it if anything was."""
+        what = f"<b>{escape(name)}</b> was being corrected"
+        if search is not None:
+            sought = search.name if isinstance(search, NameSearch) else search.sentence
+            what = f"you looked for <b>{escape(sought)}</b> in <b>{escape(name)}</b>"
+        self.text.setText(f"napari stopped while {what}: continue?")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -22,6 +22,7 @@ from napari_guideme.report import reported
 from napari_guideme.session_file import (
     FileReference,
     Part,
+    Search,
     Setup,
     digest,
     load_text_guide,
@@ -63,15 +64,19 @@ class Opened:
         What is shown, its session, and how that was opened.
     inherited
         Of a slice, what was carried to it before.
-    found
-        What was found, if something was looked for.
+    search, found
+        What was looked for, and what was found, if anything was.
+    begun
+        Number of the entry of its history after hints that were there already had been told.
     """
 
     part: Slice
     session: AnySession
     setup: Setup
     inherited: Inherited | None = None
+    search: Search | None = None
     found: Found | Followed | None = None
+    begun: int = 0
 
     @cached_property
     def sha256(self) -> str:
@@ -128,15 +133,23 @@ class Sessions:
         session = self.find(choice, part)
         if session is None:
             with self._turn:
-                session = self._open(choice, part)
-            tell(session, hints, method)
+                session = self._open(choice, part, hints, method)
         yield from self.in_turn(session.refine())
         with self._turn:
+            self._spare(choice, part)
             opened = self.opened(choice, part)
             return _outcome(part, session, opened.found if opened else None)
 
     def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
+        if saved.search is not None:
+            with self._turn:
+                saved.checked_pixels(full_resolution(part.layer))
+                opened = self._found(choice, part, saved.search, saved.setup)
+            yield from self.in_turn(opened.session.replay(saved.history))
+            with self._turn:
+                self._remember(choice, opened)
+                return _outcome(part, opened.session, opened.found)
         network = self._networks.load(choice.network, choice.device)
         used = saved.setup.text_guide
         guide = load_text_guide(used, choice.network.source, network) if used else None
@@ -187,6 +200,10 @@ class Sessions:
                     return end.value
             yield step
 
+    def all_of(self, known: Known) -> list[Opened]:
+        """Return the sessions of all slices of images that were opened with a network."""
+        return [opened for key, opened in self._kept.items() if key[0].network is known]
+
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
         for key in [key for key, opened in self._kept.items() if opened.part.layer is layer]:
@@ -227,20 +244,30 @@ class Sessions:
                 self._stacks.popitem(last=False)
         return self._stacks[key]
 
-    def _open(self, choice: Choice, part: Slice) -> AnySession:
+    def _open(self, choice: Choice, part: Slice, hints: list[Hint], method: str) -> AnySession:
         stack = _stack_of(choice, part)
         if stack is not None:
-            return self.opened_stack(choice, stack).volume.session(stack.index)
+            session: AnySession = self.opened_stack(choice, stack).volume.session(stack.index)
+            tell(session, hints, method)
+            return session
         if isinstance(choice.network, Sought):
-            found, begun = choice.network.begin(part, choice.device)
-            setup = Setup(channel_axis=channel_axis(part))
-            self._remember(choice, Opened(part, begun, setup, found=found))
-            return begun
+            setup = Setup(channel_axis=channel_axis(part), spacing=part.spacing)
+            opened = self._found(choice, part, choice.network.seen(part), setup)
+            tell(opened.session, hints, method)
+            self._remember(choice, replace(opened, begun=opened.session.moment.entry))
+            return opened.session
         network, guide, setup = self._setup(choice, part)
         session = open_session(setup, network, part.pixels(), guide)
         session.predict()
+        tell(session, hints, method)
         self._remember(choice, Opened(part, session, setup))
         return session
+
+    def _found(self, choice: Choice, part: Slice, search: Search, setup: Setup) -> Opened:
+        """Look for something in a slice."""
+        sought = cast("Sought", choice.network)
+        found, session = sought.begin(search, setup, part.pixels(), choice.device)
+        return Opened(part, session, setup, search=search, found=found)
 
     def _setup(self, choice: Choice, part: Slice) -> tuple[FrozenNetwork, TextGuide | None, Setup]:
         network = self._networks.load(choice.network, choice.device)
@@ -255,10 +282,18 @@ class Sessions:
         return network, guide, setup
 
     def _remember(self, choice: Choice, opened: Opened) -> None:
-        """Keep a session; the oldest one goes when there are too many."""
+        """Keep a session; the oldest slices go when there are too many."""
         self._kept[_key(choice, opened.part)] = opened
-        while len(self._kept) > LIMIT:
-            self._kept.popitem(last=False)
+        places = list(dict.fromkeys(map(_place, self._kept)))
+        for key in [key for key in self._kept if _place(key) in places[:-LIMIT]]:
+            del self._kept[key]
+
+    def _spare(self, choice: Choice, part: Slice) -> None:
+        """Give back memory of what was found otherwise in a slice; undo may bring that back."""
+        own = _key(choice, part)
+        for key, opened in self._kept.items():
+            if key != own and _place(key) == _place(own) and opened.search is not None:
+                cast("GuideSession", opened.session).forget()
 
 
 def _outcome(part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
@@ -296,3 +331,9 @@ def _stack_key(choice: Choice, stack: Stack) -> Any:
 
 def _key(choice: Choice, part: Slice) -> Any:
     return choice, id(part.layer.data), part.key
+
+
+def _place(key: Any) -> Any:
+    """Return what a key has in common with those of other ways to look for the same."""
+    choice, *where = key
+    return choice.network.label, choice.device, choice.guide_point, choice.telling, *where

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import PROXIES, REFERRING
+from napari_guideme.session_file import NetworkReference, Search, Setup
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.localize.finding import Found
+    from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.referring.following import Followed
     from napari_guideme.session import GuideSession
+    from napari_guideme.session_file.finding import Finding
 
 #: Who answers; `which_answers` decides unless the user did.
 AUTOMATIC, BY_SENTENCE, BY_NAME = "automatic", REFERRING, PROXIES
@@ -53,10 +54,20 @@ class Sought(Known, ABC):
     """Something that is looked for, in any image, one slice after the other.
 
     Looked for in another way it is another `Sought` of the same label.
+
+    Attributes
+    ----------
+    query
+        What was typed, and what was to answer it.
+    search
+        All that decides what is found, but for how an image is seen.
     """
 
     #: What is told while it is looked for, with steps done and steps in all.
     doing: ClassVar[str]
+
+    query: Query
+    search: Search
 
     @property
     def carries(self) -> bool:
@@ -65,21 +76,38 @@ class Sought(Known, ABC):
 
     @property
     @abstractmethod
-    def way(self) -> Hashable:
-        """All that decides what is found in an image."""
-
-    @property
-    @abstractmethod
     def steps(self) -> int:
         """Of which looking consists."""
 
     @abstractmethod
-    def begin(self, part: Slice, device: str) -> tuple[Found | Followed, GuideSession]:
-        """Look for it in a slice, and open a session on what was found; this takes seconds."""
+    def answering(self, device: str) -> Finding[Any, Any]:
+        """Return who answers, loaded; this can take seconds."""
+
+    @abstractmethod
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far looking has come."""
+
+    def seen(self, part: Slice) -> Search:
+        """What is looked for in a slice, as that is seen now."""
+        return replace(self.search, limits=limits_of(part))
+
+    def begin(
+        self, search: Search, setup: Setup, pixels: NDArray[Any], device: str
+    ) -> tuple[Found | Followed, GuideSession]:
+        """Look for it in an image, and open a session on what was found; this takes seconds."""
+        begun: tuple[Found | Followed, GuideSession]
+        begun = self.answering(device).begin(search, setup, pixels, self.progress)
+        return begun
+
+    def reference(self, network: FrozenNetwork) -> NetworkReference:
+        """Tell a session file which network clicks correct."""
+        return NetworkReference(self.source, network.fingerprint)
 
     def finds_as(self, other: Sought | None) -> bool:
         """Whether another one finds the same in every image."""
-        return type(self) is type(other) and other is not None and self.way == other.way
+        if type(self) is not type(other) or other is None:
+            return False
+        return (self.source, self.search) == (other.source, other.search)
 
 
 def channel_axis(part: Slice) -> int | None:
@@ -89,14 +117,9 @@ def channel_axis(part: Slice) -> int | None:
 
 def as_seen(part: Slice) -> NDArray[Any]:
     """Read a slice as it is seen: who knows photographs knows not what a camera counts."""
-    pixels, limits = part.pixels(), limits_of(part)
-    if limits is None or not np.isfinite(pixels).all():
-        return pixels
-    low, high = limits
-    seen: NDArray[np.uint8] = np.clip(
-        255 * (pixels.astype(np.float32) - low) / (high - low or 1), 0, 255
-    ).astype(np.uint8)
-    return seen
+    from napari_guideme.localize.finding import as_photograph
+
+    return as_photograph(part.pixels(), limits_of(part))
 
 
 def limits_of(part: Slice) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from napari_guideme.cli.options.shared import (
     add_output,
     add_patient,
     add_series,
+    add_session,
     add_text_guide,
     add_vectors,
 )
@@ -57,12 +58,7 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write what was found, ending .guidance.safetensors, for napari-guideme apply",
     )
-    parser.add_argument(
-        "--save-session",
-        type=Path,
-        metavar="FILE",
-        help="write what was done, ending .guideme.json, for napari-guideme replay and the widget",
-    )
+    add_session(parser)
 
 
 def _add_image(parser: argparse.ArgumentParser) -> None:

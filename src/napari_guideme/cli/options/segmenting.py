@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from napari_guideme.cli.options import values
-from napari_guideme.cli.options.shared import add_device, add_finding, add_output
+from napari_guideme.cli.options.shared import add_device, add_finding, add_output, add_session
 from napari_guideme.guidance import (
     DEFAULT_FOLLOWED_METHOD,
     DEFAULT_METHOD,
@@ -62,6 +62,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         choices=tuple(dict.fromkeys((*FOUND_METHODS, *FOLLOWED_METHODS))),
         help=f"how hints correct it: {DEFAULT_METHOD}; {DEFAULT_FOLLOWED_METHOD} for a sentence",
     )
+    add_session(parser)
     add_device(parser)
 
 

@@ -78,6 +78,16 @@ def add_vectors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_session(parser: argparse.ArgumentParser) -> None:
+    """Where to write what was done."""
+    parser.add_argument(
+        "--save-session",
+        type=Path,
+        metavar="FILE",
+        help="write what was done, ending .guideme.json, for napari-guideme replay and the widget",
+    )
+
+
 def add_finding(parser: argparse.ArgumentParser, only: str = "") -> None:
     """How things are found by their names; `only` says when that is of use."""
     parser.add_argument(

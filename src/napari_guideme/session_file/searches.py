@@ -1,0 +1,66 @@
+"""What a session on a found thing begins with: all that decides what is found in an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_guideme.localize import DEFAULT_FINDING
+from napari_guideme.session_file.contents import NetworkReference
+
+Limits = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class NameSearch:
+    """A name, and the labels of a classifier that stand in for it.
+
+    Attributes
+    ----------
+    name
+        Of the thing.
+    classifier
+        Whose labels they are.
+    positive, negative
+        Numbers of the labels that stand in for the name, and of those that distract.
+    method, views, grabcut
+        See :func:`~napari_guideme.localize.finding.find`.
+    limits
+        Values of the image that were seen black and white, ``None`` for pixels as they are.
+    """
+
+    name: str
+    classifier: NetworkReference
+    positive: tuple[int, ...]
+    negative: tuple[int, ...]
+    method: str = DEFAULT_FINDING
+    views: int = 1
+    grabcut: bool = True
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True)
+class SentenceSearch:
+    """A sentence; the network of the session follows it.
+
+    Attributes
+    ----------
+    sentence
+        As it was told.
+    grabcut
+        See :func:`~napari_guideme.referring.following.follow`.
+    limits
+        As of a :class:`NameSearch`.
+    """
+
+    sentence: str
+    grabcut: bool = True
+    limits: Limits | None = None
+
+
+Search = NameSearch | SentenceSearch
+
+
+def source_of(told: str, *names: str) -> str | Path:
+    """Return a name as it is, and what else was told as the path of a file."""
+    return told if told in names or not Path(told).exists() else Path(told)
