@@ -217,7 +217,7 @@ def test_a_slice_that_nobody_touched_must_be_the_same(volume, hints, pixels, tmp
         ({"axis": 7}, "no axis 7"),
         ({"axis": -1}, '"axis"'),
         ({"extent": "far"}, "unknown extent 'far'"),
-        ({"spacing": [0, 1, 1]}, "three positive numbers"),
+        ({"spacing": [0, 1, 1]}, "3 positive numbers"),
         ({"spacing": 3}, '"spacing"'),
         ({"sha256": "a"}, "was changed since"),
     ],

@@ -51,11 +51,11 @@ def anchors_of(
     ValueError
         If they cannot be what a refinement found.
     """
-    of = {name: tensors[name] for name in _SUPPORT}
-    support = Support(**of, pins=torch.zeros_like(of["weights"]))
+    pins = torch.zeros_like(tensors["weights"])
+    support = Support(*[*(tensors[name] for name in _SUPPORT), pins])
     levels = tuple(tensors[f"level.{i}"] for i in range(len(channels) if len(support) else 0))
     anchors = Anchors(levels, support, **{name: tensors[name] for name in _BESIDE})
-    parts = [*vars(support).values(), *levels, *(tensors[name] for name in _BESIDE)]
+    parts = [*support.parts().values(), *levels, *(tensors[name] for name in _BESIDE)]
     n = len(support)
     if any(len(part) != n for part in parts) or support.positions.shape != (n, len(shape)):
         raise ValueError("its parts differ in length")

@@ -83,7 +83,7 @@ class Anchors:
         """Return these and others as one."""
         if not len(self) or not len(others):
             return self if len(self) else others
-        pairs = zip(vars(self.support).values(), vars(others.support).values(), strict=True)
+        pairs = zip(self.support.parts().values(), others.support.parts().values(), strict=True)
         return Anchors(
             tuple(torch.cat(pair) for pair in zip(self.levels, others.levels, strict=True)),
             Support(*(torch.cat(pair) for pair in pairs)),
@@ -126,7 +126,7 @@ class Anchors:
         return replace(self, usual=torch.full_like(self.usual, float(usual.clamp_min(0.1))))
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Anchors:
-        support = Support(*(change(value) for value in vars(self.support).values()))
+        support = Support(*(change(value) for value in self.support.parts().values()))
         levels = tuple(change(level) for level in self.levels)
         return Anchors(levels, support, *map(change, (self.origins, self.usual, self.changed)))
 
@@ -191,5 +191,5 @@ def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
 
 
 def _chosen(support: Support, chosen: Tensor) -> Support:
-    parts = {name: value[chosen] for name, value in vars(support).items()}
-    return Support(**{**parts, "pins": torch.zeros_like(parts["weights"])})
+    left = Support(*(value[chosen] for value in support.parts().values()))
+    return replace(left, pins=torch.zeros_like(left.weights))

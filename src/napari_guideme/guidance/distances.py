@@ -58,7 +58,7 @@ def depths(labels: Tensor, positions: Tensor, spacing: Sequence[float]) -> Tenso
     found = np.zeros(len(places), dtype=np.float32)
     for label in np.unique(own):
         chosen = own == label
-        found[chosen] = _within(regions == label, spacing)[tuple(places[chosen].T)]
+        found[chosen] = within(regions == label, spacing)[tuple(places[chosen].T)]
     return torch.from_numpy(found)
 
 
@@ -69,11 +69,11 @@ def depth_map(labels: Tensor, spacing: Sequence[float]) -> Tensor:
     for label, box in enumerate(ndimage.find_objects(regions + 1)):
         if box is not None:
             inside = regions[box] == label
-            found[box][inside] = _within(inside, spacing)[inside]
+            found[box][inside] = within(inside, spacing)[inside]
     return torch.from_numpy(found)
 
 
-def _within(inside: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
-    """Distance to the next pixel that is not inside, as none beyond the edge is."""
+def within(inside: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Distance of each pixel to the next one that is not inside, as none beyond the edge is."""
     distance: NDArray[np.float64] = ndimage.distance_transform_edt(np.pad(inside, 1), spacing)
     return distance[(slice(1, -1),) * inside.ndim]

@@ -150,7 +150,16 @@ def distance_offset(scene: Scene) -> Placed:
 
 
 #: Only meets a hint: BRS itself has spread what there is to spread.
-_LOCAL = Kernel(nearest=0.02, growth=0.0, curvature=0.0, lead=0.5, lead_growth=0.0, confirmed=0.5)
+_LOCAL = Kernel(
+    nearest=0.02,
+    growth=0.0,
+    curvature=0.0,
+    outer=1.0,
+    lead=0.5,
+    lead_growth=0.0,
+    confirmed=0.5,
+    middle=2.0,
+)
 
 
 def _brs(place: Callable[[Scene], Placed], margin: float = 0.5) -> Guiding:

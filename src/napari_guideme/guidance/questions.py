@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.regions import centrality
 from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
@@ -179,7 +180,8 @@ def most_settling(belief: Belief) -> Position:
     candidates = torch.cat(kinds)
     places, weights = condensed(doubt, _PLACES, belief.spacing)
     size = longest(belief.shape, belief.spacing)
-    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size) * size
+    central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
+    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size, central) * size
     reached = _reached(belief, candidates, places, reaches) @ (weights * left_open(belief, places))
     score = doubt[tuple(candidates.T)] * left_open(belief, candidates) * reached
     best: list[int] = candidates[int(score.argmax())].tolist()

@@ -4,19 +4,21 @@ The logit margin that is missing at a hint is spread to pixels that are near and
 look alike to the network. How far is read off the labels as they were when the
 hint was given: a hint deep inside a region speaks for much of it, one close to
 an outline for the outline. No back-propagation; hints are taken one after the
-other, and a weight never falls, so that a new hint takes nothing back.
+other, and a weight never falls, so that a new hint takes nothing back. A click in the
+very middle of a region speaks for all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
 
 from napari_guideme.guidance.distances import depths, squared_between, squared_maps
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.spacing import longest
 
@@ -52,6 +54,9 @@ class Kernel:
         ℓ of a hint on an outline.
     growth, curvature
         ℓ = nearest + growth d + curvature d² for a hint at depth d.
+    outer
+        What is left of ℓ at the rim of a mistaken thing, where a hint is about a part of it;
+        in its middle all is.
     lead
         By how many logits the class of a hint at depth `typical` shall lead.
     lead_growth
@@ -61,20 +66,26 @@ class Kernel:
     confirmed
         By how many logits, at most, the class of a hint shall lead that only
         confirms a label.
+    middle
+        A click at least so deep in a region, as a share of its deepest pixel, means all of
+        it; above 1 none does.
     """
 
     temperature: float = 0.7
     nearest: float = 0.02
-    growth: float = 1.0
+    growth: float = 1.4
     curvature: float = 6.0
+    outer: float = 0.5
     lead: float = 4.0
     lead_growth: float = 2.0
     typical: float = 0.03
     confirmed: float = 2.0
+    middle: float = 0.95
 
-    def reach(self, depth: Tensor) -> Tensor:
-        """ℓ of hints at a depth."""
-        return self.nearest + self.growth * depth + self.curvature * depth.square()
+    def reach(self, depth: Tensor, central: Tensor | float = 1.0) -> Tensor:
+        """ℓ of hints at a depth, in things whose deepest pixel has 1 / `central` of it."""
+        reach = self.nearest + self.growth * depth + self.curvature * depth.square()
+        return reach * (self.outer + (1 - self.outer) * central)
 
     def margin(self, depth: Tensor) -> Tensor:
         """By how many logits hints at a depth shall lead."""
@@ -105,6 +116,8 @@ class Support:
     pins
         (n,) logits that are added at the very pixel only, where hints of
         different classes contradict each other.
+    regions
+        Those that follow one of the pixels as a whole; only in its own image.
     """
 
     positions: Tensor
@@ -112,6 +125,7 @@ class Support:
     reaches: Tensor
     weights: Tensor
     pins: Tensor
+    regions: tuple[Region, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def empty(cls, ndim: int, device: torch.device) -> Support:
@@ -121,6 +135,10 @@ class Support:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def parts(self) -> dict[str, Tensor]:
+        """All that is told of each pixel, by name; what goes to another image."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "regions"}
 
     def starts(self, positions: Tensor, classes: Tensor) -> bool:
         """Whether these hinted pixels begin with those of the support."""
@@ -170,14 +188,19 @@ def extended(
     confirms = labels[tuple(positions.T)] == classes
     wanted = kernel.margin(depth)
     wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
+    central = centrality(labels, positions, spacing).to(depth).masked_fill(confirms, 1.0)
     added = torch.zeros_like(depth)
     grown = Support(
         torch.cat([support.positions, positions]),
         torch.cat([support.classes, classes]),
-        torch.cat([support.reaches, kernel.reach(depth) * size]),
+        torch.cat([support.reaches, kernel.reach(depth, central) * size]),
         torch.cat([support.weights, added]),
         torch.cat([support.pins, added]),
+        regions=support.regions,
     )
+    is_click = len(positions) == 1 and not confirms.any()
+    if is_click and central[0] >= kernel.middle:
+        grown = _meaning_its_region(grown, labels)
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel, spacing).cpu().double()
@@ -229,10 +252,13 @@ def spread(
         if beyond is not None:
             distance = distance + beyond[part].square().view(-1, *[1] * (logits.ndim - 1))
         reach = support.reaches[part].view(-1, *[1] * (logits.ndim - 1))
-        field = kernel(similarity, distance, reach)
+        values = kernel(similarity, distance, reach)
+        for region in support.regions:
+            for own in (part == region.owner).nonzero():
+                region.follow(values[own[0]])
         share = torch.zeros(len(part), len(logits), device=logits.device)
         share.scatter_(1, support.classes[part, None], support.weights[part, None])
-        moved += torch.einsum("nk,n...->k...", share, field)
+        moved += torch.einsum("nk,n...->k...", share, values)
     if hinted is None:
         moved[(support.classes, *support.positions.T)] += support.pins
     return moved
@@ -245,8 +271,25 @@ def maps_at_once(pixels: int) -> int:
 
 def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequence[float]) -> Tensor:
     """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
-    distance = squared_between(support.positions, spacing)
-    return kernel(features.between(features.at(support.positions)), distance, support.reaches)
+    places = support.positions
+    gram = kernel(
+        features.between(features.at(places)), squared_between(places, spacing), support.reaches
+    )
+    for region in support.regions:
+        gram[region.holds(places), region.owner] = 1.0
+    return gram
+
+
+def _meaning_its_region(support: Support, labels: Tensor) -> Support:
+    """Let the region around the last pixel follow it, unless a hint said that it is right."""
+    place, owner = support.positions[-1], len(support) - 1
+    label = labels[tuple(place)]
+    if label == BACKGROUND:
+        return support
+    region = Region.around(labels, place, owner)
+    if region.holds(support.positions[support.classes == label]).any():
+        return support
+    return replace(support, regions=(*support.regions, region))
 
 
 def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:

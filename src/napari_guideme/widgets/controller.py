@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,17 +153,11 @@ class Controller(QObject):
     # -- what the user asks for ---------------------------------------------
 
     def warm_up(self) -> None:
-        """Load torch in the background, so that the first click does not wait for it.
-
-        And pandas: napari loads it with the first layer of points, while nothing moves.
-        """
+        """Load torch in the background, so that the first click does not wait for it."""
 
         def work() -> Generator[Step, None, list[str]]:
-            import napari_guideme.volumes  # noqa: F401
             from napari_guideme.networks.devices import available_devices
 
-            with suppress(ImportError):
-                import_module("pandas")
             return available_devices()
             yield
 

@@ -11,6 +11,7 @@ from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.networks.cancelling import Cancelled, cancellable
+from napari_guideme.widgets import libraries
 
 #: What it yields tells by `index` and `total` how far it has come.
 Work = Callable[[], Generator[Any, None, Any]]
@@ -128,5 +129,6 @@ class LatestJob(QObject):
 
 
 def _guarded(work: Work, stop: Event) -> Generator[Any, None, Any]:
+    libraries.load()
     with cancellable(stop):
         return (yield from work())

@@ -1,0 +1,93 @@
+"""Regions of the labels: how deep a click lies in its own, and when it means all of it.
+
+Who clicks a mistake clicks its middle. If that is the middle of a region of the labels, too,
+the mistake is all of that region: of 103 simulated clicks on objects that were at least 0.95
+as deep in a region as its deepest pixel, the region was wrong as a whole in 96 %; where they were
+less than 0.3 as deep, a tenth of it was (`docs/evidence.md`). The background has no such region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from napari_guideme.guidance.distances import within
+
+#: The class of what is no thing: how large it is says nothing.
+BACKGROUND = 0
+
+
+@dataclass(frozen=True)
+class Region:
+    """Pixels that follow one hinted pixel as it does itself.
+
+    Attributes
+    ----------
+    owner
+        Number of the hinted pixel in its support.
+    start
+        First pixel of the box around the region, along each axis.
+    mask
+        Its pixels in that box, (*spatial).
+    """
+
+    owner: int
+    start: tuple[int, ...]
+    mask: Tensor
+
+    @classmethod
+    def around(cls, labels: Tensor, position: Tensor, owner: int) -> Region:
+        """The region of the labels (*spatial) that a pixel (ndim,) lies in."""
+        place = tuple(position.tolist())
+        parts, _ = ndimage.label((labels == labels[place]).cpu().numpy())
+        number = int(parts[place])
+        box = ndimage.find_objects(parts, number)[number - 1]
+        mask = torch.from_numpy(parts[box] == number).to(labels.device)
+        return cls(owner, tuple(int(along.start) for along in box), mask)
+
+    def holds(self, positions: Tensor) -> Tensor:
+        """Which pixels (n, ndim) of the image lie in it, (n,)."""
+        inside = positions - positions.new_tensor(self.start)
+        boxed = ((inside >= 0) & (inside < inside.new_tensor(self.mask.shape))).all(1)
+        found = torch.zeros_like(boxed)
+        found[boxed] = self.mask[tuple(inside[boxed].T)]
+        return found
+
+    def follow(self, values: Tensor) -> None:
+        """Raise a kernel's values (*spatial) to 1 in it."""
+        box = tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape, strict=True))
+        values[box].masked_fill_(self.mask, 1.0)
+
+
+def centrality(labels: Tensor, positions: Tensor, spacing: Sequence[float]) -> Tensor:
+    """How deep pixels lie in their regions, as a share of the deepest pixel, on the CPU.
+
+    Parameters
+    ----------
+    labels
+        (*spatial).
+    positions
+        (n, ndim).
+    spacing
+        Size of a pixel along each axis, in typical pixels.
+
+    Returns
+    -------
+    (n,) above 0 and up to 1, which it is everywhere in the background.
+    """
+    drawn, places = labels.cpu().numpy(), positions.cpu().numpy()
+    own = drawn[tuple(places.T)]
+    found = np.ones(len(places), dtype=np.float32)
+    for label in np.unique(own[own != BACKGROUND]):
+        chosen = own == label
+        at = tuple(places[chosen].T)
+        parts, number = ndimage.label(drawn == label)
+        depth = within(drawn == label, spacing)
+        deepest = np.asarray(ndimage.maximum(depth, parts, range(number + 1)))
+        found[chosen] = depth[at] / deepest[parts[at]]
+    return torch.from_numpy(found)
