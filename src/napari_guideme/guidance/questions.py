@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.regions import centrality
+from napari_guideme.guidance.regions import centrality, numbered
 from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
@@ -169,7 +169,9 @@ def most_settling(belief: Belief) -> Position:
     region. Doubt is one less the lead of the likeliest class, times what the
     answers so far have left open. The score of p is its own doubt, because an
     answer that is expected moves nothing, times the sum of k_p(x) doubt(x).
-    Candidates are the deepest and the most doubtful pixels of the cells of a grid.
+    In the middle of a region an answer is about all of it: there k_p(x) is 1, and its
+    mean doubt counts. Candidates are the deepest and the most doubtful pixels of the cells
+    of a grid.
     """
     doubt, depth = 1 - lead(belief.probabilities), depth_map(belief.labels, belief.spacing)
     depth = depth.to(doubt)
@@ -182,8 +184,17 @@ def most_settling(belief: Belief) -> Position:
     size = longest(belief.shape, belief.spacing)
     central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
     reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size, central) * size
-    reached = _reached(belief, candidates, places, reaches) @ (weights * left_open(belief, places))
-    score = doubt[tuple(candidates.T)] * left_open(belief, candidates) * reached
+    reached = _reached(belief, candidates, places, reaches)
+    own = doubt[tuple(candidates.T)]
+    regions = numbered(belief.labels)
+    meant = regions[tuple(candidates.T)] * (central >= belief.kernel.middle)
+    meant[torch.isin(meant, _said_right(belief, regions))] = 0
+    whole = meant > 0
+    follows = meant[whole, None] == regions[tuple(places.T)]
+    reached[whole] = reached[whole].masked_fill(follows, 1.0)
+    own[whole] = _means(doubt, regions)[meant[whole]]
+    settled = reached @ (weights * left_open(belief, places))
+    score = own * left_open(belief, candidates) * settled
     best: list[int] = candidates[int(score.argmax())].tolist()
     return tuple(best)
 
@@ -205,6 +216,19 @@ def left_open(belief: Belief, pixels: Tensor) -> Tensor:
         return torch.ones(len(pixels), device=pixels.device)
     reached = _reached(belief, support.positions, pixels, support.reaches)
     return (1 - reached).clamp_min(0).prod(0)
+
+
+def _said_right(belief: Belief, regions: Tensor) -> Tensor:
+    """Numbers of the regions of which a hint confirmed the label."""
+    at, support = tuple(belief.support.positions.T), belief.support
+    return regions[at][belief.labels[at] == support.classes]
+
+
+def _means(values: Tensor, regions: Tensor) -> Tensor:
+    """Mean of values (*spatial) over each region, by its number."""
+    flat = regions.flatten()
+    sums = torch.zeros(int(flat.max()) + 1).to(values).index_add(0, flat, values.flatten())
+    return sums / torch.bincount(flat).clamp_min(1)
 
 
 def lead(probabilities: Tensor) -> Tensor:

@@ -64,6 +64,17 @@ class Region:
         values[box].masked_fill_(self.mask, 1.0)
 
 
+def numbered(labels: Tensor) -> Tensor:
+    """Number the regions of labels (*spatial) from 1 on; the background is 0."""
+    drawn = labels.cpu().numpy()
+    numbers, last = np.zeros(drawn.shape, dtype=np.int64), 0
+    for label in np.unique(drawn[drawn != BACKGROUND]):
+        parts, count = ndimage.label(drawn == label)
+        numbers[parts > 0] = parts[parts > 0] + last
+        last += count
+    return torch.from_numpy(numbers).to(labels.device)
+
+
 def centrality(labels: Tensor, positions: Tensor, spacing: Sequence[float]) -> Tensor:
     """How deep pixels lie in their regions, as a share of the deepest pixel, on the CPU.
 
