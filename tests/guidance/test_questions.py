@@ -240,3 +240,52 @@ def test_an_answer_settles_as_far_as_its_pixels_are_large():
     left = left_open(tall, torch.tensor([(0, 2), (1, 0), (1, 4), (1, 3)]))
     near, far = 1 - math.exp(-0.25), 1 - math.exp(-1)
     torch.testing.assert_close(left, torch.tensor([far, far, far, near]), atol=1e-4, rtol=0)
+
+
+def two_things() -> Tensor:
+    """Two bars of 3 x 13 pixels that are things.
+
+    Little is known of the first but in its middle; all of the second is in some doubt.
+    """
+    probabilities = torch.zeros(2, 16, 17)
+    probabilities[0] = 1.0
+    probabilities[0, 2:5, 2:15] = 0.45
+    probabilities[0, 3, 8] = 0.01
+    probabilities[0, 10:13, 2:15] = 0.35
+    probabilities[1] = 1 - probabilities[0]
+    return probabilities
+
+
+#: Reaches less than a pixel, so that only regions make an answer worth more.
+NEAR = Kernel(temperature=1e6, nearest=0.02, growth=0.0, curvature=0.0)
+
+
+def closed_but_the_middles() -> list[tuple[int, int]]:
+    return [(r, c) for r in range(16) for c in range(17) if (r, c) not in ((3, 8), (11, 8))]
+
+
+def test_in_the_middle_of_a_region_the_doubt_of_all_of_it_counts():
+    # The first bar's middle is sure, and of the bar as a whole less is known than of the second.
+    state = belief(
+        two_things().tolist(),
+        torch.zeros(1, 1, 16, 17),
+        kernel=NEAR,
+        closed=closed_but_the_middles(),
+    )
+    assert most_settling(state) == (3, 8)
+    alone = replace(state, kernel=replace(NEAR, middle=2.0))
+    assert most_settling(alone) == (11, 8)
+
+
+def test_a_region_that_a_hint_called_right_is_no_longer_asked_for_as_a_whole():
+    state = belief(
+        two_things().tolist(),
+        torch.zeros(1, 1, 16, 17),
+        kernel=NEAR,
+        closed=closed_but_the_middles(),
+    )
+    ones = torch.ones(1)
+    right = Support(torch.tensor([[3, 3]]), torch.tensor([1]), ones, ones, 0 * ones)
+    assert most_settling(replace(state, support=right)) == (11, 8)
+    wrong = replace(right, classes=torch.tensor([0]))
+    assert most_settling(replace(state, support=wrong)) == (3, 8)
