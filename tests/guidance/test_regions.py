@@ -8,7 +8,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.regions import Region, centrality
+from napari_guideme.guidance.regions import Region, centrality, least_depth
 from napari_guideme.guidance.residual import Kernel, Support, extended, spread
 from napari_guideme.networks.preparation import Placement, Preparation
 
@@ -98,6 +98,13 @@ def test_which_pixels_it_holds():
     assert not region.holds(places[:0]).any()
 
 
+def test_one_thing_is_as_deep_as_it_is_large():
+    pixels = torch.tensor([100, 400])
+    assert least_depth(pixels, EVEN).tolist() == pytest.approx([2, 4])
+    assert least_depth(pixels, (2.0, 2.0)).tolist() == pytest.approx([4, 8])
+    assert least_depth(torch.tensor([27]), (1.0,) * 3).tolist() == pytest.approx([0.6])
+
+
 class TestWhatFollows:
     @pytest.mark.parametrize("own", [0, 2])
     def test_a_click_in_the_middle_turns_the_whole_region_and_nothing_else(self, own):
@@ -144,6 +151,15 @@ class TestWhatFollows:
     def test_nor_with_a_kernel_that_only_meets_its_hints(self):
         support, _ = take(([(3, 4)], 0), kernel=Kernel(1.0, 0.02, middle=2.0))
         assert not support.regions
+
+    def test_nor_in_a_string_of_things(self):
+        labels = torch.zeros(7, 60, dtype=torch.long)
+        labels[2:5, 1:59] = 1
+        base, seen = logits(labels), features((7, 60))
+        given = Support.empty(2, base.device), base, base, seen, torch.tensor([[3, 30]])
+        support, moved = extended(*given, torch.tensor([0]), SHORT, EVEN)
+        assert not support.regions
+        assert int((moved.argmax(0) != labels).sum()) < 9
 
     def test_a_later_hint_in_the_region_is_obeyed(self):
         _, moved = take(([(3, 4)], 0), ([(3, 6)], 1))

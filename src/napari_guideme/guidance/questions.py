@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.regions import centrality, numbered
+from napari_guideme.guidance.regions import centrality, least_depth, numbered
 from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
@@ -188,6 +188,8 @@ def most_settling(belief: Belief) -> Position:
     own = doubt[tuple(candidates.T)]
     regions = numbered(belief.labels)
     meant = regions[tuple(candidates.T)] * (central >= belief.kernel.middle)
+    large = torch.bincount(regions.flatten())[meant]
+    meant[depth[tuple(candidates.T)] < least_depth(large, belief.spacing)] = 0
     meant[torch.isin(meant, _said_right(belief, regions))] = 0
     whole = meant > 0
     follows = meant[whole, None] == regions[tuple(places.T)]

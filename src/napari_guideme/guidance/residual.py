@@ -18,7 +18,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.distances import depths, squared_between, squared_maps
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
+from napari_guideme.guidance.regions import BACKGROUND, Region, centrality, least_depth
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.spacing import longest
 
@@ -200,7 +200,7 @@ def extended(
     )
     is_click = len(positions) == 1 and not confirms.any()
     if is_click and central[0] >= kernel.middle:
-        grown = _meaning_its_region(grown, labels)
+        grown = _meaning_its_region(grown, labels, depth[0] * size, spacing)
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel, spacing).cpu().double()
@@ -280,14 +280,20 @@ def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequenc
     return gram
 
 
-def _meaning_its_region(support: Support, labels: Tensor) -> Support:
-    """Let the region around the last pixel follow it, unless a hint said that it is right."""
+def _meaning_its_region(
+    support: Support, labels: Tensor, depth: Tensor, spacing: Sequence[float]
+) -> Support:
+    """Let the region around the last pixel, in its middle, follow it if that is one thing.
+
+    It does not where an earlier hint said that the region is right.
+    """
     place, owner = support.positions[-1], len(support) - 1
     label = labels[tuple(place)]
     if label == BACKGROUND:
         return support
     region = Region.around(labels, place, owner)
-    if region.holds(support.positions[support.classes == label]).any():
+    said_right = region.holds(support.positions[support.classes == label]).any()
+    if said_right or depth < least_depth(region.mask.sum(), spacing):
         return support
     return replace(support, regions=(*support.regions, region))
 
