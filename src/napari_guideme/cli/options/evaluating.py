@@ -34,6 +34,26 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "by its name (DIR holds images, masks and instances); referring: sentences pick one of "
         "several objects (DIR holds images and objects with names, perhaps expressions.jsonl)",
     )
+    _add_carry(parser)
+    _add_talk(parser)
+    _add_objects(parser)
+    _add_referring(parser)
+    _add_data(parser)
+    parser.add_argument(
+        "--method",
+        choices=(*METHOD_NAMES, *TELLING_NAMES, *FINDING_NAMES),
+        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
+        f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}; what follows "
+        f"clicks, with referring {DEFAULT_FOLLOWED_METHOD}",
+    )
+    add_finding(parser, "with names: ")
+    add_network(parser)
+    # What it is without being told depends on the protocol.
+    parser.set_defaults(network=None)
+
+
+def _add_carry(parser: argparse.ArgumentParser) -> None:
+    """Along which slices a correction is carried, and how far."""
     parser.add_argument(
         "--axis", type=int, default=0, metavar="N", help="with carry: along which slices lie"
     )
@@ -52,6 +72,10 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="Z,Y,X",
         help="with carry: size of a voxel, if the file does not tell",
     )
+
+
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    """What the simulated user is asked, or tells."""
     parser.add_argument(
         "--ask",
         choices=QUESTION_NAMES,
@@ -66,6 +90,10 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="what is told, with --protocol text; either: find or remove",
     )
     add_text_guide(parser)
+
+
+def _add_objects(parser: argparse.ArgumentParser) -> None:
+    """How many hints are given, and about what."""
     parser.add_argument(
         "--hints",
         type=values.count,
@@ -85,25 +113,6 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="with noc and names: leave out smaller objects",
     )
-    _add_referring(parser)
-    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
-    parser.add_argument("--instances", action="store_true", help="labels are instance ids")
-    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
-    parser.add_argument("--split", help="rows of images.csv to use, such as test")
-    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
-    parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--method",
-        choices=(*METHOD_NAMES, *TELLING_NAMES, *FINDING_NAMES),
-        help=f"default: {DEFAULT_METHOD}, with noc {DEFAULT_OBJECT_METHOD}; with text "
-        f"{', '.join(TELLING_NAMES)}; with names {', '.join(FINDING_NAMES)}; what follows "
-        f"clicks, with referring {DEFAULT_FOLLOWED_METHOD}",
-    )
-    add_finding(parser, "with names: ")
-    add_network(parser)
-    # What it is without being told depends on the protocol.
-    parser.set_defaults(network=None)
 
 
 def _add_referring(parser: argparse.ArgumentParser) -> None:
@@ -133,3 +142,14 @@ def _add_referring(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with referring: also tell a segmentation network that knows the class (slow)",
     )
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    """Which images are used, how their labels are read, and where the figures go."""
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument("--instances", action="store_true", help="labels are instance ids")
+    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
+    parser.add_argument("--split", help="rows of images.csv to use, such as test")
+    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
+    parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
+    parser.add_argument("--seed", type=int, default=0)
