@@ -52,6 +52,7 @@ def guidance(scene, at=AT, label=0, weight=8.0, reach=12.0) -> SavedGuidance:
         torch.tensor([reach]),
         torch.tensor([weight]),
         torch.zeros(1),
+        torch.ones(1),
     )
     corrected = Corrected(0, Anchors.of(scene, support), Hints())
     return SavedGuidance.of(scene, "residual", [corrected], thickness=4.0)

@@ -30,7 +30,9 @@ def scene(network, picture) -> Scene:
 def inherited(scene) -> Inherited:
     """What a click on the dim cell of slice 4 brought to slice 6."""
     ones = torch.ones(1)
-    support = Support(torch.tensor([DIM_PIXEL]), torch.tensor([1]), 4 * ones, 2 * ones, 0 * ones)
+    support = Support(
+        torch.tensor([DIM_PIXEL]), torch.tensor([1]), 4 * ones, 2 * ones, 0 * ones, ones
+    )
     return Inherited(Anchors.of(scene, support, 4), 6, 1.5)
 
 

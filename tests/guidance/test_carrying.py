@@ -29,6 +29,7 @@ def support(weights=(2.0,), at=(DIM_PIXEL,), reach=4.0, label=1) -> Support:
         torch.full((n,), reach),
         torch.tensor(weights),
         torch.zeros(n),
+        torch.ones(n),
     )
 
 

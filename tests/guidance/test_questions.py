@@ -60,7 +60,7 @@ def belief(
     positions = torch.tensor(hinted, dtype=torch.long).reshape(-1, values.ndim - 1)
     ones = torch.ones(len(positions))
     support = Support(
-        positions, torch.zeros(len(positions), dtype=torch.long), ones, ones, 0 * ones
+        positions, torch.zeros(len(positions), dtype=torch.long), ones, ones, 0 * ones, ones
     )
     seen = features(activation)
     return Belief(values, values.argmax(0), allowed, seen, support, kernel, sizes)
@@ -285,7 +285,7 @@ def test_a_region_that_a_hint_called_right_is_no_longer_asked_for_as_a_whole():
         closed=closed_but_the_middles(),
     )
     ones = torch.ones(1)
-    right = Support(torch.tensor([[3, 3]]), torch.tensor([1]), ones, ones, 0 * ones)
+    right = Support(torch.tensor([[3, 3]]), torch.tensor([1]), ones, ones, 0 * ones, ones)
     assert most_settling(replace(state, support=right)) == (11, 8)
     wrong = replace(right, classes=torch.tensor([0]))
     assert most_settling(replace(state, support=wrong)) == (3, 8)

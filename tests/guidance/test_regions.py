@@ -123,7 +123,7 @@ class TestWhatFollows:
     def test_a_click_near_the_rim_of_a_thing_reaches_half_as_far(self):
         kernel = Kernel(1.0, 0.1, growth=0, curvature=0, outer=0.2)
         (rim,), (middle,), (confirming,), (background,) = (
-            take(([place], own), kernel=kernel)[0].reaches.tolist()
+            take(([place], own), kernel=kernel)[0].home_reaches.tolist()
             for place, own in (((3, 1), 0), ((3, 4), 0), ((3, 1), 1), ((6, 4), 1))
         )
         assert middle == confirming == background == pytest.approx(1.1)
@@ -178,3 +178,6 @@ class TestWhatFollows:
         support, _ = take(([(3, 4)], 0))
         assert support.regions
         assert not Anchors.of(Here(), support).support.regions
+        rim, _ = take(([(3, 1)], 0), kernel=Kernel(1.0, 0.02, outer=0.2))
+        assert rim.left.tolist() == pytest.approx([0.6])
+        assert Anchors.of(Here(), rim).support.left.tolist() == [1.0]

@@ -280,7 +280,7 @@ class TestOneMoreHint:
     def test_pins_move_nothing_but_their_own_pixels(self):
         none = torch.zeros(2)
         pinned = Support(
-            torch.tensor([[0, 0], [0, 3]]), torch.tensor([1, 0]), none + 1, none, none + 3
+            torch.tensor([[0, 0], [0, 3]]), torch.tensor([1, 0]), none + 1, none, none + 3, none + 1
         )
         moved = spread(torch.zeros(2, 1, 4), ROW, pinned, KERNEL, (1.0, 1.0))
         assert moved[:, 0].tolist() == [[0, 0, 0, 3], [3, 0, 0, 0]]

@@ -51,8 +51,9 @@ def anchors_of(
     ValueError
         If they cannot be what a refinement found.
     """
-    pins = torch.zeros_like(tensors["weights"])
-    support = Support(*[*(tensors[name] for name in _SUPPORT), pins])
+    weights = tensors["weights"]
+    beside = torch.zeros_like(weights), torch.ones_like(weights)
+    support = Support(*[*(tensors[name] for name in _SUPPORT), *beside])
     levels = tuple(tensors[f"level.{i}"] for i in range(len(channels) if len(support) else 0))
     anchors = Anchors(levels, support, **{name: tensors[name] for name in _BESIDE})
     parts = [*support.parts().values(), *levels, *(tensors[name] for name in _BESIDE)]

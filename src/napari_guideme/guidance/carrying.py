@@ -191,5 +191,6 @@ def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
 
 
 def _chosen(support: Support, chosen: Tensor) -> Support:
-    left = Support(*(value[chosen] for value in support.parts().values()))
-    return replace(left, pins=torch.zeros_like(left.weights))
+    kept = Support(*(value[chosen] for value in support.parts().values()))
+    weights = kept.weights
+    return replace(kept, pins=torch.zeros_like(weights), left=torch.ones_like(weights))

@@ -183,7 +183,8 @@ def most_settling(belief: Belief) -> Position:
     places, weights = condensed(doubt, _PLACES, belief.spacing)
     size = longest(belief.shape, belief.spacing)
     central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
-    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size, central) * size
+    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size) * size
+    reaches = reaches * belief.kernel.left(central)
     reached = _reached(belief, candidates, places, reaches)
     own = doubt[tuple(candidates.T)]
     regions = numbered(belief.labels)
@@ -216,7 +217,7 @@ def left_open(belief: Belief, pixels: Tensor) -> Tensor:
     support = belief.support
     if not len(support):
         return torch.ones(len(pixels), device=pixels.device)
-    reached = _reached(belief, support.positions, pixels, support.reaches)
+    reached = _reached(belief, support.positions, pixels, support.home_reaches)
     return (1 - reached).clamp_min(0).prod(0)
 
 

@@ -56,7 +56,7 @@ class Kernel:
         ℓ = nearest + growth d + curvature d² for a hint at depth d.
     outer
         What is left of ℓ at the rim of a mistaken thing, where a hint is about a part of it;
-        in its middle all is.
+        in its middle all is. Only in its own image.
     lead
         By how many logits the class of a hint at depth `typical` shall lead.
     lead_growth
@@ -73,7 +73,7 @@ class Kernel:
 
     temperature: float = 0.7
     nearest: float = 0.02
-    growth: float = 1.4
+    growth: float = 1.0
     curvature: float = 6.0
     outer: float = 0.5
     lead: float = 4.0
@@ -82,10 +82,13 @@ class Kernel:
     confirmed: float = 2.0
     middle: float = 0.95
 
-    def reach(self, depth: Tensor, central: Tensor | float = 1.0) -> Tensor:
-        """ℓ of hints at a depth, in things whose deepest pixel has 1 / `central` of it."""
-        reach = self.nearest + self.growth * depth + self.curvature * depth.square()
-        return reach * (self.outer + (1 - self.outer) * central)
+    def reach(self, depth: Tensor) -> Tensor:
+        """ℓ of hints at a depth."""
+        return self.nearest + self.growth * depth + self.curvature * depth.square()
+
+    def left(self, central: Tensor) -> Tensor:
+        """What is left of ℓ so far from the middle of a thing, see :func:`centrality`."""
+        return self.outer + (1 - self.outer) * central
 
     def margin(self, depth: Tensor) -> Tensor:
         """By how many logits hints at a depth shall lead."""
@@ -111,6 +114,8 @@ class Support:
         (n,) class index, whose logit is raised.
     reaches
         (n,) ℓ in typical pixels, see :mod:`napari_guideme.spacing`.
+    left
+        (n,) what is left of that in its own image.
     weights
         (n,) logits at the pixel itself, at least 0.
     pins
@@ -125,13 +130,14 @@ class Support:
     reaches: Tensor
     weights: Tensor
     pins: Tensor
+    left: Tensor
     regions: tuple[Region, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def empty(cls, ndim: int, device: torch.device) -> Support:
         """No hints yet."""
         none = torch.zeros(0, device=device)
-        return cls(none.long().view(0, ndim), none.long(), none, none, none)
+        return cls(none.long().view(0, ndim), none.long(), none, none, none, none)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -139,6 +145,11 @@ class Support:
     def parts(self) -> dict[str, Tensor]:
         """All that is told of each pixel, by name; what goes to another image."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "regions"}
+
+    @property
+    def home_reaches(self) -> Tensor:
+        """(n,) how far each reaches in its own image."""
+        return self.reaches * self.left
 
     def starts(self, positions: Tensor, classes: Tensor) -> bool:
         """Whether these hinted pixels begin with those of the support."""
@@ -193,9 +204,10 @@ def extended(
     grown = Support(
         torch.cat([support.positions, positions]),
         torch.cat([support.classes, classes]),
-        torch.cat([support.reaches, kernel.reach(depth, central) * size]),
+        torch.cat([support.reaches, kernel.reach(depth) * size]),
         torch.cat([support.weights, added]),
         torch.cat([support.pins, added]),
+        torch.cat([support.left, kernel.left(central)]),
         regions=support.regions,
     )
     is_click = len(positions) == 1 and not confirms.any()
@@ -251,7 +263,7 @@ def spread(
         distance = squared_maps(places, logits.shape[1:], spacing)
         if beyond is not None:
             distance = distance + beyond[part].square().view(-1, *[1] * (logits.ndim - 1))
-        reach = support.reaches[part].view(-1, *[1] * (logits.ndim - 1))
+        reach = support.home_reaches[part].view(-1, *[1] * (logits.ndim - 1))
         values = kernel(similarity, distance, reach)
         for region in support.regions:
             for own in (part == region.owner).nonzero():
@@ -273,7 +285,9 @@ def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequenc
     """What a unit weight of each pixel (column) does at each pixel (row), (n, n)."""
     places = support.positions
     gram = kernel(
-        features.between(features.at(places)), squared_between(places, spacing), support.reaches
+        features.between(features.at(places)),
+        squared_between(places, spacing),
+        support.home_reaches,
     )
     for region in support.regions:
         gram[region.holds(places), region.owner] = 1.0
