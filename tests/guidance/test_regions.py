@@ -179,5 +179,5 @@ class TestWhatFollows:
         assert support.regions
         assert not Anchors.of(Here(), support).support.regions
         rim, _ = take(([(3, 1)], 0), kernel=Kernel(1.0, 0.02, outer=0.2))
-        assert rim.left.tolist() == pytest.approx([0.6])
-        assert Anchors.of(Here(), rim).support.left.tolist() == [1.0]
+        assert rim.further.tolist() == pytest.approx([0.6])
+        assert Anchors.of(Here(), rim).support.further.tolist() == [1.0]

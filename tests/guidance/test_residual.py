@@ -131,7 +131,7 @@ class TestOneHint:
         assert not moved[[0, 2]].any()
         assert support.positions.tolist() == [[0, 0]]
         assert support.classes.tolist() == [1]
-        assert support.reaches.tolist() == [1]
+        assert support.home_reaches.tolist() == [1]
         assert support.weights.tolist() == pytest.approx([1])
         assert support.pins.tolist() == [0]
 
@@ -240,7 +240,7 @@ class TestOneMoreHint:
         support, moved = take(hints, base, features, kernel)
         similarity = features.between(features.at(support.positions))[0, 1]
         lacking = 7 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
-        assert support.reaches.tolist() == pytest.approx([6, 2])
+        assert support.home_reaches.tolist() == pytest.approx([6, 2])
         assert support.weights.tolist() == pytest.approx([2, lacking], abs=1e-5)
         assert float(leads(moved, support)[1]) == pytest.approx(2, abs=1e-5)
 
@@ -261,8 +261,8 @@ class TestOneMoreHint:
         support, moved = take([([(3, 1)], 1)], base, seen(activation), kernel)
         assert torch.equal(moved.argmax(0), (activation[0, 0] == 0).long())
         both, _ = take([([(3, 2)], 0)], base, seen(activation), kernel, support, moved)
-        assert support.reaches.tolist() == pytest.approx([8 * 2 + 2])
-        assert both.reaches.tolist() == pytest.approx([8 * 2 + 2, 8 * 2 + 2])
+        assert support.home_reaches.tolist() == pytest.approx([8 * 2 + 2])
+        assert both.home_reaches.tolist() == pytest.approx([8 * 2 + 2, 8 * 2 + 2])
 
     @pytest.mark.parametrize("neighbours", [[(3, 3), (3, 4)], [(3, 3), (3, 4), (4, 3), (4, 4)]])
     def test_neighbours_that_contradict_each_other_are_all_obeyed(self, neighbours):
@@ -403,7 +403,7 @@ class TestUnequalPixels:
     def test_pixels_twice_as_tall_are_reached_over_half_as_many_rows(self):
         support, moved = self.taken([([(4, 8)], 1)], (9, 17), (2, 1))
         # 9 rows are as long as 18 columns, and a typical pixel is √2 columns long.
-        assert support.reaches.tolist() == pytest.approx([4.5 / math.sqrt(2)])
+        assert support.home_reaches.tolist() == pytest.approx([4.5 / math.sqrt(2)])
         for rows in range(5):
             expected = 4 * math.exp(-((2 * rows) ** 2) / (2 * 4.5**2))
             for position in [(4 + rows, 8), (4 - rows, 8), (4, 8 + 2 * rows), (4, 8 - 2 * rows)]:
@@ -412,7 +412,7 @@ class TestUnequalPixels:
     def test_three_axes(self):
         support, moved = self.taken([([(1, 2, 4)], 1)], (3, 5, 9), (4, 2, 1))
         # A typical voxel is 2 long, and the longest side 12.
-        assert support.reaches.tolist() == pytest.approx([1.5])
+        assert support.home_reaches.tolist() == pytest.approx([1.5])
         expected = 4 * math.exp(-4 / (2 * 1.5**2))
         for position in [(0, 2, 4), (2, 2, 4), (1, 0, 4), (1, 4, 4), (1, 2, 0), (1, 2, 8)]:
             assert float(moved[(1, *position)]) == pytest.approx(expected, abs=1e-4)

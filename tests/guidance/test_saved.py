@@ -76,7 +76,7 @@ def test_what_is_read_is_what_was_saved(guidance, file):
     assert after.hints == before.hints
     assert all(map(torch.equal, after.anchors.levels, before.anchors.levels))
     for name, value in before.anchors.support.parts().items():
-        at_home = {"pins": torch.zeros_like(value), "left": torch.ones_like(value)}
+        at_home = {"pins": torch.zeros_like(value), "further": torch.ones_like(value)}
         expected = at_home.get(name, value)
         assert torch.equal(getattr(after.anchors.support, name), expected)
     for name in ("origins", "usual", "changed"):

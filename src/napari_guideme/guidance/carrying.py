@@ -193,4 +193,4 @@ def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
 def _chosen(support: Support, chosen: Tensor) -> Support:
     kept = Support(*(value[chosen] for value in support.parts().values()))
     weights = kept.weights
-    return replace(kept, pins=torch.zeros_like(weights), left=torch.ones_like(weights))
+    return replace(kept, pins=torch.zeros_like(weights), further=torch.ones_like(weights))

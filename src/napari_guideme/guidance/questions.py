@@ -183,8 +183,8 @@ def most_settling(belief: Belief) -> Position:
     places, weights = condensed(doubt, _PLACES, belief.spacing)
     size = longest(belief.shape, belief.spacing)
     central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
-    reaches = belief.kernel.reach(depth[tuple(candidates.T)] / size) * size
-    reaches = reaches * belief.kernel.left(central)
+    deep = depth[tuple(candidates.T)] / size
+    reaches = belief.kernel.reach(deep) * size * belief.kernel.left(central)
     reached = _reached(belief, candidates, places, reaches)
     own = doubt[tuple(candidates.T)]
     regions = numbered(belief.labels)

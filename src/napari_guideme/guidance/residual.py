@@ -54,6 +54,8 @@ class Kernel:
         ℓ of a hint on an outline.
     growth, curvature
         ℓ = nearest + growth d + curvature d² for a hint at depth d.
+    carried
+        What is left of `growth` where a correction is carried to.
     outer
         What is left of ℓ at the rim of a mistaken thing, where a hint is about a part of it;
         in its middle all is. Only in its own image.
@@ -73,7 +75,8 @@ class Kernel:
 
     temperature: float = 0.7
     nearest: float = 0.02
-    growth: float = 1.0
+    growth: float = 1.4
+    carried: float = 0.714
     curvature: float = 6.0
     outer: float = 0.5
     lead: float = 4.0
@@ -83,8 +86,12 @@ class Kernel:
     middle: float = 0.95
 
     def reach(self, depth: Tensor) -> Tensor:
-        """ℓ of hints at a depth."""
+        """ℓ of hints at a depth, in their own image."""
         return self.nearest + self.growth * depth + self.curvature * depth.square()
+
+    def carried_reach(self, depth: Tensor) -> Tensor:
+        """ℓ of hints at a depth, where they are carried to."""
+        return replace(self, growth=self.carried * self.growth).reach(depth)
 
     def left(self, central: Tensor) -> Tensor:
         """What is left of ℓ so far from the middle of a thing, see :func:`centrality`."""
@@ -114,8 +121,8 @@ class Support:
         (n,) class index, whose logit is raised.
     reaches
         (n,) ℓ in typical pixels, see :mod:`napari_guideme.spacing`.
-    left
-        (n,) what is left of that in its own image.
+    further
+        (n,) how many times as far they reach in their own image.
     weights
         (n,) logits at the pixel itself, at least 0.
     pins
@@ -130,7 +137,7 @@ class Support:
     reaches: Tensor
     weights: Tensor
     pins: Tensor
-    left: Tensor
+    further: Tensor
     regions: tuple[Region, ...] = field(default=(), kw_only=True)
 
     @classmethod
@@ -149,7 +156,7 @@ class Support:
     @property
     def home_reaches(self) -> Tensor:
         """(n,) how far each reaches in its own image."""
-        return self.reaches * self.left
+        return self.reaches * self.further
 
     def starts(self, positions: Tensor, classes: Tensor) -> bool:
         """Whether these hinted pixels begin with those of the support."""
@@ -200,14 +207,15 @@ def extended(
     wanted = kernel.margin(depth)
     wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
     central = centrality(labels, positions, spacing).to(depth).masked_fill(confirms, 1.0)
+    carried = kernel.carried_reach(depth)
     added = torch.zeros_like(depth)
     grown = Support(
         torch.cat([support.positions, positions]),
         torch.cat([support.classes, classes]),
-        torch.cat([support.reaches, kernel.reach(depth) * size]),
+        torch.cat([support.reaches, carried * size]),
         torch.cat([support.weights, added]),
         torch.cat([support.pins, added]),
-        torch.cat([support.left, kernel.left(central)]),
+        torch.cat([support.further, kernel.left(central) * kernel.reach(depth) / carried]),
         regions=support.regions,
     )
     is_click = len(positions) == 1 and not confirms.any()

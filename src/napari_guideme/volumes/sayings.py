@@ -71,7 +71,7 @@ class Saying:
         depth = depths(place, places, scene.spacing).to(places.device) / size
         ones = torch.ones_like(depth)
         classes = torch.full_like(places[:, 0], scene.network.classes.index(hint.class_name))
-        support = Support(places, classes, KERNEL.reach(depth) * size, ones, 0 * ones, ones)
+        support = Support(places, classes, KERNEL.carried_reach(depth) * size, ones, 0 * ones, ones)
         return cls(hint, Anchors.of(scene, support, index))
 
 
