@@ -178,6 +178,7 @@ class TestWhatFollows:
         support, _ = take(([(3, 4)], 0))
         assert support.regions
         assert not Anchors.of(Here(), support).support.regions
-        rim, _ = take(([(3, 1)], 0), kernel=Kernel(1.0, 0.02, outer=0.2))
-        assert rim.further.tolist() == pytest.approx([0.6])
-        assert Anchors.of(Here(), rim).support.further.tolist() == [1.0]
+        short = Kernel(1.0, 0.02, growth=0, curvature=0, outer=0.2)
+        rim, _ = take(([(3, 1)], 0), kernel=short)
+        assert rim.home_reaches.tolist() == pytest.approx([0.6 * 0.02 * 11])
+        assert rim.reaches.tolist() == pytest.approx([0.02 * 11])

@@ -162,8 +162,8 @@ class TestOneHint:
         base, features = torch.zeros(2, 10, 10), seen(torch.randn(1, 2, 10, 10))
         deep, deeply = take([([(5, 5)], 1)], base, features, kernel)
         flat, flatly = take([([(0, 3)], 1)], base, features, kernel)
-        assert deep.reaches.tolist() == pytest.approx([6])
-        assert flat.reaches.tolist() == pytest.approx([2])
+        assert deep.home_reaches.tolist() == pytest.approx([6])
+        assert flat.home_reaches.tolist() == pytest.approx([2])
         assert leads(deeply, deep).tolist() == pytest.approx([2 + math.log(5.1)], abs=1e-5)
         assert leads(flatly, flat).tolist() == pytest.approx([2 + math.log(1.1)], abs=1e-5)
 

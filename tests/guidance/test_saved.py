@@ -76,8 +76,7 @@ def test_what_is_read_is_what_was_saved(guidance, file):
     assert after.hints == before.hints
     assert all(map(torch.equal, after.anchors.levels, before.anchors.levels))
     for name, value in before.anchors.support.parts().items():
-        at_home = {"pins": torch.zeros_like(value), "further": torch.ones_like(value)}
-        expected = at_home.get(name, value)
+        expected = torch.zeros_like(value) if name == "pins" else value
         assert torch.equal(getattr(after.anchors.support, name), expected)
     for name in ("origins", "usual", "changed"):
         assert torch.equal(getattr(after.anchors, name), getattr(before.anchors, name))
@@ -156,7 +155,7 @@ def test_nothing_of_the_image_is_in_it(file):
     n = len(load_file(file)["0.weights"])
     parts = {name: tuple(value.shape) for name, value in load_file(file).items()}
     assert parts == {
-        **{f"0.{name}": (n,) for name in ("classes", "reaches", "weights")},
+        **{f"0.{name}": (n,) for name in ("classes", "reaches", "further", "weights")},
         **{f"0.{name}": (n,) for name in ("origins", "usual", "changed")},
         "0.positions": (n, 2),
         "0.level.0": (n, 2),
@@ -207,6 +206,7 @@ def test_what_is_told_wrongly_is_refused(file, told, says):
         ("0.weights", lambda t: -t),
         ("0.weights", lambda t: t[1:]),
         ("0.reaches", torch.zeros_like),
+        ("0.further", lambda t: -t),
         ("0.classes", lambda t: t + 7),
         ("0.classes", lambda t: t.float()),
         ("0.positions", lambda t: t - 100),

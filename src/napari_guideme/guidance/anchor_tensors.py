@@ -25,7 +25,7 @@ def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def tensors_of(anchors: Anchors) -> dict[str, Tensor]:
     """All that :func:`anchors_of` makes anchors of, by name."""
-    tensors = {name: getattr(anchors.support, name) for name in _SUPPORT}
+    tensors = {name: getattr(anchors.support, name) for name in (*_SUPPORT, "further")}
     tensors.update({name: getattr(anchors, name) for name in _BESIDE})
     return {**tensors, **{f"level.{i}": level for i, level in enumerate(anchors.levels)}}
 
@@ -52,7 +52,8 @@ def anchors_of(
         If they cannot be what a refinement found.
     """
     weights = tensors["weights"]
-    beside = torch.zeros_like(weights), torch.ones_like(weights)
+    # Earlier files do not tell how much further it reached at home.
+    beside = torch.zeros_like(weights), tensors.get("further", torch.ones_like(weights))
     support = Support(*[*(tensors[name] for name in _SUPPORT), *beside])
     levels = tuple(tensors[f"level.{i}"] for i in range(len(channels) if len(support) else 0))
     anchors = Anchors(levels, support, **{name: tensors[name] for name in _BESIDE})
@@ -75,5 +76,5 @@ def _is_possible(
     within = (support.positions >= 0).all() and (support.positions < torch.tensor(shape)).all()
     known = (support.classes >= 0).all() and (support.classes < classes).all()
     whole = support.classes.dtype == support.positions.dtype == torch.int64
-    acts = (support.weights >= 0).all() and (support.reaches > 0).all()
+    acts = (support.weights >= 0).all() and (support.home_reaches > 0).all()
     return bool(finite and within and known and whole and acts and (anchors.usual > 0).all())

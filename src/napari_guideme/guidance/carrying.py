@@ -133,7 +133,8 @@ class Anchors:
     def elsewhere(self) -> Anchors:
         """Return them as they act in another image, where places mean nothing."""
         reaches = torch.full_like(self.support.reaches, EVERYWHERE)
-        return replace(self, support=replace(self.support, reaches=reaches))
+        ones = torch.ones_like(reaches)
+        return replace(self, support=replace(self.support, reaches=reaches, further=ones))
 
     def similarity(self, scene: Scene) -> Tensor:
         """How much what lies at each place in another scene looks like what was hinted, (n,)."""
@@ -180,7 +181,8 @@ class Anchors:
             kernel = replace(kernel, temperature=ELSEWHERE)
         else:
             firm = torch.where(beyond > 0, FIRMNESS, 1.0)
-            acting = replace(acting, weights=firm * acting.weights)
+            further = torch.where(beyond > 0, 1.0, acting.further)
+            acting = replace(acting, weights=firm * acting.weights, further=further)
         return spread(logits, scene.features, acting, kernel, scene.spacing, self.levels, beyond)
 
 
@@ -192,5 +194,4 @@ def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
 
 def _chosen(support: Support, chosen: Tensor) -> Support:
     kept = Support(*(value[chosen] for value in support.parts().values()))
-    weights = kept.weights
-    return replace(kept, pins=torch.zeros_like(weights), further=torch.ones_like(weights))
+    return replace(kept, pins=torch.zeros_like(kept.weights))
