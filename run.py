@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -42,6 +43,9 @@ WINDOW_PACKAGES = (
     "libxcb-xinerama0",
     "libxkbcommon-x11-0",
 )
+#: Seconds to wait before an installation that broke off is tried again.
+PAUSES = (5, 20)
+
 SYSTEM_PACKAGES = {"view": WINDOW_PACKAGES, "test": (*WINDOW_PACKAGES, "xvfb")}
 
 
@@ -52,8 +56,9 @@ def main() -> int:
     environment, arguments = parse(sys.argv[1:])
     install_system_packages(missing_system_packages(environment))
     install_tox()
-    command = [PROGRAMS / "tox", "-e", environment, "--", *arguments]
-    return subprocess.run(command, cwd=ROOT).returncode
+    tox = [PROGRAMS / "tox", "run", "-e", environment]
+    install([*tox, "--notest"])
+    return subprocess.run([*tox, "--skip-pkg-install", "--", *arguments], cwd=ROOT).returncode
 
 
 def parse(words: list[str]) -> tuple[str, list[str]]:
@@ -106,7 +111,18 @@ def install_tox() -> None:
     print(f"Installing tox into {VENV} ...", flush=True)
     venv.create(VENV, with_pip=True)
     pip = [PROGRAMS / "python", "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "-c", ROOT / "constraints.txt", "tox"], check=True)
+    install([*pip, "-c", ROOT / "constraints.txt", "tox"])
+
+
+def install(command: list[str | Path]) -> None:
+    """Run a command that downloads packages; one that breaks off is run again."""
+    for pause in PAUSES:
+        if subprocess.run(command, cwd=ROOT).returncode == 0:
+            return
+        print(f"This broke off; trying again in {pause} s ...", flush=True)
+        time.sleep(pause)
+    if subprocess.run(command, cwd=ROOT).returncode:
+        sys.exit("The packages could not be installed; see above.")
 
 
 if __name__ == "__main__":
