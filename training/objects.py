@@ -13,13 +13,12 @@ from crops import relit, tinted
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.io import imread
-from skimage.segmentation import felzenszwalb
 from torch import Tensor
 from torch.nn import functional as F
 
 #: Smaller objects show too little to learn from.
 LEAST_PIXELS = {"photograph": 300, "nucleus": 40}
-KINDS = {"object": 0.44, "pasted": 0.2, "texture": 0.08, "segment": 0.14, "nucleus": 0.14}
+KINDS = {"object": 0.5, "pasted": 0.22, "texture": 0.1, "nucleus": 0.18}
 
 Random = np.random.Generator
 #: An image (3, side, side) in [0, 1] and the object in it, (side, side).
@@ -130,18 +129,6 @@ class Scenes:
         largest = 1 + int(np.argmax(np.bincount(parts.ravel(), minlength=n + 1)[1:]))
         mask = torch.from_numpy(parts == largest)
         return blended(self._background(random), self._background(random), mask), mask
-
-    def _segment(self, random: Random) -> Scene:
-        """Take what the edges of a photograph enclose, some neighbouring parts of it together."""
-        image = self._background(random)
-        scale, sigma = float(np.exp(random.uniform(4, 7))), random.uniform(0.6, 1.2)
-        parts = felzenszwalb(image.movedim(0, -1).numpy(), scale, sigma, min_size=60)
-        mask = parts == random.choice(np.unique(parts))
-        for _ in range(random.integers(4)):
-            beside = np.unique(parts[ndimage.binary_dilation(mask, iterations=2) & ~mask])
-            if len(beside):
-                mask |= parts == random.choice(beside)
-        return image, torch.from_numpy(mask)
 
     def _background(self, random: Random) -> Tensor:
         """Return some part of some photograph."""
