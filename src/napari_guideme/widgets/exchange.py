@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble, TextHint
-from napari_guideme.networks.objects import added_objects
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
@@ -54,33 +53,6 @@ class Asked:
     session: GuideSession
     hints: Hints
     question: Question | None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The kept labels of a slice, and how many were added."""
-
-    part: Slice
-    labels: NDArray[np.integer]
-    count: int
-
-
-def kept_with(
-    outcome: Outcome,
-    kept: NDArray[np.integer],
-    first: int,
-    *,
-    as_objects: bool,
-    overwrite: bool,
-) -> Kept:
-    """Add the labels of an outcome to all labels that are kept; classes count from `first`."""
-    before = np.asarray(kept[outcome.part.slices])
-    if as_objects:
-        ids = cast("GuideSession", outcome.session).labels(instances=True)
-        return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
-    free = (outcome.labels > 0) & (overwrite | (before == 0))
-    labels = np.where(free, outcome.labels.astype(before.dtype) + (first - 1), before)
-    return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 
 def tell(session: AnySession, hints: list[Hint], method: str) -> None:

@@ -205,7 +205,7 @@ class GuideWidget(QWidget):
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
         self.controller.busy.connect(self._on_computed)
-        self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
+        self.controller.keeper.kept.connect(lambda count: show_info(f"{count} labels kept"))
         self.controller.class_changed.connect(self._on_class)
         self.carry.carrier.changed.connect(self._enable)
         self._class_box.chosen.connect(self._choose_class)
@@ -419,7 +419,7 @@ class GuideWidget(QWidget):
 
     def _keep(self) -> None:
         named = self.finding.seeker.finds is not None
-        self.controller.keep(
+        self.controller.keeper.keep(
             as_objects=self.as_objects.isChecked() and not named,
             overwrite=self.overwrite.isChecked(),
         )
