@@ -18,8 +18,9 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.plane import Plane
 from napari_guideme.guidance.zoom import Window
-from napari_guideme.networks.frozen import FrozenNetwork, Head
+from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.interaction import distances
+from napari_guideme.networks.parts import Head
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tiles import LARGEST, observe_tiled
 from napari_guideme.spacing import relative
