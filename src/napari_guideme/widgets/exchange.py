@@ -12,11 +12,15 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble, TextHint
+from napari_guideme.report import reported
+from napari_guideme.spacing import relative
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
+    from napari_guideme.localize.finding import Found
     from napari_guideme.object_session import ObjectSession
+    from napari_guideme.referring.following import Followed
     from napari_guideme.report import Report
     from napari_guideme.session import GuideSession
 
@@ -43,6 +47,22 @@ class Outcome:
     unmet: list[tuple[float, ...]]
     unmet_words: list[TextHint]
     report: Report
+
+    @classmethod
+    def of(cls, part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
+        """Read it off a refined session; what was `found` changed by hints alone."""
+        report, labels, classes = session.report(), session.labels(), session.network.classes
+        changed = session.changed() if found is None else labels != found.mask
+        if found is not None:
+            pixels = session.hints.pixels(session.shape, classes)
+            sizes = relative(part.spacing, len(part.axes))
+            report = reported(session.satisfied(), changed, pixels, report.seconds, sizes)
+        listed = list(session.hints)
+        unmet = [listed[index] for index in report.unmet]
+        drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
+        words = [hint for hint in unmet if isinstance(hint, TextHint)]
+        shares = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+        return cls(part, session, labels, changed, shares, drawn, words, report)
 
 
 @dataclass(frozen=True)
