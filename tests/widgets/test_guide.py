@@ -30,6 +30,15 @@ def shown_class(widget, at=AT) -> str:
     return widget.controller.classes[index]
 
 
+def test_it_says_how_to_begin(viewer, tissue, qtbot):
+    widget = open_widget(viewer, qtbot)
+    assert "Open Sample" in widget.status.text()
+    image = viewer.add_image(tissue, rgb=True)
+    assert widget.status.text().startswith("Press Run")
+    viewer.layers.remove(image)
+    assert "Open Sample" in widget.status.text()
+
+
 def test_run_labels_the_image(guide, tissue):
     labels = guide.controller.layers.labels
     assert labels.data.shape == tissue.shape[:2]

@@ -11,7 +11,8 @@ from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.find_panel import SEARCH
 from napari_guideme.widgets.object_panel import BEGIN
 
-START = "Choose an image and press Run."
+NO_IMAGE = "There is no image yet: drop one into the viewer, or try File › Open Sample › Guide Me."
+START = "Press Run: the network labels the image, then you correct it."
 OPENING = "Opening the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
 OWN = "These are the network's own labels."
@@ -31,14 +32,18 @@ class StatusLine(QLabel):
     """
 
     def __init__(self, controller: Controller, is_finding: Callable[[], bool]) -> None:
-        super().__init__(START, wordWrap=True, objectName="guideme-status")
+        super().__init__(NO_IMAGE, wordWrap=True, objectName="guideme-status")
         self._controller = controller
         self._is_finding = is_finding
 
     def begin(self) -> None:
         """Say how to begin."""
-        begin = BEGIN if self._controller.outlines_objects else START
-        self.setText("" if self._is_finding() else begin)
+        if self._is_finding():
+            self.clear()
+        elif self._controller.image is None:
+            self.setText(NO_IMAGE)
+        else:
+            self.setText(BEGIN if self._controller.outlines_objects else START)
 
     def show_unlabelled(self) -> None:
         """Say that nothing is known of this slice yet."""
