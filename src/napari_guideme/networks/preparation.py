@@ -179,7 +179,7 @@ class Preparation:
             shape[channel_axis] = 1
         step = math.ceil((math.prod(shape) / _MEASURED) ** (1 / self.ndim))
         every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
-        pixels = _checked(np.asarray(image[every]))
+        pixels = checked_pixels(np.asarray(image[every]))
         if self.value_range == "standardised":
             scale = self.scale / (float(pixels.std()) + 1e-6)
             mean = tuple(m + scale * float(pixels.mean()) for m in self.mean)
@@ -223,7 +223,8 @@ class Preparation:
         import torch
         from torch.nn import functional as F
 
-        chosen = channels_first(_checked(np.asarray(image)), self.ndim, channel_axis, channels)
+        image = checked_pixels(np.asarray(image))
+        chosen = channels_first(image, self.ndim, channel_axis, channels)
         pixels = matched(self._dtype_scaled(chosen), self.channels, bgr=self.bgr)
         x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
         shape = tuple(x.shape[2:])
@@ -295,12 +296,22 @@ def _are_numbers(values: Any, *lengths: int) -> bool:
     )
 
 
-def _checked(image: NDArray[Any]) -> NDArray[Any]:
+def checked_pixels(image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image that a network can be fed.
+
+    Raises
+    ------
+    InputError
+        If it is empty, or its pixels are no finite real numbers.
+    """
     if image.size == 0:
         raise InputError(f"the image is empty (shape {image.shape})")
     if not (np.issubdtype(image.dtype, np.number) or image.dtype == bool) or np.iscomplexobj(image):
         raise InputError(f"pixels of type {image.dtype} are not supported; use integers or floats")
     with np.errstate(over="ignore"):
         if image.dtype.kind == "f" and not np.isfinite(image.astype(np.float32)).all():
-            raise InputError("the image has pixels that are NaN, infinite or beyond float32")
+            raise InputError(
+                "the image has pixels that are NaN, infinite or beyond float32; "
+                "replace them by other numbers"
+            )
     return image

@@ -201,7 +201,7 @@ class GuideWidget(QWidget):
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
         self.controller.busy.connect(self.hand.follow)
-        self.controller.keeper.kept.connect(lambda count: show_info(f"{count} labels kept"))
+        self.controller.keeper.kept.connect(lambda count: show_info(f"Labels kept: {count}"))
         self.controller.class_changed.connect(self._on_class)
         self.carry.carrier.changed.connect(self._enable)
         self._class_box.chosen.connect(self.hand.choose_class)
