@@ -145,7 +145,7 @@ def bad_inputs(tmp_path, tissue, untrained):
         "suffix": (["predict", tissue, "-o", tmp_path / "out.xyz"], ".tif"),
         "unwritable": (["predict", tissue, "-o", file / "out.tif"], "cannot write"),
         "no hints": (["refine", tissue, "--hints", tmp_path / "no.json", "-o", out], "no hints"),
-        "json": (["refine", tissue, "--hints", broken, "-o", out], "broken.json is not JSON"),
+        "json": (["refine", tissue, "--hints", broken, "-o", out], "broken.json: this is no JSON"),
         "carry": (
             ["refine", tissue, "--hints", outside, "--carry", "onward", "-o", out],
             "--carry is for volumes; the image has 2 axes",

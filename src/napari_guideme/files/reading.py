@@ -91,7 +91,7 @@ def read_hints(path: Path) -> Hints:
     except FileNotFoundError:
         raise InputError(f"there is no hints file {path}") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path.name} is not JSON: {error}") from error
+        raise InputError(f"{path.name}: this is no JSON: {error}") from error
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path.name}: {first_line(error)}") from error
 

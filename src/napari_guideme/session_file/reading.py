@@ -52,7 +52,7 @@ def read_session(path: Path) -> SessionFile:
     except FileNotFoundError:
         raise InputError(f"there is no session file {path}") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path.name} is not JSON: {error}") from error
+        raise InputError(f"{path.name}: this is no JSON: {error}") from error
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path.name}: {first_line(error)}") from error
 
