@@ -68,7 +68,9 @@ def test_help_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
-    assert f"example: napari-guideme {command}" in capsys.readouterr().out
+    (example,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("example: ")]
+    assert example.startswith(f"example: napari-guideme {command}")
+    assert example.count('"') % 2 == 0, "wrapped within a sentence"
 
 
 def test_models_lists_classes_and_licence(capsys):
@@ -116,6 +118,9 @@ def bad_inputs(tmp_path, tissue, untrained):
     out = tmp_path / "out.tif"
     nan = tmp_path / "nan.tif"
     tifffile.imwrite(nan, np.full((20, 20), np.nan, np.float32))
+    volume = tmp_path / "volume.tif"
+    flat = {"metadata": {"axes": "ZYX"}, "photometric": "minisblack"}
+    tifffile.imwrite(volume, np.zeros((3, 20, 20), np.uint8), **flat)
     empty = tmp_path / "empty.png"
     empty.write_bytes(b"")
     broken = tmp_path / "broken.json"
@@ -140,7 +145,16 @@ def bad_inputs(tmp_path, tissue, untrained):
         "suffix": (["predict", tissue, "-o", tmp_path / "out.xyz"], ".tif"),
         "unwritable": (["predict", tissue, "-o", file / "out.tif"], "cannot write"),
         "no hints": (["refine", tissue, "--hints", tmp_path / "no.json", "-o", out], "no hints"),
-        "json": (["refine", tissue, "--hints", broken, "-o", out], "broken.json"),
+        "json": (["refine", tissue, "--hints", broken, "-o", out], "broken.json: this is no JSON"),
+        "carry": (
+            ["refine", tissue, "--hints", outside, "--carry", "onward", "-o", out],
+            "--carry is for volumes; the image has 2 axes",
+        ),
+        "axis": (["predict", tissue, "--axis", "0", "-o", out], "--axis is for volumes"),
+        "carried clicks": (
+            ["refine", volume, "--network", "click", "--axis", "0", "--hints", outside, "-o", out],
+            "--axis is for networks with classes; click takes clicks",
+        ),
         "class": (["refine", tissue, "--hints", unknown, "-o", out], "background, nucleus, border"),
         "outside": (["refine", tissue, "--hints", outside, "-o", out], "outside the image"),
         "folder": (["evaluate", tmp_path / "no", "--json", tmp_path / "o.json"], "no"),

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from napari_guideme.evaluation.datasets import Dataset, Item
 from napari_guideme.evaluation.scores import Confusion, confusion
-from napari_guideme.networks.frozen import FrozenNetwork, Head
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.parts import Head
 from napari_guideme.networks.preparation import Placement
 
 Labels = NDArray[np.intp]

@@ -24,7 +24,7 @@ import numpy as np
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import read_class_list
-from napari_guideme.language.vocabulary import plain
+from napari_guideme.language.word_forms import plain
 from napari_guideme.language.wordnet import HOW_TO_GET, find_wordnet
 from napari_guideme.localize.kinds import COLUMNS, TABLE, joined
 

@@ -8,38 +8,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
-from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import Method, method_named
-from napari_guideme.guidance.refining import Step, refine_by
-from napari_guideme.guidance.scene import Scene
-from napari_guideme.guidance.zoom import Window, around, still_fits, whole
+from napari_guideme.guidance.refining import Step
 from napari_guideme.hints import HintPixels, Hints
 from napari_guideme.history import History, Past
+from napari_guideme.lens import OBJECT, Lens
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch, cut_out
 from napari_guideme.report import Report, agreeing, reported
-from napari_guideme.spacing import checked, relative
+from napari_guideme.spacing import relative
 from napari_guideme.undoing import Undoable
-
-BACKGROUND, OBJECT = 0, 1
-
-#: How often a click is looked at more closely at most.
-_LOOKS = 3
-
-#: A closer look pays if the window shrinks to this share of its side at least.
-_CLOSER = 0.67
-
-#: Pixels of the image are enlarged this much at most: more would show nothing new.
-_LARGEST = 6
-
-#: Of the last window, where nothing was found in it that could be zoomed in on.
-_INTO_NOTHING = 3
 
 
 @dataclass(frozen=True)
@@ -114,19 +96,15 @@ class ObjectSession(Undoable[_State]):
         super().__init__(_State(Hints(), method_named(method)))
         self.network = network
         self.locked = locked
-        self._image, self._channel_axis, self._channels = image, channel_axis, channels
-        self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
-        self._shape = tuple(image.shape[axis] for axis in self._axes)
-        self._spacing = checked(spacing, len(self._shape))
-        self._preparation = network.preparation.measured(image, channel_axis)
-        self._scene: tuple[Window, Scene] | None = None
+        self._lens = Lens(
+            image, network, channel_axis=channel_axis, channels=channels, spacing=spacing
+        )
         self._seconds = 0.0
-        self._scene_of(self._whole)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of the image."""
-        return self._shape
+        return self._lens.shape
 
     def _choose(self, method: str) -> None:
         self._change(method=method_named(method), refined=not len(self.hints))
@@ -235,18 +213,10 @@ class ObjectSession(Undoable[_State]):
             return
         pixels = self._pixels(state)
         found = state.found
-        window = self._window(found, state)
         # Nobody said yet where the object is: clicks beside it make none.
         nowhere = state.start is None and not (pixels.classes == OBJECT).any()
-        for _ in range(0 if nowhere else _LOOKS):
-            for step in self._look(window, pixels, state, found):
-                if step.logits is not None:
-                    found = Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
-                yield replace(step, logits=None)
-            closer = self._window(found, state)
-            if max(closer.shape) > _CLOSER * max(window.shape):
-                break
-            window = closer
+        if not nowhere:
+            found = yield from self._lens.outlined(pixels, state.method, state.start, found)
         for index, known in enumerate(self._history):
             if known is state:
                 self._history[index] = replace(state, found=found, refined=True)
@@ -305,86 +275,8 @@ class ObjectSession(Undoable[_State]):
             start = np.array(found.window.start)
             pixels = replace(pixels, positions=pixels.positions - start)
             changed = changed[found.window.slices]
-        spacing = relative(self._spacing, len(self.shape))
+        spacing = relative(self._lens.spacing, len(self.shape))
         return reported(self.satisfied(), changed, pixels, self._seconds, spacing)
-
-    # -- looking ------------------------------------------------------------
-
-    def _look(
-        self, window: Window, pixels: HintPixels, state: _State, found: Patch | None
-    ) -> Iterator[Step]:
-        """Let the network see a window with hints and what was found, and refine that."""
-        classes = torch.from_numpy(pixels.classes)
-        places = window.places(torch.from_numpy(pixels.positions))
-        scene = self._scene_of(window).clicked(
-            places, classes, self._previous(window, state, found), window.spacing(self._spacing)
-        )
-        hints = HintTensors.sampled(pixels, torch.device("cpu"))
-        hints = replace(hints, positions=window.places(hints.positions)).to(self.network.device)
-        yield from refine_by(scene, hints, state.method)
-
-    def _previous(self, window: Window, state: _State, found: Patch | None) -> Tensor | None:
-        """Probability of the object so far on the grid of a window."""
-        if found is not None:
-            return found.seen(window)
-        if state.start is None:
-            return None
-        mask = self._start_mask(state)
-        return torch.from_numpy(window.seen(mask, range(mask.ndim)))
-
-    def _window(self, found: Patch | None, state: _State) -> Window:
-        """Choose where to look: at object and hints, or everywhere if there is no object."""
-        hinted = self._pixels(state).positions
-        if found is not None:
-            grown = found.corners()
-        elif state.start is not None:
-            last = np.add(state.start.corner, state.start.mask.shape) - 1
-            grown = np.stack([state.start.corner, last])
-        else:
-            return self._whole
-        if not len(grown):
-            return self._nearer(found, hinted)
-        wanted = np.concatenate([grown, hinted])
-        fresh = self._around(wanted)
-        if found is not None and still_fits(found.window, wanted, fresh):
-            return found.window
-        return fresh
-
-    def _nearer(self, found: Patch | None, hinted: NDArray[np.intp]) -> Window:
-        """Look closer at the hints where no object was found."""
-        least = max((found.window if found else self._whole).shape) // _INTO_NOTHING
-        return self._around(hinted, least)
-
-    def _around(self, positions: NDArray[np.intp], least: int = 0) -> Window:
-        side, multiple = self._grid
-        least = max(least, side // _LARGEST)
-        return around(positions, self.shape, self._spacing, side, multiple, least)
-
-    @property
-    def _whole(self) -> Window:
-        return whole(self.shape, self._spacing, *self._grid)
-
-    @property
-    def _grid(self) -> tuple[int, int]:
-        """Longest side of what the network sees, and what sides are multiples of."""
-        interaction = self.network.interaction
-        assert interaction is not None
-        return interaction.side, self.network.preparation.multiple
-
-    def _scene_of(self, window: Window) -> Scene:
-        """What the network sees of a window; that of the last one is kept."""
-        if self._scene is None or self._scene[0] != window:
-            scene = Scene(
-                self.network,
-                window.seen(self._image, self._axes),
-                channel_axis=self._channel_axis,
-                channels=self._channels,
-                preparation=self._preparation,
-            )
-            self._scene = window, scene
-        return self._scene[1]
-
-    # -- history ------------------------------------------------------------
 
     def _change(self, **changes: Any) -> None:
         changed = replace(self._state, **changes)
@@ -394,23 +286,7 @@ class ObjectSession(Undoable[_State]):
         return state.hints.pixels(self.shape, self.network.classes)
 
     def _start_mask(self, state: _State) -> NDArray[np.bool_]:
-        mask = np.zeros(self.shape, dtype=bool)
-        if state.start is not None:
-            mask[state.start.box] = state.start.mask
-        return mask
-
-
-def _spatial_axes(image: NDArray[Any], channel_axis: int | None, ndim: int) -> tuple[int, ...]:
-    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
-        raise InputError(f"there is no channel axis {channel_axis} in shape {image.shape}")
-    channels = None if channel_axis is None else channel_axis % image.ndim
-    axes = tuple(axis for axis in range(image.ndim) if axis != channels)
-    if len(axes) != ndim or 0 in image.shape:
-        raise InputError(
-            f"the network takes {ndim} spatial axes with pixels; the image has shape {image.shape}"
-            + (f" with channels along axis {channels}" if channels is not None else "")
-        )
-    return axes
+        return np.zeros(self.shape, bool) if state.start is None else state.start.drawn(self.shape)
 
 
 def _check_fits(outlines: Sequence[Kept], shape: Sequence[int]) -> None:

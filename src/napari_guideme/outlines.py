@@ -68,6 +68,12 @@ class Kept:
         """What selects the mask's place in the image."""
         return tuple(slice(c, c + n) for c, n in zip(self.corner, self.mask.shape, strict=True))
 
+    def drawn(self, shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Draw the object into an image of this shape."""
+        drawn = np.zeros(shape, dtype=bool)
+        drawn[self.box] = self.mask
+        return drawn
+
 
 def corners_of(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     """First and last pixel of the box of a mask, (2, ndim); none of an empty one."""

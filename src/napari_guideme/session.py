@@ -4,33 +4,32 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
-from napari_guideme.guidance.calibration import best, calibrate, remember, remembered
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.methods import Method, method_named
+from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.questions import Position, Question, ask
-from napari_guideme.guidance.refining import Guidance, Step, apply, refine, refine_near
+from napari_guideme.guidance.refining import Step, refine
 from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
-from napari_guideme.hints import HintPixels, Hints, TextHint
+from napari_guideme.hints import Hints, TextHint
 from napari_guideme.history import History, Past
-from napari_guideme.language import DEFAULT_TELLING
+from napari_guideme.language import DEFAULT_TELLING, effects
 from napari_guideme.language.places import View
-from napari_guideme.language.telling import Teller, Told
+from napari_guideme.language.telling import Teller
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects
+from napari_guideme.refinement import Refiner, State
 from napari_guideme.report import Report, agreeing, reported
 from napari_guideme.undoing import Undoable
 
@@ -38,19 +37,7 @@ if TYPE_CHECKING:
     from napari_guideme.language.vocabulary import WordVectors
 
 
-@dataclass
-class _State:
-    """One entry of the history. What was found for it is kept, so undo is exact."""
-
-    hints: Hints
-    method: Method
-    warm: _State | None = None
-    guidance: Guidance = field(default_factory=Guidance)
-    told: tuple[Told, ...] = ()
-    refined: bool = False
-
-
-class GuideSession(Undoable[_State]):
+class GuideSession(Undoable[State]):
     """Correct a frozen network on one image, without a screen.
 
     Parameters
@@ -166,18 +153,25 @@ class GuideSession(Undoable[_State]):
         view: View | None,
         zoom: int | None,
     ) -> None:
-        super().__init__(_State(Hints(), method_named(method), refined=True))
+        super().__init__(State(Hints(), method_named(method), refined=True))
         if zoom is not None and zoom < 1:
             raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
-        self.network, self._scene, self._zoom = scene.network, scene, zoom
-        self._teller = Teller(scene, telling, text_guide)
+        self.network = scene.network
+        self._refiner = Refiner(
+            scene,
+            Teller(scene, telling, text_guide),
+            point_is_chosen=point_is_chosen or bool(self.network.card.guide_point),
+            zoom=zoom,
+        )
         self.view = view or View.upright(len(self.shape))
-        # Values of a guiding block mean nothing elsewhere: it stays for the whole session.
-        self._point_is_chosen = point_is_chosen or bool(self.network.card.guide_point)
-        self._calibrated: str | None = None
         self._sentences: dict[TextHint, str] = {}
-        self._shown: tuple[_State, Tensor] | None = None
+        self._shown: tuple[State, Tensor] | None = None
         self._seconds = 0.0
+
+    @property
+    def _scene(self) -> Scene:
+        """What hints start from, at the point where it is guided."""
+        return self._refiner.scene
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -197,7 +191,7 @@ class GuideSession(Undoable[_State]):
     @property
     def calibrated_point(self) -> str | None:
         """Where to guide as a calibration found it, ``None`` if there was none yet."""
-        return self._calibrated
+        return self._refiner.calibrated
 
     def predict(self) -> NDArray[np.integer]:
         """Return the network's own labels, before any hint."""
@@ -232,7 +226,7 @@ class GuideSession(Undoable[_State]):
         return said
 
     def _choose(self, method: str) -> None:
-        self._push(_State(self.hints, method_named(method)))
+        self._push(State(self.hints, method_named(method)))
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
@@ -242,7 +236,7 @@ class GuideSession(Undoable[_State]):
             known = state if state.refined else state.warm
             # What was found with a hint that is gone would let it go on acting.
             grown = set(state.hints) <= set(hints)
-            self._push(_State(hints, state.method, known if grown else None))
+            self._push(State(hints, state.method, known if grown else None))
 
     @property
     def history(self) -> History:
@@ -269,10 +263,10 @@ class GuideSession(Undoable[_State]):
         """
         for past in history.entries:
             past.hints.check(self.shape, self.network.classes)
-        states: list[_State] = []
+        states: list[State] = []
         for past in history.entries:
             warm = None if past.warm is None else states[past.warm]
-            states.append(_State(past.hints, method_named(past.method), warm))
+            states.append(State(past.hints, method_named(past.method), warm))
         states[0].refined = history.entries[0].refined and not len(states[0].hints)
         self._history, self._shown = states, None
         self._sentences = dict(history.sentences)
@@ -290,56 +284,17 @@ class GuideSession(Undoable[_State]):
         """
         state, start = self._state, time.perf_counter()
         if state.refined:
-            logits = self._applied(state)
+            logits = self._refiner.logits(state)
             step = Step(1, 1, 0.0, state.guidance, logits)
             self._shown = state, logits
             yield step
             return
-        yield from self._calibrate(state.method)
-        told, scene = yield from self._told(state)
-        warm = state.warm
-        # On other logits the values that were found before mean nothing.
-        if warm is not None and warm.hints.texts != state.hints.texts:
-            warm = None
-        shown = self._shown[1] if self._shown and self._shown[0] is warm else None
-        given = scene, self._pixels(state), state.method
-        known = warm.guidance if warm else None, shown
-        zoom = self._zoom
-        for step in refine_near(*given, zoom, *known) if zoom else refine(*given, *known):
+        shown = self._shown[1] if self._shown and self._shown[0] is state.warm else None
+        for step in self._refiner.refine(state, shown):
             if step.logits is not None:
-                state.guidance, state.told, state.refined = step.guidance, told, True
                 self._shown = state, step.logits
                 self._seconds = time.perf_counter() - start
             yield step
-
-    def _told(self, state: _State) -> Generator[Step, None, tuple[tuple[Told, ...], Scene]]:
-        """Follow what was said in words; return what was found, and the scene that follows."""
-        texts = state.hints.texts
-        if not texts:
-            return (), self._scene
-        warm = state.warm
-        said = warm.hints.texts if warm else ()
-        known = warm.told if warm and texts[: len(said)] == said else ()
-        if len(known) == len(texts):
-            return known, self._following(texts, known)
-        logits = None
-        for step in self._teller.tell(texts, known):
-            if step.logits is None:
-                yield step
-            logits = step.logits
-        assert logits is not None
-        return self._teller.told, self._scene.shifted(logits - self._scene.logits)
-
-    def _following(self, texts: Sequence[TextHint], told: Sequence[Told]) -> Scene:
-        """Return the scene that follows what was said in words."""
-        if not texts:
-            return self._scene
-        logits = self._teller.apply(texts, told)
-        return self._scene.shifted(logits - self._scene.logits)
-
-    def _applied(self, state: _State) -> Tensor:
-        """Logits of a state that was refined."""
-        return apply(self._following(state.hints.texts, state.told), state.method, state.guidance)
 
     def labels(self, *, instances: bool = False) -> NDArray[np.integer]:
         """Class of every pixel after the last refinement, or one id per object."""
@@ -357,21 +312,13 @@ class GuideSession(Undoable[_State]):
 
     def satisfied(self) -> list[bool]:
         """Whether the labels agree with each hint; a hint overruled by a newer one does not ask."""
-        labels, pixels = self.labels(), self._pixels(self._state)
+        labels, pixels = self.labels(), self._refiner.pixels(self._state)
         marks = agreeing(labels, pixels, len(self.hints))
+        seen = labels, self.predict() if self.hints.texts else labels, self.network.classes
         return [
-            self._followed(hint, labels) if isinstance(hint, TextHint) else agrees
+            effects.is_followed(hint, *seen) if isinstance(hint, TextHint) else agrees
             for hint, agrees in zip(self.hints, marks, strict=True)
         ]
-
-    def _followed(self, hint: TextHint, labels: NDArray[np.integer]) -> bool:
-        """Whether there is more of a class in a place than the network finds itself, or less."""
-        index = self.network.classes.index(hint.class_name)
-        place = hint.mask(self.shape)
-        now, own = ((found == index) & place for found in (labels, self.predict()))
-        if hint.operation == "remove":
-            return not now.any() or bool((own & ~now).any())
-        return bool((now & ~own).any()) or bool(now[place].all())
 
     def changed(self) -> NDArray[np.bool_]:
         """Pixels whose class is no longer the network's own."""
@@ -388,11 +335,8 @@ class GuideSession(Undoable[_State]):
         texts = state.hints.texts[: len(state.told)]
         if not texts:
             return np.zeros(self.shape, np.float32)
-        told = self._following(texts, state.told).logits.softmax(0)
-        named = sorted({self.network.classes.index(hint.class_name) for hint in texts})
-        moved = (told - self._scene.logits.softmax(0))[named].abs().amax(0)
-        values: NDArray[np.float32] = moved.float().cpu().numpy()
-        return values
+        told = self._refiner.following(state, len(texts)).logits
+        return effects.moved(texts, told, self._scene.logits, self.network.classes)
 
     def changed_by_words(self) -> list[tuple[TextHint, NDArray[np.bool_]]]:
         """Which pixels (*spatial) each sentence changed, after those before it, without clicks."""
@@ -400,11 +344,9 @@ class GuideSession(Undoable[_State]):
         texts = state.hints.texts[: len(state.told)] if state else ()
         if state is None or not texts:
             return []
-        told = [
-            self._labels(self._following(texts[:n], state.told[:n]).logits)
-            for n in range(len(texts) + 1)
-        ]
-        changes = [before != after for before, after in itertools.pairwise(told)]
+        told = (self._refiner.following(state, count) for count in range(len(texts) + 1))
+        labels = [self._labels(scene.logits) for scene in told]
+        changes = [before != after for before, after in itertools.pairwise(labels)]
         return list(zip(texts, changes, strict=True))
 
     def question(
@@ -434,16 +376,12 @@ class GuideSession(Undoable[_State]):
         InputError
             If there is no such rule.
         """
-        state, logits = self._state, self._logits()
-        support, window = state.guidance.support, state.guidance.window
-        if support is not None and window is not None:
-            start = torch.tensor(window.start).to(support.positions)
-            support = replace(support, positions=support.positions + start)
+        state = self._state
         return ask(
             self._scene,
-            logits,
-            self._pixels(state),
-            support,
+            self._logits(),
+            self._refiner.pixels(state),
+            state.guidance.placed_support,
             state.method.kernel,
             rule,
             skip=skip,
@@ -464,10 +402,10 @@ class GuideSession(Undoable[_State]):
         state = self._state
         if not state.refined:
             state = state.warm or self._history[0]
-        scene = self._following(state.hints.texts, state.told)
+        scene = self._refiner.following(state)
         support = state.guidance.support
         if state.method.completes != "all" or state.guidance.window is not None:
-            *_, step = refine(scene, self._pixels(state), method_named(DEFAULT_METHOD))
+            *_, step = refine(scene, self._refiner.pixels(state), method_named(DEFAULT_METHOD))
             support = step.guidance.support
         empty = Support.empty(len(self.shape), self.network.device)
         anchors = Anchors.of(scene, support or empty, index)
@@ -498,35 +436,15 @@ class GuideSession(Undoable[_State]):
 
     def report(self) -> Report:
         """Say what became of the hints."""
-        pixels = self._pixels(self._state)
+        pixels = self._refiner.pixels(self._state)
         return reported(self.satisfied(), self.changed(), pixels, self._seconds, self.spacing)
-
-    def _calibrate(self, method: Method) -> Iterator[Step]:
-        """Choose the guide point for a method that guides, if nobody chose it."""
-        if not method.needs_place or self._point_is_chosen:
-            return
-        point = remembered(self.network)
-        if point is None:
-            trials = []
-            for trial in calibrate(self._scene):
-                trials.append(trial)
-                yield Step(trial.index, trial.total, -trial.restored)
-            point = best(trials)
-            if trials:
-                remember(self.network, trials)
-        self._calibrated = point or self._scene.point
-        self._scene = self._scene.at(self._calibrated)
-        self._point_is_chosen = True
-
-    def _pixels(self, state: _State) -> HintPixels:
-        return state.hints.pixels(self.shape, self.network.classes)
 
     def _logits(self) -> Tensor:
         """Logits of the present state, or, until it is refined, those shown last."""
         state = self._state
         if self._shown is None or (state.refined and self._shown[0] is not state):
             known = state if state.refined else self._history[0]
-            self._shown = known, self._applied(known)
+            self._shown = known, self._refiner.logits(known)
         return self._shown[1]
 
     def _labels(self, logits: Tensor) -> NDArray[np.integer]:

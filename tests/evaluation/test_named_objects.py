@@ -54,3 +54,8 @@ def test_ids_are_named_beside_the_mask(folder):
 def test_objects_without_names_are_refused(folder):
     with pytest.raises(InputError, match="nothing names the objects"):
         open_named_objects(folder)
+
+
+def test_a_folder_of_another_layout(tmp_path):
+    with pytest.raises(InputError, match="must have a folder images, and labels or masks"):
+        open_named_objects(tmp_path, "nucleus")

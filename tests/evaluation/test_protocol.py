@@ -224,7 +224,7 @@ def test_hints_that_are_not_met_in_the_end_are_counted(bright, monkeypatch):
     def idle(scene, *_):
         yield Step(1, 1, 0.0, logits=scene.logits)
 
-    monkeypatch.setattr("napari_guideme.session.refine", idle)
+    monkeypatch.setattr("napari_guideme.refinement.refine", idle)
     image, truth = shades()
     course = correct(item_of(image, truth, bright), bright, "residual", contrary, 8)
     assert course.unmet == 4

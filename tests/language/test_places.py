@@ -5,7 +5,8 @@ import math
 import pytest
 
 from napari_guideme.errors import InputError
-from napari_guideme.language.places import CELL_NAMES, View, named, read_place, rewritten
+from napari_guideme.language.place_words import read_place, rewritten
+from napari_guideme.language.places import CELL_NAMES, View, named
 
 UPRIGHT = View.upright(2)
 

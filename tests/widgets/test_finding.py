@@ -194,7 +194,7 @@ def test_names_are_kept_in_one_layer_and_the_network_comes_back(finding, viewer,
 
 
 def keep(qtbot, widget):
-    with qtbot.waitSignal(widget.controller.kept, timeout=60_000):
+    with qtbot.waitSignal(widget.controller.keeper.kept, timeout=60_000):
         widget.keep.click()
 
 

@@ -30,6 +30,15 @@ def shown_class(widget, at=AT) -> str:
     return widget.controller.classes[index]
 
 
+def test_it_says_how_to_begin(viewer, tissue, qtbot):
+    widget = open_widget(viewer, qtbot)
+    assert "Open Sample" in widget.status.text()
+    image = viewer.add_image(tissue, rgb=True)
+    assert widget.status.text().startswith("Press Run")
+    viewer.layers.remove(image)
+    assert "Open Sample" in widget.status.text()
+
+
 def test_run_labels_the_image(guide, tissue):
     labels = guide.controller.layers.labels
     assert labels.data.shape == tissue.shape[:2]
@@ -137,7 +146,7 @@ def test_cancel_leaves_the_labels(guide, qtbot):
 
 def test_keep_does_not_overwrite_earlier_ids(guide, qtbot):
     def keep() -> int:
-        with qtbot.waitSignal(guide.controller.kept, timeout=60_000) as caught:
+        with qtbot.waitSignal(guide.controller.keeper.kept, timeout=60_000) as caught:
             guide.keep.click()
         return caught.args[0]
 
@@ -234,7 +243,7 @@ def test_outputs_have_the_geometry_of_the_image(viewer, qtbot, tissue, scale):
     name = wrong_class(widget)
     click(qtbot, widget, AT, name)
     assert shown_class(widget) == name
-    with qtbot.waitSignal(widget.controller.kept, timeout=60_000):
+    with qtbot.waitSignal(widget.controller.keeper.kept, timeout=60_000):
         widget.keep.click()
     layers = widget.controller.layers
     for layer in (layers.labels, layers.clicks, layers.scribbles, layers.kept):
@@ -322,7 +331,7 @@ def test_the_device_can_be_chosen(guide, qtbot):
 
 def test_what_is_kept_can_be_classes(guide, qtbot):
     guide.as_objects.setChecked(False)
-    with qtbot.waitSignal(guide.controller.kept, timeout=60_000):
+    with qtbot.waitSignal(guide.controller.keeper.kept, timeout=60_000):
         guide.keep.click()
     layers = guide.controller.layers
     np.testing.assert_array_equal(layers.kept.data, layers.labels.data)

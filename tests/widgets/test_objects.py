@@ -311,7 +311,7 @@ def test_any_slice_of_a_stack(viewer, squares, qtbot):
     viewer.add_image(np.stack([squares] * 3), name="stack", scale=(4.0, 2.0, 1.0))
     viewer.dims.set_current_step(0, 1)
     widget = with_clicks(open_widget(viewer, qtbot), qtbot)
-    assert widget.controller.session._spacing == (2.0, 1.0)
+    assert widget.controller.session._lens.spacing == (2.0, 1.0)
     outline(qtbot, widget, (1.0, *FIRST))
     viewer.dims.set_current_step(0, 2)
     outline(qtbot, widget, (2.0, *FIRST))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from napari_guideme.hints import TextHint
-from napari_guideme.language.places import CELL_NAMES, View, read_place
+from napari_guideme.language.place_words import read_place
+from napari_guideme.language.places import CELL_NAMES, View
 from napari_guideme.widgets.flight import camera_of
 from napari_guideme.widgets.orientation import letters, view_of
 from napari_guideme.widgets.slices import shown_slice

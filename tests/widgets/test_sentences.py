@@ -63,7 +63,7 @@ def test_a_sentence_is_followed_and_clicks_correct_it(following, viewer, qtbot):
     np.testing.assert_array_equal(shown(following), before)
     finish(qtbot, following, following.redo.click)
     assert shown(following)[tuple(map(int, at))] == 0
-    with qtbot.waitSignal(following.controller.kept, timeout=60_000):
+    with qtbot.waitSignal(following.controller.keeper.kept, timeout=60_000):
         following.keep.click()
     kept = viewer.layers["kept labels (chelsea)"]
     np.testing.assert_array_equal(kept.data > 0, shown(following) > 0)

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from napari_guideme import GuideSession, open_network
 from napari_guideme.errors import InputError
 from napari_guideme.hints import TextHint
-from napari_guideme.language import text_guide, wordnet
+from napari_guideme.language import effects, text_guide, wordnet
 from napari_guideme.language.queries import vocabulary
 from napari_guideme.language.text_guide import Purpose, TextGuide, word_vectors
 from napari_guideme.networks.card import sidecar
@@ -285,7 +285,7 @@ def test_sides_of_the_patient_need_an_orientation(guide, qtbot):
 
 
 def test_words_that_move_nothing_say_so(guide, qtbot, monkeypatch):
-    monkeypatch.setattr(GuideSession, "_followed", lambda *_: False)
+    monkeypatch.setattr(effects, "is_followed", lambda *_: False)
     say(qtbot, guide, SENTENCE)
     assert "moved nothing" in guide.words.said.list.item(0).text()
     assert "moved nothing" in guide.status.text()

@@ -20,10 +20,23 @@ if TYPE_CHECKING:
 
 
 def is_sliced(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> bool:
-    """Whether an image is a volume that is worked on slice by slice."""
-    if network.interaction is not None or len(picture.label_shape) != 3:
-        return False
-    return network.preparation.ndim == 2 or options.axis is not None or options.carry is not None
+    """Whether an image is a volume that is worked on slice by slice.
+
+    Raises
+    ------
+    InputError
+        If the user asks for slices, and there are none to work on.
+    """
+    asked = {"--axis": options.axis is not None, "--carry": options.carry in ("onward", "volume")}
+    option = next((name for name, is_asked in asked.items() if is_asked), None)
+    axes = len(picture.label_shape)
+    if network.interaction is None and axes == 3:
+        return network.preparation.ndim == 2 or option is not None or options.carry is not None
+    if option and axes != 3:
+        raise InputError(f"{option} is for volumes; the image has {axes} axes")
+    if option:
+        raise InputError(f"{option} is for networks with classes; {network.name} takes clicks")
+    return False
 
 
 def predict_volume(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> int:

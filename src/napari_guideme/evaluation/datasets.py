@@ -192,7 +192,8 @@ def open_objects(
 
 def chosen_entries(folder: Path, split: str | None, only: Path | None) -> tuple[Entry, ...]:
     """Find the images with truth of a folder, of a split, named in a list."""
-    entries = _entries(_by_stem(folder / "images"), _by_stem(_truth_folder(folder)))
+    truth_folder = _truth_folder(folder)
+    entries = _entries(_by_stem(folder / "images"), _by_stem(truth_folder))
     if only is not None:
         entries = _listed(entries, only)
     return _with_rows(entries, folder / "images.csv", split)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -128,33 +128,54 @@ def evaluate_referring(
     clicks = clicks or Clicks()
     encoder, hinting = imagenet_encoder(), TextHints(clicks.device)
     ways = {LARGEST: largest, TEXT_HINT: hinting.find}
-    own: list[Referred] = []
-    answers: dict[str, list[Referred | None]] = {name: [] for name in baselines}
-    courses: list[list[float]] = []
+    tally = _Tally({name: [] for name in baselines})
     for item in items:
         try:
             told = said(item)
             found = masks(told, item, network, encoder, grabcut)
-            own += [_referred(item, *one) for one in zip(told, found, strict=True)]
-            for expression in told:
-                for name, rows in answers.items():
-                    mask = ways[name](item, expression)
-                    rows.append(None if mask is None else _referred(item, expression, mask))
+            for expression, mask in zip(told, found, strict=True):
+                tally.own.append(_referred(item, expression, mask))
+                for name, rows in tally.others.items():
+                    other = ways[name](item, expression)
+                    rows.append(None if other is None else _referred(item, expression, other))
                 if clicks.number:
-                    courses.append(clicked(item, expression, network, clicks, grabcut))
+                    tally.courses.append(clicked(item, expression, network, clicks, grabcut))
         except InputError as error:
             raise InputError(f"{item.name}: {error}") from error
-    if not own:
+    if not tally.own:
         raise InputError("nothing is said of any object of the images")
-    return ReferringResult(
-        {**(about or {}), "folds": network.design.folds, "grabcut": grabcut},
-        Summary.of(own),
-        {name: Summary.of([one for one in rows if one]) for name, rows in answers.items()},
-        {name: rows.count(None) for name, rows in answers.items()},
-        ClickedAfter(clicks.method, tuple(np.mean(courses, 0).tolist()), len(courses))
-        if courses
-        else None,
-    )
+    told_besides = {**(about or {}), "folds": network.design.folds, "grabcut": grabcut}
+    return tally.result(told_besides, clicks.method)
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What was found so far.
+
+    Attributes
+    ----------
+    others
+        By baselines, by their names; ``None`` for sentences that tell them nothing.
+    own
+        By the network, one for each sentence.
+    courses
+        IoU after a sentence and after each click that followed.
+    """
+
+    others: dict[str, list[Referred | None]]
+    own: list[Referred] = field(default_factory=list)
+    courses: list[list[float]] = field(default_factory=list)
+
+    def result(self, about: Mapping[str, object], method: str) -> ReferringResult:
+        """Sum up; the clicks were followed by a method."""
+        course = tuple(np.mean(self.courses, 0).tolist()) if self.courses else ()
+        return ReferringResult(
+            dict(about),
+            Summary.of(self.own),
+            {name: Summary.of([one for one in rows if one]) for name, rows in self.others.items()},
+            {name: rows.count(None) for name, rows in self.others.items()},
+            ClickedAfter(method, course, len(self.courses)) if self.courses else None,
+        )
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from napari_guideme.evaluation.named_objects import NamedItem
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import TextHint
 from napari_guideme.language.understanding import NotUnderstood, understand
-from napari_guideme.language.vocabulary import plain
+from napari_guideme.language.word_forms import plain
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.objects import objects

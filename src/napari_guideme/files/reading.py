@@ -90,6 +90,8 @@ def read_hints(path: Path) -> Hints:
         return hints_from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"there is no hints file {path}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path.name}: this is no JSON: {error}") from error
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path.name}: {first_line(error)}") from error
 

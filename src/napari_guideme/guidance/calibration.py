@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.files import make_folder, write_json
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import METHODS
-from napari_guideme.guidance.refining import guided_logits
+from napari_guideme.guidance.refining import Step, guided_logits
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.networks.frozen import FrozenNetwork
 
@@ -75,6 +75,24 @@ def calibrate(scene: Scene) -> Iterator[Trial]:
         logits = guided_logits(disturbed.at(point), hints, method)
         after = int((logits.argmax(0) != truth).sum())
         yield Trial(index, len(points), point, 1 - after / before)
+
+
+def choose(scene: Scene) -> Generator[Step, None, str | None]:
+    """Find the point to guide a network at, yielding steps; it is remembered.
+
+    Returns
+    -------
+    Name of the point, ``None`` if no trial could be made.
+    """
+    if point := remembered(scene.network):
+        return point
+    trials = []
+    for trial in calibrate(scene):
+        trials.append(trial)
+        yield Step(trial.index, trial.total, -trial.restored)
+    if trials:
+        remember(scene.network, trials)
+    return best(trials)
 
 
 def candidates(network: FrozenNetwork) -> list[str]:

@@ -40,6 +40,14 @@ class Guidance:
     support: Support | None = None
     window: Window | None = None
 
+    @property
+    def placed_support(self) -> Support | None:
+        """The support, its pixels counted from the start of the image."""
+        if self.support is None or self.window is None:
+            return self.support
+        start = torch.tensor(self.window.start).to(self.support.positions)
+        return replace(self.support, positions=self.support.positions + start)
+
 
 @dataclass(frozen=True)
 class Step:

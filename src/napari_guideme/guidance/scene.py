@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,10 +15,11 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.maps import clicked_maps, saliency_maps
 from napari_guideme.guidance.plane import Plane
 from napari_guideme.guidance.zoom import Window
-from napari_guideme.networks.frozen import FrozenNetwork, Head
-from napari_guideme.networks.interaction import distances
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.parts import Head
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tiles import LARGEST, observe_tiled
 from napari_guideme.spacing import relative
@@ -76,10 +76,11 @@ class Scene:
         self._field: Tensor | None = None
         self._plane: Plane | None = None
         self._attended: Tensor | None = None
-        if network.interaction and network.interaction.are_drawn:
-            self._x = self._with_maps([[], []], None, None)
-        elif network.interaction:
-            self._x = self._joined(self._x.new_zeros(1, 2, *self.input_shape))
+        interaction = network.interaction
+        if interaction and interaction.are_drawn:
+            self._x = self._joined(clicked_maps(interaction, self.placement, [[], []]))
+        elif interaction:
+            self._x = self._joined(saliency_maps(self.placement))
 
     def at(self, point: str) -> Scene:
         """The same image, guided at another point."""
@@ -120,16 +121,15 @@ class Scene:
         spacing
             Size of a pixel along each axis, in pixels of a typical size.
         """
-        places = [self.placement.to_network(p) for p in positions.tolist()]
+        interaction = self.network.interaction
+        if interaction is None:
+            raise InputError(f"{self.network.name} was not trained to take clicks")
         sides = [
-            [p for p, c in zip(places, classes.tolist(), strict=True) if c == side]
+            [p for p, c in zip(positions.tolist(), classes.tolist(), strict=True) if c == side]
             for side in (1, 0)
         ]
-        other = copy.copy(self)
-        for computed in ("head", "_observed"):
-            other.__dict__.pop(computed, None)
-        other._x = self._with_maps(sides, previous, spacing)
-        return other
+        maps = clicked_maps(interaction, self.placement, sides, previous, spacing)
+        return self._with_input(self._joined(maps))
 
     def attending(self, maps: Tensor) -> Scene:
         """The same image with maps of saliency, for a network that takes them.
@@ -146,47 +146,21 @@ class Scene:
             raise InputError(
                 f"the maps have shape {tuple(maps.shape)}; expected is {(2, *self.shape)}"
             )
-        other = copy.copy(self)
-        for computed in ("head", "_observed"):
-            other.__dict__.pop(computed, None)
-        mode = "bilinear" if maps.ndim == 3 else "trilinear"
-        resized = self.placement.resized_shape
-        padded = self._x.new_zeros(1, 2, *self.input_shape)
-        seen = F.interpolate(maps[None].float(), resized, mode=mode)
-        padded[(slice(None), slice(None), *map(slice, resized))] = seen.to(padded)
-        other._x = self._joined(padded)
+        other = self._with_input(self._joined(saliency_maps(self.placement, maps)))
         other._attended = maps
         return other
 
     def _joined(self, maps: Tensor) -> Tensor:
-        """Input with other maps (1, count, *spatial) behind the channels of the image."""
-        return torch.cat([self._x[:, : self.network.preparation.channels], maps], dim=1)
+        """Input with other maps (count, *spatial) behind the channels of the image."""
+        image = self._x[:, : self.network.preparation.channels]
+        return torch.cat([image, maps[None].to(image)], dim=1)
 
-    def _with_maps(
-        self,
-        sides: Sequence[Sequence[Sequence[float]]],
-        previous: Tensor | None,
-        spacing: Sequence[float] | None,
-    ) -> Tensor:
-        """Input with maps of hinted places on the object and off it, and of a mask."""
-        interaction = self.network.interaction
-        if interaction is None:
-            raise InputError(f"{self.network.name} was not trained to take clicks")
-        shape = self.input_shape
-        drawn = []
-        for places in sides:
-            pixels = np.floor(np.reshape(places, (-1, len(shape))) + 0.5).astype(int)
-            pixels = pixels.clip(0, np.array(shape) - 1)
-            drawn.append(torch.from_numpy(interaction.draw(distances(pixels, shape, spacing))))
-        if interaction.previous:
-            before = torch.zeros(shape)
-            if previous is not None:
-                mode = "bilinear" if len(shape) == 2 else "trilinear"
-                resized = self.placement.resized_shape
-                found = F.interpolate(previous[None, None].float(), resized, mode=mode)
-                before[tuple(map(slice, resized))] = found[0, 0].cpu()
-            drawn.append(before)
-        return self._joined(torch.stack(drawn)[None].to(self._x))
+    def _with_input(self, x: Tensor) -> Scene:
+        """The same image with another input; nothing is known of that yet."""
+        other = copy.copy(self)
+        other.forget()
+        other._x = x
+        return other
 
     def zoomed(self, window: Window) -> Scene:
         """What the network sees of a window; values are scaled as in the whole image."""
@@ -214,16 +188,12 @@ class Scene:
 
     def clouded(self, strength: float) -> Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""
-        other = copy.copy(self)
-        for computed in ("head", "_observed"):
-            other.__dict__.pop(computed, None)
         spatial = self._x.shape[2:]
         coarse = [max(2, round(8 * length / max(spatial))) for length in spatial]
         noise = torch.randn(*self._x.shape[:2], *coarse, generator=torch.Generator().manual_seed(0))
         mode = "bilinear" if len(spatial) == 2 else "trilinear"
         clouds = F.interpolate(noise.to(self._x.device), spatial, mode=mode, align_corners=False)
-        other._x = self._x + strength * self._x.std() * clouds
-        return other
+        return self._with_input(self._x + strength * self._x.std() * clouds)
 
     def plane(self, axis: int, index: int) -> Scene:
         """One slice of a volume: its logits and features are those of the plane alone."""

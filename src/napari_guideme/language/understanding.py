@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import GRID, TextHint
-from napari_guideme.language.grammar import Statement, Unit, Unreadable, read, units, unknown
+from napari_guideme.language.grammar import Statement, Unreadable, read
 from napari_guideme.language.places import CELL_NAMES, View, named
+from napari_guideme.language.units import Unit, units, unknown
 from napari_guideme.language.vocabulary import Vocabulary, WordVectors
 from napari_guideme.language.wordnet import HOW_TO_GET, find_wordnet
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from nltk.metrics.distance import edit_distance
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.language.word_forms import british, plain, plural, singulars
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -28,26 +28,6 @@ _LEAD = 0.45
 _STEP, _RARER = 0.2, 0.25
 _MOST_STEPS = 7
 _LEAST_COSINE, _COSINE_LEAD = 0.55, 0.05
-
-_LATIN = (("i", "us"), ("a", "um"), ("a", "on"), ("ae", "a"), ("es", "is"), ("ices", "ex"))
-
-
-_ENDINGS = (
-    *(("us", "i"), ("um", "a"), ("drion", "dria"), ("glion", "glia"), ("man", "men")),
-    *(("ife", "ives"), ("sis", "ses")),
-)
-_IRREGULAR = {
-    "bus": "buses",
-    "virus": "viruses",
-    "human": "humans",
-    "person": "people",
-    "child": "children",
-    "mouse": "mice",
-    "goose": "geese",
-    "leaf": "leaves",
-    "loaf": "loaves",
-    **{word: word for word in ("sheep", "fish", "skis", "scissors", "broccoli")},
-}
 
 
 @dataclass(frozen=True)
@@ -166,7 +146,7 @@ class Vocabulary:
         """Spellings of the classes' own names."""
         named: dict[str, tuple[str, ...]] = {}
         for name in self.classes:
-            for form in {plain(name), *singulars(plain(name)), _british(plain(name))}:
+            for form in {plain(name), *singulars(plain(name)), british(plain(name))}:
                 named[form] = tuple(dict.fromkeys((*named.get(form, ()), name)))
         return named
 
@@ -174,7 +154,7 @@ class Vocabulary:
     def _synonyms(self) -> dict[str, tuple[str, ...]]:
         meant: dict[str, tuple[str, ...]] = {}
         for word, synonyms in common_synonyms().items():
-            for name in self._named.get(plain(word), self._named.get(_british(plain(word)), ())):
+            for name in self._named.get(plain(word), self._named.get(british(plain(word)), ())):
                 for synonym in map(plain, synonyms):
                     meant[synonym] = tuple(dict.fromkeys((*meant.get(synonym, ()), name)))
         return meant
@@ -261,71 +241,6 @@ def _distances(said: list[Any], wanted: list[tuple[Any, dict[Any, int]]]) -> lis
             elif target in sense.part_holonyms():
                 found.append(cost + 0.8)
     return found
-
-
-def plain(name: str) -> str:
-    """Return a name as it is said: lower case, words parted by single spaces."""
-    return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
-
-
-def singulars(phrase: str) -> list[str]:
-    """Return a phrase and what it may be the plural of, by its last word."""
-    before, space, last = phrase.rpartition(" ")
-    forms = [last, *(one for one, many in _IRREGULAR.items() if many == last != one)]
-    if last.endswith("ies"):
-        forms.append(last[:-3] + "y")
-    if last.endswith("ves"):
-        forms += [last[:-3] + "f", last[:-3] + "fe"]
-    if last.endswith("es"):
-        forms.append(last[:-2])
-    if last.endswith("s") and not last.endswith("ss"):
-        forms.append(last[:-1])
-    if last.endswith("men"):
-        forms.append(last[:-2] + "an")
-    forms += [last[: -len(p)] + s for p, s in _LATIN if last.endswith(p) and len(last) > 4]
-    # A class may itself be named by its plural.
-    forms += [last[: -len(s)] + p for p, s in _LATIN if last.endswith(s) and len(last) > 4]
-    return [
-        before + space + _british(form) if n else before + space + form
-        for form in forms
-        for n in (0, 1)
-    ]
-
-
-def plural(phrase: str) -> str:
-    """Return how several of a thing are called, by the last word of its name."""
-    before, space, word = phrase.rpartition(" ")
-    return before + space + _plural_of_word(word)
-
-
-def _plural_of_word(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    for singular, several in _ENDINGS:
-        if word.endswith(singular) and len(word) > len(singular) + 1:
-            return word[: -len(singular)] + several
-    if word.endswith("y") and word[-2:-1] not in ("a", "e", "o", "u"):
-        return word[:-1] + "ies"
-    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
-
-
-_SPELLINGS = (
-    (r"tumor", "tumour"),
-    (r"\bedema", "oedema"),
-    (r"gray", "grey"),
-    (r"center", "centre"),
-    (r"\bairplane", "aeroplane"),
-    (r"color", "colour"),
-    (r"fiber", "fibre"),
-    (r"hemo", "haemo"),
-    (r"esophag", "oesophag"),
-)
-
-
-def _british(phrase: str) -> str:
-    for american, british in _SPELLINGS:
-        phrase = re.sub(american, british, phrase)
-    return phrase
 
 
 def _ancestors(sense: Any) -> dict[Any, int]:

@@ -21,6 +21,7 @@ from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_in
 from napari_guideme.localize.saliency import saliencies
 from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.preparation import checked_pixels
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
@@ -263,8 +264,8 @@ def limits_of(image: NDArray[Any]) -> tuple[float, float] | None:
     """
     if image.dtype == np.uint8:
         return None
-    values = _finite(image)
-    return float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    values = checked_pixels(image).astype(np.float32)
+    return float(values.min()), float(values.max())
 
 
 def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> NDArray[Any]:
@@ -287,16 +288,10 @@ def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> ND
     if limits is None:
         return image
     low, high = map(np.float32, limits)
-    scaled = (_finite(image) - low) / max(high - low, np.finfo(np.float32).tiny)
+    values = checked_pixels(image).astype(np.float32)
+    scaled = (values - low) / max(high - low, np.finfo(np.float32).tiny)
     shown: NDArray[np.uint8] = (255 * scaled).round().clip(0, 255).astype(np.uint8)
     return shown
-
-
-def _finite(image: NDArray[Any]) -> NDArray[np.float32]:
-    values = image.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise InputError("the image has pixels that are NaN, infinite or beyond float32")
-    return values
 
 
 def _attending(scene: Scene, positive: Map, negative: Map) -> Scene:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from napari_guideme.language.vocabulary import plain, singulars
+from napari_guideme.language.word_forms import plain, singulars
 
 TABLE = files(__package__) / "kinds.tsv.gz"
 

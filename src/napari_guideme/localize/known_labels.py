@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from napari_guideme.language.vocabulary import plain
+from napari_guideme.language.word_forms import plain
 from napari_guideme.localize.kinds import Kinds, joined, read_kinds
 
 

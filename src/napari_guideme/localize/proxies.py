@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.language.vocabulary import WordVectors, plain
+from napari_guideme.language.vocabulary import WordVectors
+from napari_guideme.language.word_forms import plain
 from napari_guideme.language.wordnet import find_wordnet
 from napari_guideme.localize.kinds import read_kinds
 from napari_guideme.localize.known_labels import KnownLabels

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Set
 
-from napari_guideme.language.vocabulary import common_synonyms, plain
+from napari_guideme.language.vocabulary import common_synonyms
+from napari_guideme.language.word_forms import plain
 from napari_guideme.localize.kinds import joined
 from napari_guideme.localize.known_labels import KnownLabels
 

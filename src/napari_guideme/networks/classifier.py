@@ -24,7 +24,7 @@ from napari_guideme.networks.lite0 import Lite0Classifier, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.pretrained import PREFIX, downloaded
 from napari_guideme.networks.rectifiers import Rectifier, find_rectifiers
-from napari_guideme.networks.tracing import Runner, main_output, trace
+from napari_guideme.networks.tracing import Runner, main_output, noise, trace
 from napari_guideme.networks.vision import torchvision
 
 #: Instead of a rectifier: its input (N, C, ...) to what goes on from there.
@@ -77,11 +77,9 @@ class FrozenClassifier:
         self.device = choose_device(device)
         guest = _ScoresAsMaps(guest_of(module).to(self.device))
         size = preparation.example_sizes[0]
-        noise = torch.rand(
-            1, preparation.channels, *size, generator=torch.Generator().manual_seed(0)
-        )
+        example = noise(1, preparation.channels, *size).to(self.device)
         try:
-            self._graph_module = trace(guest, noise.to(self.device))
+            self._graph_module = trace(guest, example)
         except Exception as error:
             # Foreign code can fail in any manner.
             raise InputError(f"{name} classifies no image of shape {size}: {error}") from error

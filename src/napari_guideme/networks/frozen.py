@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from typing import Any, Literal
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
+from napari_guideme.networks.depths import Depth, at_depth, levels, usual
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.fingerprints import fingerprint
 from napari_guideme.networks.guest import ChannelsFirst, guest_of
 from napari_guideme.networks.guide_points import (
     Entry,
     GuidePoint,
-    dependents,
     find_entry,
     find_guide_points,
 )
+from napari_guideme.networks.halo import measured_halo
 from napari_guideme.networks.interaction import InteractionMaps
+from napari_guideme.networks.parts import Head, Parts
 from napari_guideme.networks.preparation import Preparation
-from napari_guideme.networks.tracing import Runner, trace
-
-#: Length of what the halo is measured on.
-_LONGEST = 512
-
-
-@dataclass(frozen=True)
-class Head:
-    """What the head computed of one input: every tensor that crosses the cut.
-
-    Attributes
-    ----------
-    activation
-        At the guide point, (N, C, *spatial).
-    crossing
-        The other values that the tail reads (skip connections), by node.
-    """
-
-    point: str
-    activation: Tensor
-    crossing: Mapping[fx.Node, Any]
+from napari_guideme.networks.tracing import noise, trace
 
 
 class FrozenNetwork:
@@ -118,15 +99,16 @@ class FrozenNetwork:
             guest = ChannelsFirst(guest)
         channels = preparation.channels + (interaction.count if interaction else 0)
         self._example, *others = (
-            _noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
+            noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
         )
         with self._refusing(self._example):
             self._graph_module = trace(guest, self._example, others)
+        self._parts = Parts(self._graph_module)
         returned: Tensor = self._graph_module.meta.pop("returned")
         self.output = output or _kind(returned)
         self.classes = tuple(classes) or _generic_names(max(returned.shape[1], 2))
         self._check_classes(returned.shape)
-        self.default_point = self.guide_point(guide_point or self._deep_point()).name
+        self.default_point = self.guide_point(guide_point or usual(self.guide_points).name).name
         self.card = NetworkCard(
             name=name,
             description=description,
@@ -184,10 +166,7 @@ class FrozenNetwork:
 
         Levels as fine as the input itself only count if there are no others.
         """
-        points = self.guide_points
-        following = [point.stride for point in points[1:]]
-        ends = [p for p, after in zip(points, [*following, None], strict=True) if p.stride != after]
-        return tuple(p.name for p in [p for p in ends if p.stride > 1] or ends)
+        return tuple(point.name for point in levels(self.guide_points))
 
     @cached_property
     def entry(self) -> Entry:
@@ -213,50 +192,16 @@ class FrozenNetwork:
         A network that sees all of its input, as some normalisations do, gets half of what
         was measured on, and so does one that noise leaves silent.
         """
-        multiple = max(self.preparation.multiple, 8)
-        length = -(-_LONGEST // multiple) * multiple + self.preparation.offset
-        short = 2 * multiple + self.preparation.offset
-        channels = self._example.shape[1]
-        x = _noise(1, channels, length, *(short,) * (self.preparation.ndim - 1)).to(self.device)
-        if self.preparation.size:
-            return max(self.preparation.size)
-        head = self.head(x, "input")
-        activation = head.activation.clone().requires_grad_()
-        with torch.enable_grad():  # Whoever asks may be running without.
-            logits = self.tail(head, activation)
-            middle = logits.shape[2] // 2
-            line = logits[:, :, middle]
-            # A plain sum would hide what raises one class and lowers another.
-            told = (line * _noise(*line.shape).to(line)).sum()
-            seen = torch.autograd.grad(told, activation)[0]
-        along = seen.abs().sum([axis for axis in range(seen.ndim) if axis != 2]).nonzero()
-        if not len(along):
-            return length // 2
-        centre = (middle + 0.5) * length / logits.shape[2]
-        return int(max(centre - float(along.min()), float(along.max()) + 1 - centre)) + 1
+        return measured_halo(self)
 
-    def depth_point(self, depth: Literal["a", "b", "c"]) -> GuidePoint:
+    def depth_point(self, depth: Depth) -> GuidePoint:
         """Guide point at one of the three depths of f-BRS.
 
         ``a`` is the end of the encoder, ``c`` the last activation that is worth
         guiding, ``b`` the network's own guide point. In a network without a
         decoder a quarter of the computation lies behind ``a``, a twentieth behind ``b``.
         """
-        points = self.guide_points
-        deepest = max(point.stride for point in points)
-        depths = {
-            "a": [point for point in points if point.stride == deepest][-1],
-            "b": self.guide_point(self.default_point),
-            "c": points[-1],
-        }
-        if depth != "c" and depths[depth] == points[-1]:
-            share = {"a": 1 / 4, "b": 1 / 20}[depth]
-            return [point for point in points if point.tail_share >= share][-1]
-        return depths[depth]
-
-    def _deep_point(self) -> str:
-        deepest = min(4.0, max(point.stride for point in self.guide_points))
-        return [point for point in self.guide_points if point.stride >= deepest][-1].name
+        return at_depth(self.guide_points, self.guide_point(self.default_point), depth)
 
     @torch.no_grad()
     def head(self, x: Tensor, point: str) -> Head:
@@ -269,14 +214,8 @@ class FrozenNetwork:
         point
             Name of a guide point.
         """
-        node = self._node(point)
-        behind = dependents(node)
         with self._refusing(x):
-            values = _Runner(self._graph_module).values(
-                {self._node("input"): x.to(self.device)},
-                [n for n in self._graph_module.graph.nodes if n not in behind],
-            )
-        return Head(point, values[node], {n: values[n] for n in self._crossing(node)})
+            return self._parts.head(x.to(self.device), self._known(point))
 
     def tail(self, head: Head, activation: Tensor | None = None) -> Tensor:
         """Run what depends on the guide point, from an activation of one's own.
@@ -293,13 +232,9 @@ class FrozenNetwork:
         -------
         Logits, (N, K, *spatial').
         """
-        node = self._node(head.point)
-        behind = dependents(node)
-        start = {**head.crossing, node: head.activation if activation is None else activation}
-        values = _Runner(self._graph_module).values(
-            start, [n for n in self._graph_module.graph.nodes if n in behind]
-        )
-        return self._logits(values[self._output_node])
+        if activation is None:
+            activation = head.activation
+        return self._logits(self._parts.tail(head, activation))
 
     @torch.no_grad()
     def observe(self, x: Tensor, points: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
@@ -312,39 +247,15 @@ class FrozenNetwork:
         self, x: Tensor, points: Sequence[str] = (), cut: str | None = None
     ) -> tuple[Tensor, dict[str, Tensor], Head | None]:
         """Run the whole network once as :meth:`observe` does, and keep a head, too."""
-        kept = {point: self._node(point) for point in points}
-        at = None if cut is None else self._node(cut)
-        crossing = self._crossing(at) if at is not None else set()
+        known = [self._known(point) for point in points]
+        cut = None if cut is None else self._known(cut)
         with self._refusing(x):
-            values = _Runner(self._graph_module).values(
-                {self._node("input"): x.to(self.device)},
-                list(self._graph_module.graph.nodes),
-                keep={self._output_node, *kept.values(), *crossing, *([at] if at else [])},
-            )
-        head = None
-        if cut is not None and at is not None:
-            head = Head(cut, values[at], {node: values[node] for node in crossing})
-        activations = {point: values[node] for point, node in kept.items()}
-        return self._logits(values[self._output_node]), activations, head
+            output, activations, head = self._parts.whole(x.to(self.device), known, cut)
+        return self._logits(output), activations, head
 
-    def _crossing(self, node: fx.Node) -> set[fx.Node]:
-        """What the tail behind a node reads besides it."""
-        behind = dependents(node)
-        return {n for tail_node in behind for n in tail_node.all_input_nodes} - behind - {node}
-
-    @cached_property
-    def _output_node(self) -> fx.Node:
-        last = next(n for n in self._graph_module.graph.nodes if n.op == "output")
-        output: fx.Node = last.args[0]
-        return output
-
-    def _node(self, point: str) -> fx.Node:
-        node: fx.Node
-        for node in self._graph_module.graph.nodes:
-            if node.name == point or (point == "input" and node.op == "placeholder"):
-                return node
-        self.guide_point(point)
-        raise AssertionError("unreachable: guide_point names what is allowed")
+    def _known(self, point: str) -> str:
+        """Name of a node; the error lists the guide points there are."""
+        return point if point in self._parts else self.guide_point(point).name
 
     def _logits(self, output: Tensor) -> Tensor:
         if output.shape[1] == 1 and len(self.classes) == 2:
@@ -384,31 +295,3 @@ def _kind(returned: Tensor) -> Output:
 
 def _generic_names(count: int) -> tuple[str, ...]:
     return ("background", *(f"class {index}" for index in range(1, count)))
-
-
-class _Runner(Runner):
-    """Runs some nodes of a graph from given values."""
-
-    def values(
-        self,
-        start: Mapping[fx.Node, Any],
-        nodes: Sequence[fx.Node],
-        keep: set[fx.Node] | None = None,
-    ) -> dict[fx.Node, Any]:
-        """Values of all nodes that were run, or only of those to keep."""
-        self.env = dict(start)
-        last_use = {source: node for node in nodes for source in node.all_input_nodes}
-        for node in nodes:
-            cancelling.check()
-            if node not in self.env and node.op != "output":
-                self.env[node] = self.run_node(node)
-            if keep is not None:
-                for source in node.all_input_nodes:
-                    if last_use[source] is node and source not in keep:
-                        self.env.pop(source, None)
-        return self.env
-
-
-def _noise(*shape: int) -> Tensor:
-    """An input that no part of a network maps to zero by chance, always the same."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.networks.channels import channels_first, matched
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,9 +25,6 @@ ValueRange = Literal["percentile", "limits", "dtype", "none", "standardised"]
 
 #: Pixels that values are measured on, at most.
 _MEASURED = 1_000_000
-
-#: ITU-R BT.601 luma, for colour images shown to a grey network.
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ class Preparation:
             shape[channel_axis] = 1
         step = math.ceil((math.prod(shape) / _MEASURED) ** (1 / self.ndim))
         every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
-        pixels = _checked(np.asarray(image[every]))
+        pixels = checked_pixels(np.asarray(image[every]))
         if self.value_range == "standardised":
             scale = self.scale / (float(pixels.std()) + 1e-6)
             mean = tuple(m + scale * float(pixels.mean()) for m in self.mean)
@@ -225,7 +223,9 @@ class Preparation:
         import torch
         from torch.nn import functional as F
 
-        pixels = self._channels_first(_checked(np.asarray(image)), channel_axis, channels)
+        image = checked_pixels(np.asarray(image))
+        chosen = channels_first(image, self.ndim, channel_axis, channels)
+        pixels = matched(self._dtype_scaled(chosen), self.channels, bgr=self.bgr)
         x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
         shape = tuple(x.shape[2:])
         if self.size is not None and shape != self.size:
@@ -258,51 +258,11 @@ class Preparation:
             output = F.interpolate(output, placement.image_shape, mode=mode, align_corners=False)
         return output
 
-    def _channels_first(
-        self,
-        image: NDArray[Any],
-        channel_axis: int | None,
-        channels: Sequence[int] | None,
-    ) -> NDArray[np.float32]:
-        if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
-            raise InputError(
-                f"there is no channel axis {channel_axis}; the image of shape {image.shape} "
-                f"has axes 0 to {image.ndim - 1}"
-            )
-        spatial = image.ndim - (channel_axis is not None)
-        if spatial != self.ndim:
-            raise InputError(
-                f"the network takes {self.ndim} spatial axes; the image of shape "
-                f"{image.shape} has {spatial}"
-                + (" (name its channel axis?)" if spatial == self.ndim + 1 else "")
-            )
-        pixels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
-        return self._matched(self._dtype_scaled(_selected(pixels, channels)))
-
     def _dtype_scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         values = pixels.astype(np.float32)
         if self.value_range == "dtype" and np.issubdtype(pixels.dtype, np.integer):
             values /= np.float32(np.iinfo(pixels.dtype).max)
         return values
-
-    def _matched(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring the channels of an image to the channels of the network."""
-        count = len(pixels)
-        if count == self.channels:
-            matched = pixels
-        elif count == 4 and self.channels in (1, 3):
-            return self._matched(pixels[:3])
-        elif count == 1 and self.channels == 3:
-            matched = np.repeat(pixels, 3, axis=0)
-        elif count == 3 and self.channels == 1:
-            matched = np.tensordot(_LUMA, pixels, axes=1)[None].astype(np.float32)
-        else:
-            raise InputError(
-                f"the network takes {self.channels} channel(s), the image has {count}; "
-                f"choose which ones to feed, for example channels 0"
-                + "".join(f",{i}" for i in range(1, min(self.channels, count)))
-            )
-        return matched[::-1] if self.bgr and self.channels == 3 else matched
 
     def _scaled(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         axes = tuple(range(1 if self.per_channel else 0, pixels.ndim))
@@ -336,22 +296,22 @@ def _are_numbers(values: Any, *lengths: int) -> bool:
     )
 
 
-def _checked(image: NDArray[Any]) -> NDArray[Any]:
+def checked_pixels(image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image that a network can be fed.
+
+    Raises
+    ------
+    InputError
+        If it is empty, or its pixels are no finite real numbers.
+    """
     if image.size == 0:
         raise InputError(f"the image is empty (shape {image.shape})")
     if not (np.issubdtype(image.dtype, np.number) or image.dtype == bool) or np.iscomplexobj(image):
         raise InputError(f"pixels of type {image.dtype} are not supported; use integers or floats")
     with np.errstate(over="ignore"):
         if image.dtype.kind == "f" and not np.isfinite(image.astype(np.float32)).all():
-            raise InputError("the image has pixels that are NaN, infinite or beyond float32")
+            raise InputError(
+                "the image has pixels that are NaN, infinite or beyond float32; "
+                "replace them by other numbers"
+            )
     return image
-
-
-def _selected(pixels: NDArray[Any], channels: Sequence[int] | None) -> NDArray[Any]:
-    if channels is None:
-        return pixels
-    if bad := [c for c in channels if not 0 <= c < len(pixels)]:
-        raise InputError(
-            f"channel {bad[0]} does not exist; the image has channels 0 to {len(pixels) - 1}"
-        )
-    return pixels[list(channels)]

@@ -26,6 +26,11 @@ class Runner(fx.Interpreter):
         return args, kwargs
 
 
+def noise(*shape: int) -> Tensor:
+    """An input that no part of a network maps to zero by chance, always the same."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
 def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> fx.GraphModule:
     """Return a graph from one input to the logits that computes the same as `module`.
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from napari_guideme.hints import Cell
-from napari_guideme.language.places import View, read_place, rewritten
+from napari_guideme.language.place_words import read_place, rewritten
+from napari_guideme.language.places import View
 from napari_guideme.referring.colours import COLOURS
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from napari_guideme.language.vocabulary import plural, singulars
+from napari_guideme.language.word_forms import plural, singulars
 from napari_guideme.referring.grammar import readings, request
 
 #: What a thing is called of which no class is told.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_guideme.language.vocabulary import plural
+from napari_guideme.language.word_forms import plural
 from napari_guideme.referring.claims import Claim, Landmark, Pick
 
 Random = np.random.Generator

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from napari_guideme.errors import InputError
-from napari_guideme.language.vocabulary import plain
+from napari_guideme.language.word_forms import plain
 
 #: Further words of a sentence are not read.
 MOST_WORDS = 20

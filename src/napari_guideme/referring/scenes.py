@@ -14,7 +14,7 @@ from skimage.morphology import convex_hull_image
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import GRID
-from napari_guideme.language.vocabulary import plain
+from napari_guideme.language.word_forms import plain
 from napari_guideme.referring.colours import COLOURS, NAMELESS, brightness, light, named_colours
 
 #: Smaller parts of a mask, by their share of the image, are no objects.

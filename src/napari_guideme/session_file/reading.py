@@ -51,6 +51,8 @@ def read_session(path: Path) -> SessionFile:
         return session_from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
     except FileNotFoundError:
         raise InputError(f"there is no session file {path}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path.name}: this is no JSON: {error}") from error
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path.name}: {first_line(error)}") from error
 

@@ -16,9 +16,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.session_file import Part
-from napari_guideme.widgets.exchange import Kept, Outcome, is_inside, kept_with, tell
+from napari_guideme.widgets.exchange import Outcome, is_inside, tell
 from napari_guideme.widgets.flight import move_slider
 from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.keeping import Keeper
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
@@ -46,8 +47,6 @@ class Controller(QObject):
         A message for the user.
     busy
         Whether something is being computed.
-    kept
-        How many objects were added to the kept labels.
     class_changed
         The class that new clicks get.
     method_changed
@@ -61,7 +60,6 @@ class Controller(QObject):
     tool_made = Signal(object, object)
     problem = Signal(str)
     busy = Signal(bool)
-    kept = Signal(int)
     class_changed = Signal(str)
     method_changed = Signal(str)
     devices_found = Signal(object)
@@ -87,9 +85,8 @@ class Controller(QObject):
         self.job.done.connect(self._on_done)
         self.job.failed.connect(self._on_failed)
         self.job.busy.connect(self.busy)
-        self._keeping = LatestJob(self)
-        self._keeping.done.connect(self._on_kept)
-        self._keeping.failed.connect(self._on_failed)
+        self.keeper = Keeper(self)
+        self.keeper.job.failed.connect(self._on_failed)
         self._loading = LatestJob(self)
         self._loading.done.connect(self.devices_found)
         self._loading.failed.connect(self._on_failed)
@@ -99,7 +96,7 @@ class Controller(QObject):
     @property
     def is_busy(self) -> bool:
         """Whether anything is being computed or loaded."""
-        return any(job.is_busy for job in (self.job, self._keeping, self._loading))
+        return any(job.is_busy for job in (self.job, self.keeper.job, self._loading))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -253,26 +250,8 @@ class Controller(QObject):
     def cancel(self) -> None:
         """Stop computing; the labels stay as they are."""
         self._waiting.clear()
-        for job in (self.job, self._keeping, self._loading):
+        for job in (self.job, self.keeper.job, self._loading):
             job.cancel()
-
-    def keep(self, *, as_objects: bool, overwrite: bool) -> None:
-        """Add the labels of the slice that is shown to the kept labels.
-
-        Objects get ids that are not in use. Pixels that are kept already stay as
-        they are, unless `overwrite`.
-        """
-        outcome, session, layers = self.outcome, self.session, self.layers
-        if outcome is None or layers is None or session is not outcome.session:
-            self.problem.emit("There are no labels to keep yet: press Run first.")
-            return
-        kept, first = layers.kept.data, layers.number
-
-        def work() -> Generator[Step, None, Kept]:
-            return kept_with(outcome, kept, first, as_objects=as_objects, overwrite=overwrite)
-            yield
-
-        self._keeping.request(work, f"Keeping labels of {outcome.part.layer.name}")
 
     def set_show_changes(self, shown: bool) -> None:
         """Show or hide the pixels that are no longer as the network had them."""
@@ -456,11 +435,6 @@ class Controller(QObject):
         self._waiting.pop(outcome.part.key, None)
         if self._waiting:
             self.reported(lambda: self._refine(next(iter(self._waiting.values()))))
-
-    def _on_kept(self, kept: Kept) -> None:
-        if self.layers is not None and kept.part.layer is self.layers.image:
-            self.layers.write_kept(kept.part, kept.labels)
-            self.kept.emit(kept.count)
 
     def _on_removed(self, event: Any) -> None:
         """Forget the sessions of an image that was deleted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,15 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble, TextHint
-from napari_guideme.networks.objects import added_objects
+from napari_guideme.report import reported
+from napari_guideme.spacing import relative
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
+    from napari_guideme.localize.finding import Found
     from napari_guideme.object_session import ObjectSession
+    from napari_guideme.referring.following import Followed
     from napari_guideme.report import Report
     from napari_guideme.session import GuideSession
 
@@ -45,6 +48,22 @@ class Outcome:
     unmet_words: list[TextHint]
     report: Report
 
+    @classmethod
+    def of(cls, part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
+        """Read it off a refined session; what was `found` changed by hints alone."""
+        report, labels, classes = session.report(), session.labels(), session.network.classes
+        changed = session.changed() if found is None else labels != found.mask
+        if found is not None:
+            pixels = session.hints.pixels(session.shape, classes)
+            sizes = relative(part.spacing, len(part.axes))
+            report = reported(session.satisfied(), changed, pixels, report.seconds, sizes)
+        listed = list(session.hints)
+        unmet = [listed[index] for index in report.unmet]
+        drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
+        words = [hint for hint in unmet if isinstance(hint, TextHint)]
+        shares = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
+        return cls(part, session, labels, changed, shares, drawn, words, report)
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -54,33 +73,6 @@ class Asked:
     session: GuideSession
     hints: Hints
     question: Question | None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The kept labels of a slice, and how many were added."""
-
-    part: Slice
-    labels: NDArray[np.integer]
-    count: int
-
-
-def kept_with(
-    outcome: Outcome,
-    kept: NDArray[np.integer],
-    first: int,
-    *,
-    as_objects: bool,
-    overwrite: bool,
-) -> Kept:
-    """Add the labels of an outcome to all labels that are kept; classes count from `first`."""
-    before = np.asarray(kept[outcome.part.slices])
-    if as_objects:
-        ids = cast("GuideSession", outcome.session).labels(instances=True)
-        return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
-    free = (outcome.labels > 0) & (overwrite | (before == 0))
-    labels = np.where(free, outcome.labels.astype(before.dtype) + (first - 1), before)
-    return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
 
 
 def tell(session: AnySession, hints: list[Hint], method: str) -> None:

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QGridLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -32,21 +31,16 @@ from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
-from napari_guideme.widgets.find_panel import SEARCH, FindPanel
+from napari_guideme.widgets.find_panel import FindPanel
+from napari_guideme.widgets.hand import Hand
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.network_choice import NetworkChoice
 from napari_guideme.widgets.network_panel import NetworkPanel
-from napari_guideme.widgets.object_panel import BEGIN, ObjectPanel
+from napari_guideme.widgets.object_panel import ObjectPanel
 from napari_guideme.widgets.opener import Opener
 from napari_guideme.widgets.session_panel import SessionPanel
+from napari_guideme.widgets.status_line import ASKED, CLICK, OWN, StatusLine, told
 from napari_guideme.widgets.text_panel import TextPanel
-
-START = "Choose an image and press Run."
-OPENING = "Opening the network …"
-ASKED = "Each answer corrects the labels, here and elsewhere."
-OWN = "These are the network's own labels."
-UNLABELLED = "This slice is not labelled yet: press Run, or click."
-CLICK = "Now choose a class below and click where the labels are wrong."
 
 #: Where the first labels come from.
 TABS = {
@@ -69,23 +63,25 @@ class GuideWidget(QWidget):
         self.card = NetworkPanel(self.controller, self.opener, self)
         self.advanced = Advanced(self.controller)
         self.tabs = QTabBar(expanding=True, drawBase=False)
-        self._clicks_follow = False
         self._by_network = QWidget()
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
-        self.status = QLabel(START, wordWrap=True, objectName="guideme-status")
+        self.status = StatusLine(self.controller, lambda: self._is_finding)
         self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
         self.cancel = _button("Cancel", "Stop computing; nothing changes", self._cancel)
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles", self.controller.undo)
         self.redo = _button("Redo", "Ctrl+Shift+Z", self.controller.redo)
         self.clear = _button("Clear", "Take all hints of this slice back", self.controller.clear)
-        self.point = _button("Click", "Add clicks (napari's own tool)", self._use_clicks)
-        self.paint = _button("Scribble", "Paint scribbles (napari's own tool)", self._use_scribbles)
+        self._class_box = ClassButtons()
+        self.classes = self._class_box.group
+        self.hand = Hand(self.controller, self._class_box)
+        self.point = _button("Click", "Add clicks (napari's own tool)", self.hand.use_clicks)
+        self.paint = _button(
+            "Scribble", "Paint scribbles (napari's own tool)", self.hand.use_scribbles
+        )
         self.changes = QCheckBox("Show what changed")
         self.keep = _button("Keep labels", "Add them to a layer of their own", self._keep)
         self.as_objects = QCheckBox("number the objects", checked=True)
         self.overwrite = QCheckBox("overwrite what was kept before")
-        self._class_box = ClassButtons()
-        self.classes = self._class_box.group
         self._tools = QWidget()
         self.words = TextPanel(self.controller, self)
         self.finding = FindPanel(self.controller, self.words.means, self)
@@ -204,17 +200,17 @@ class GuideWidget(QWidget):
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
         self.controller.busy.connect(self._on_busy)
-        self.controller.busy.connect(self._on_computed)
-        self.controller.kept.connect(lambda count: show_info(f"{count} labels kept"))
+        self.controller.busy.connect(self.hand.follow)
+        self.controller.keeper.kept.connect(lambda count: show_info(f"Labels kept: {count}"))
         self.controller.class_changed.connect(self._on_class)
         self.carry.carrier.changed.connect(self._enable)
-        self._class_box.chosen.connect(self._choose_class)
+        self._class_box.chosen.connect(self.hand.choose_class)
         self.asking.asker.asking.connect(self._on_asking)
         self.objects.told.connect(self.status.setText)
-        self.objects.ready.connect(self._use_clicks)
+        self.objects.ready.connect(self.hand.use_clicks)
         self.sessions.wanted.connect(self._choose_image)
         self.sessions.resumer.chosen.connect(lambda _: self._show_network())
-        self.sessions.resumer.resumed.connect(self._use_clicks)
+        self.sessions.resumer.resumed.connect(self.hand.use_clicks)
         for part in (self.sessions.resumer, self.carry.carrier, self.applying):
             part.busy.connect(self._on_busy)
         self._on_image()
@@ -224,7 +220,7 @@ class GuideWidget(QWidget):
         if image is not self.controller.image:
             self.asking.asker.stop()
             self.controller.image = image
-            self.status.setText(self._start)
+            self.status.begin()
             self.card.look()
             self._begin_objects()
             self.finding.seeker.look()
@@ -268,19 +264,13 @@ class GuideWidget(QWidget):
         self.asking.asker.stop()
         self._show_network()
         if self.finding.seeker.finds is not None:
-            self._use_clicks()
-
-    @property
-    def _start(self) -> str:
-        if self._is_finding:
-            return ""
-        return BEGIN if self.controller.outlines_objects else START
+            self.hand.use_clicks()
 
     def _begin_objects(self) -> None:
         """Have network and tool at hand for the first click on an object."""
         if self.controller.outlines_objects and self.controller.image is not None:
             self.controller.run()
-            self._use_clicks()
+            self.hand.use_clicks()
 
     def _show_network(self) -> None:
         """Show what is chosen: its name, its classes, and nothing of the one before."""
@@ -288,7 +278,7 @@ class GuideWidget(QWidget):
         self._fill_tools()
         self.advanced.forget_guide_points()
         self.objects.offer_sources()
-        self.status.setText(self._start)
+        self.status.begin()
         self._enable()
 
     def _on_opened(self, known: Known) -> None:
@@ -310,8 +300,8 @@ class GuideWidget(QWidget):
         self._enable()
         self._fill_tools()
         if not editing and self.controller.layers is not None:
-            self.status.setText(CLICK)
-            self._use_clicks()
+            self.status.show_labelled()
+            self.hand.use_clicks()
 
     def _on_class(self, name: str) -> None:
         self._class_box.check(self.controller.classes.index(name))
@@ -319,8 +309,7 @@ class GuideWidget(QWidget):
     def _on_slice(self, *_: object) -> None:
         session = self.controller.session
         if session is None and self.controller.image is not None:
-            unlabelled = SEARCH if self._is_finding else UNLABELLED
-            self.status.setText(BEGIN if self.controller.outlines_objects else unlabelled)
+            self.status.show_unlabelled()
         self.words.look()
         self._enable()
 
@@ -328,18 +317,14 @@ class GuideWidget(QWidget):
         """Show one set of classes at a time."""
         for tool in (self._class_box, self.point, self.paint, self.words):
             tool.setVisible(not asking)
-        if self.status.text() in (ASKED, CLICK):
-            self.status.setText(ASKED if asking else CLICK)
+        self.status.show_asking(asking)
 
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
         busy = busy or self.sessions.resumer.is_busy or self.finding.seeker.is_loading
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
-        if self.opener.is_opening:
-            self.status.setText(OPENING)
-        elif self.status.text() == OPENING:
-            self.status.setText(self._start)
+        self.status.show_opening(self.opener.is_opening)
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
@@ -352,7 +337,7 @@ class GuideWidget(QWidget):
         if self.controller.outlines_objects:
             self.status.setText(self.objects.describe(outcome))
         else:
-            self.status.setText(_told(outcome) if outcome.report.hints else without)
+            self.status.setText(told(outcome) if outcome.report.hints else without)
         self.advanced.offer_guide_points(outcome.session.network)
         self._enable()
 
@@ -382,58 +367,14 @@ class GuideWidget(QWidget):
 
     def _run(self) -> None:
         self.controller.run()
-        layers = self.controller.layers
-        if self.controller.is_busy and layers is not None and layers.existing("clicks") is None:
-            # Making a layer would slow down what is computed: the tool follows the labels.
-            self._clicks_follow = True
-        else:
-            self._use_clicks()
-
-    def _on_computed(self, busy: bool) -> None:
-        if self._clicks_follow and not busy:
-            self._use_clicks()
-
-    def _choose_class(self, name: str) -> None:
-        self.controller.choose_class(name)
-        self._use_clicks() if not self._is_painting() else self._use_scribbles()
-
-    def _is_painting(self) -> bool:
-        layers = self.controller.layers
-        active = self.controller.viewer.layers.selection.active
-        return layers is not None and active is layers.existing("scribbles") and active is not None
-
-    def _use_clicks(self) -> None:
-        self._use("clicks", "add")
-
-    def _use_scribbles(self) -> None:
-        self._use("scribbles", "paint")
-
-    def _use(self, role: str, mode: str) -> None:
-        self._clicks_follow = False
-        self.controller.choose_class(self._class_box.current)
-        layers = self.controller.layers
-        if layers is not None:
-            layer = layers.clicks if role == "clicks" else layers.scribbles
-            self.controller.viewer.layers.selection.active = layer
-            layer.mode = mode
+        self.hand.use_clicks_soon()
 
     def _keep(self) -> None:
         named = self.finding.seeker.finds is not None
-        self.controller.keep(
+        self.controller.keeper.keep(
             as_objects=self.as_objects.isChecked() and not named,
             overwrite=self.overwrite.isChecked(),
         )
-
-
-def _told(outcome: Outcome) -> str:
-    report = outcome.report
-    changed = f"{report.changed_pixels} pixels changed"
-    if outcome.session.hints.marks:
-        changed += f", {report.far_pixels} of them far from hints"
-    told = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
-    if outcome.unmet_words:
-        told += " Some words moved nothing."
-    return f"{told} Unmet hints are ringed in red." if outcome.unmet else told
 
 
 def _button(text: str, hint: str, action: Callable[[], object]) -> QPushButton:

@@ -16,9 +16,19 @@ from qtpy.QtCore import QTimer
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
 from napari_guideme.widgets.colours import MAPS, class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
-from napari_guideme.widgets.geometry import geometry
+from napari_guideme.widgets.mark_layers import (
+    CLASS,
+    choose_click_class,
+    click_layer,
+    label_layer,
+    read_clicks,
+    rename_clicks,
+    ring_layer,
+    write_clicks,
+    write_scribbles,
+)
 from napari_guideme.widgets.said import Said
-from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.slices import Slice
 from napari_guideme.widgets.word_layers import (
     draw_places,
     heat_layer,
@@ -26,8 +36,6 @@ from napari_guideme.widgets.word_layers import (
     place_layer,
     reading_layer,
 )
-
-CLASS = "class"
 
 #: Layers that the user works in, and what shows where.
 TOOLS = ("scribbles", "clicks", "unmet hints", "place")
@@ -105,9 +113,8 @@ class GuideLayers:
     @property
     def labels(self) -> Labels:
         """The refined class of every pixel."""
-        return self._layer(
-            "labels", lambda: self._make_labels("labels", class_colormap(self.colours))
-        )
+        colormap = class_colormap(self.colours)
+        return self._layer("labels", lambda: self._make_labels("labels", colormap))
 
     @property
     def kept(self) -> Labels:
@@ -123,7 +130,7 @@ class GuideLayers:
     @property
     def unmet(self) -> Points:
         """Rings around hints that the labels do not follow yet."""
-        return self._layer("unmet hints", self._make_unmet)
+        return self._layer("unmet hints", lambda: ring_layer(self.image, self._name("unmet hints")))
 
     @property
     def place(self) -> Shapes:
@@ -169,12 +176,9 @@ class GuideLayers:
         names = dict(zip(self.classes, classes, strict=True))
         self.classes, self.current_class = tuple(classes), names[self.current_class]
         self.said.rename(names)
-        chosen, clicks = self.current_class, self.existing("clicks")
+        clicks = self.existing("clicks")
         if isinstance(clicks, Points):
-            known = [names.get(name, name) for name in clicks.features[CLASS]]
-            clicks.selected_data = set()
-            clicks.features = {CLASS: np.array(known, dtype=object)}
-            clicks.feature_defaults = {CLASS: chosen}
+            rename_clicks(clicks, names, self.current_class)
 
     # -- hints --------------------------------------------------------------
 
@@ -185,19 +189,14 @@ class GuideLayers:
         scribbles = self.existing("scribbles")
         if isinstance(scribbles, Labels):
             scribbles.selected_label = index + 1
-        # Selected points would take the new colour, and give their class to new ones.
-        self.clicks.selected_data = set()
-        self.clicks.feature_defaults = {CLASS: name}
-        self.clicks.current_face_color = self.colours[index]
+        choose_click_class(self.clicks, name, self.colours[index])
 
     def hints(self, part: Slice) -> list[Hint]:
         """Read the hints that count in a slice: words, clicks, scribbles."""
         found: list[Hint] = [*self.said.counting(part)]
         clicks = self.existing("clicks")
-        if clicks is not None:
-            for position, name in zip(clicks.data, clicks.features[CLASS], strict=True):
-                if part.holds(position) and name in self.classes:
-                    found.append(Click(part.project(position), str(name)))
+        if isinstance(clicks, Points):
+            found += read_clicks(clicks, part, self.classes)
         scribbles = self.existing("scribbles")
         if scribbles is not None:
             found += strokes(np.asarray(scribbles.data[part.slices]), self.classes)
@@ -214,10 +213,12 @@ class GuideLayers:
         """Show these hints in a slice, in place of those that are there."""
         self.said.write(part, hints.texts)
         with self._silence():
-            self._write_clicks(part, [hint for hint in hints if isinstance(hint, Click)])
+            clicks = [hint for hint in hints if isinstance(hint, Click)]
+            colours = dict(zip(self.classes, self.colours, strict=True))
+            write_clicks(self.clicks, part, clicks, colours, self.current_class)
             painted = [hint for hint in hints if isinstance(hint, Scribble)]
             if painted or self.existing("scribbles") is not None:
-                self._write_scribbles(part, painted)
+                write_scribbles(self.scribbles, part, painted, self.classes)
 
     # -- results ------------------------------------------------------------
 
@@ -310,21 +311,9 @@ class GuideLayers:
         return f"{role} ({self.image.name if is_shared else self._title})"
 
     def _make_clicks(self) -> Points:
-        index = self.classes.index(self.current_class)
         self._known_clicks = set()
-        layer = Points(
-            np.empty((0, self.image.ndim)),
-            name=self._name("clicks"),
-            features={CLASS: np.array([], dtype=object)},
-            feature_defaults={CLASS: self.current_class},
-            face_color=self.colours[index],
-            border_color="white",
-            border_width=0.15,
-            size=self._point_size(),
-            symbol="disc",
-            **geometry(self.image),
-        )
-        layer.current_face_color = self.colours[index]
+        colour = self.colours[self.classes.index(self.current_class)]
+        layer = click_layer(self.image, self._name("clicks"), self.current_class, colour)
         layer.events.data.connect(self._on_clicks)
         layer.events.feature_defaults.connect(self._on_class)
         self._on_tool(self, layer)
@@ -358,26 +347,7 @@ class GuideLayers:
     def _make_labels(
         self, role: str, colormap: DirectLabelColormap | None, dtype: Any = np.uint8
     ) -> Labels:
-        data = np.zeros(spatial_shape(self.image), dtype)
-        layer = Labels(data, name=self._name(role), opacity=0.5, **geometry(self.image))
-        if colormap is not None:
-            layer.colormap = colormap
-        return layer
-
-    def _make_unmet(self) -> Points:
-        return Points(
-            np.empty((0, self.image.ndim)),
-            name=self._name("unmet hints"),
-            face_color="transparent",
-            border_color="#ff2d2d",
-            border_width=0.15,
-            size=2 * self._point_size(),
-            symbol="ring",
-            **geometry(self.image),
-        )
-
-    def _point_size(self) -> float:
-        return max(3.0, max(spatial_shape(self.image)[-2:]) / 60)
+        return label_layer(self.image, self._name(role), colormap, dtype)
 
     # -- helpers ------------------------------------------------------------
 
@@ -392,23 +362,3 @@ class GuideLayers:
             yield
         finally:
             self._silent = False
-
-    def _write_clicks(self, part: Slice, hints: Sequence[Click]) -> None:
-        layer = self.clicks
-        elsewhere = [i for i, position in enumerate(layer.data) if not part.holds(position)]
-        names = [layer.features[CLASS].iloc[i] for i in elsewhere] + [h.class_name for h in hints]
-        positions = [layer.data[i] for i in elsewhere] + [part.embed(h.at) for h in hints]
-        layer.selected_data = set()
-        layer.data = np.array(positions, dtype=float).reshape(-1, self.image.ndim)
-        layer.features = {CLASS: np.array(names, dtype=object)}
-        layer.feature_defaults = {CLASS: self.current_class}
-        if names:
-            layer.face_color = [self.colours[self.classes.index(name)] for name in names]
-        layer.current_face_color = self.colours[self.classes.index(self.current_class)]
-
-    def _write_scribbles(self, part: Slice, hints: Sequence[Scribble]) -> None:
-        painted = np.zeros(part.shape, np.uint8)
-        for hint in hints:
-            painted[tuple(hint.pixels(part.shape).T)] = self.classes.index(hint.class_name) + 1
-        self.scribbles.data[part.slices] = painted
-        self.scribbles.refresh()

@@ -13,12 +13,10 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import numpy as np
 from napari.layers import Layer
 
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Hint, TextHint
-from napari_guideme.report import reported
+from napari_guideme.hints import Hint
 from napari_guideme.session_file import (
     FileReference,
     Part,
@@ -29,8 +27,7 @@ from napari_guideme.session_file import (
     open_session,
     reopened,
 )
-from napari_guideme.spacing import relative
-from napari_guideme.widgets.exchange import Outcome, centre, tell
+from napari_guideme.widgets.exchange import Outcome, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice, full_resolution
 from napari_guideme.widgets.sought import Sought, channel_axis
@@ -138,7 +135,7 @@ class Sessions:
         with self._turn:
             self._spare(choice, part)
             opened = self.opened(choice, part)
-            return _outcome(part, session, opened.found if opened else None)
+            return Outcome.of(part, session, opened.found if opened else None)
 
     def replayed(self, choice: Choice, part: Slice, saved: Part) -> Generator[Step, None, Outcome]:
         """Do again what was done to a slice, in the background."""
@@ -149,7 +146,7 @@ class Sessions:
             yield from self.in_turn(opened.session.replay(saved.history))
             with self._turn:
                 self._remember(choice, opened)
-                return _outcome(part, opened.session, opened.found)
+                return Outcome.of(part, opened.session, opened.found)
         network = self._networks.load(choice.network, choice.device)
         used = saved.setup.text_guide
         guide = load_text_guide(used, choice.network.source, network) if used else None
@@ -159,7 +156,7 @@ class Sessions:
             yield from self.in_turn(session.replay(saved.history))
             with self._turn:
                 self._remember(choice, Opened(part, session, saved.setup))
-                return _outcome(part, session)
+                return Outcome.of(part, session)
         with self._turn:
             volume = self.opened_stack(choice, stack).volume
             volume.inherit(stack.index, saved.inherited)
@@ -172,7 +169,7 @@ class Sessions:
         yield from self.in_turn(session.replay(saved.history))
         with self._turn:
             volume.adopt(stack.index, cast("GuideSession", session))
-            return _outcome(part, session)
+            return Outcome.of(part, session)
 
     def guidance(self, choice: Choice, part: Slice) -> SavedGuidance:
         """Return what was found in an image, or in the stack of a slice; this can take seconds.
@@ -294,22 +291,6 @@ class Sessions:
         for key, opened in self._kept.items():
             if key != own and _place(key) == _place(own) and opened.search is not None:
                 cast("GuideSession", opened.session).forget()
-
-
-def _outcome(part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
-    """Tell what a refined session shows; what was `found` changed by hints alone."""
-    report, labels, classes = session.report(), session.labels(), session.network.classes
-    changed = session.changed() if found is None else labels != found.mask
-    if found is not None:
-        pixels = session.hints.pixels(session.shape, classes)
-        sizes = relative(part.spacing, len(part.axes))
-        report = reported(session.satisfied(), changed, pixels, report.seconds, sizes)
-    listed = list(session.hints)
-    unmet = [listed[index] for index in report.unmet]
-    drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
-    words = [hint for hint in unmet if isinstance(hint, TextHint)]
-    shares = np.bincount(labels.ravel(), minlength=len(classes)) / labels.size
-    return Outcome(part, session, labels, changed, shares, drawn, words, report)
 
 
 def _guide_file(choice: Choice) -> FileReference | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from napari.layers import Image, Shapes
@@ -26,45 +27,25 @@ def place_layer(image: Image, name: str) -> Shapes:
 
 def heat_layer(image: Image, name: str) -> Image:
     """Make the layer of what words moved, from 0 to 1."""
-    return Image(
-        np.zeros(spatial_shape(image), np.float32),
-        name=name,
-        rgb=False,
-        colormap="inferno",
-        blending="additive",
-        opacity=0.6,
-        contrast_limits=(0, 1),
-        **geometry(image),
-    )
+    return _layer(image, name, colormap="inferno", blending="additive", opacity=0.6)
 
 
 def reading_layer(image: Image, name: str) -> Image:
     """Make a layer of what a sentence says, from 0 to 1: dark where it says nothing of it."""
-    return Image(
-        np.zeros(spatial_shape(image), np.float32),
-        name=name,
-        rgb=False,
-        colormap="inferno",
-        blending="translucent_no_depth",
-        opacity=0.65,
-        contrast_limits=(0, 1),
-        **geometry(image),
-    )
+    return _layer(image, name, colormap="inferno", blending="translucent_no_depth", opacity=0.65)
 
 
 def map_layer(image: Image, name: str, colour: str) -> Image:
     """Make a layer of how much of something is where, from 0 to 1; 0 is clear."""
     red, green, blue, _ = transform_color(colour)[0]
-    return Image(
-        np.zeros(spatial_shape(image), np.float32),
-        name=name,
-        rgb=False,
-        colormap=Colormap([(red, green, blue, 0), (red, green, blue, 1)], name=colour),
-        blending="translucent",
-        opacity=0.7,
-        contrast_limits=(0, 1),
-        **geometry(image),
-    )
+    colormap = Colormap([(red, green, blue, 0), (red, green, blue, 1)], name=colour)
+    return _layer(image, name, colormap=colormap, blending="translucent", opacity=0.7)
+
+
+def _layer(image: Image, name: str, **look: Any) -> Image:
+    """Make a layer of values from 0 to 1, all of them 0."""
+    values = np.zeros(spatial_shape(image), np.float32)
+    return Image(values, name=name, rgb=False, contrast_limits=(0, 1), **look, **geometry(image))
 
 
 def draw_places(

@@ -146,10 +146,12 @@ def _add_referring(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     """Which images are used, how their labels are read, and where the figures go."""
-    parser.add_argument("--json", type=Path, required=True, metavar="OUT")
+    parser.add_argument(
+        "--json", type=Path, required=True, metavar="OUT", help="where the figures go"
+    )
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
     parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
     parser.add_argument("--split", help="rows of images.csv to use, such as test")
     parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
     parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn by chance (0)")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, and shows an example that can be copied as it is."""
+
+    def __init__(self, **told: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **told)
 
     def error(self, message: str) -> NoReturn:
         """Say it, and leave with exit code 2."""

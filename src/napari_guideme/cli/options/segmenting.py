@@ -49,7 +49,12 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
     _add_stand_ins(parser)
-    parser.add_argument("--method", choices=FINDING_NAMES, default=DEFAULT_FINDING)
+    parser.add_argument(
+        "--method",
+        choices=FINDING_NAMES,
+        default=DEFAULT_FINDING,
+        help=f"how a name is looked for ({DEFAULT_FINDING})",
+    )
     add_finding(parser)
     parser.add_argument(
         "--hints",
@@ -60,7 +65,8 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--correct",
         choices=tuple(dict.fromkeys((*FOUND_METHODS, *FOLLOWED_METHODS))),
-        help=f"how hints correct it: {DEFAULT_METHOD}; {DEFAULT_FOLLOWED_METHOD} for a sentence",
+        help=f"how hints correct it; default: {DEFAULT_METHOD} for a name, "
+        f"{DEFAULT_FOLLOWED_METHOD} for a sentence",
     )
     add_session(parser)
     add_device(parser)

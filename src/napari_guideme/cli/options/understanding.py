@@ -10,7 +10,7 @@ from napari_guideme.cli.options.shared import add_patient, add_vectors
 
 def add_understand(parser: argparse.ArgumentParser) -> None:
     """What to understand, and of which classes."""
-    parser.add_argument("sentence", metavar="SENTENCE")
+    parser.add_argument("sentence", metavar="SENTENCE", help='such as "find the nucleus top left"')
     parser.add_argument(
         "--classes",
         type=values.names,

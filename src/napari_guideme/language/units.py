@@ -1,0 +1,216 @@
+"""The units of a sentence: words that belong together, read from left to right.
+
+A unit is a class, a place, or a cue such as "missing" or "instead of". Each has a letter.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from napari_guideme.language.place_words import read_place, rewritten
+from napari_guideme.language.places import Region
+from napari_guideme.language.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Some words that belong together.
+
+    Attributes
+    ----------
+    kind
+        ``C`` for a class, ``P`` for a place, ``Z`` for a place named before, ``?``
+        for words that are not known, else a letter of `cues.toml`.
+    words
+        As they were said.
+    classes
+        What a class can mean.
+    region
+        Of a place.
+    """
+
+    kind: str
+    words: str
+    classes: tuple[str, ...] = ()
+    region: Region | None = None
+
+
+_SEPARATORS = {",": ",", ":": ",", "-": ",", ";": ";", ".": ";", "!": ";", "?": ";"}
+
+
+def _compiled(phrases: Sequence[str], parts: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
+    """Alternatives of whole words, the longest first where one begins another."""
+    pattern = "|".join(sorted(phrases, key=len, reverse=True))
+    for _ in range(3):
+        for name, words in parts.items():
+            pattern = pattern.replace(f"<{name}>", "|".join(sorted(words, key=len, reverse=True)))
+    return re.compile(f"(?:{pattern})(?![a-z0-9])")
+
+
+_TABLE = tomllib.loads((files(__package__) / "cues.toml").read_text(encoding="utf-8"))
+_CUES = {letter: _compiled(said, _TABLE["parts"]) for letter, said in _TABLE["cues"].items()}
+_FILLERS = _compiled(_TABLE["filler"]["words"], _TABLE["parts"])
+_BETWEEN = re.compile(
+    r"between (?:the |these |those |two |both |touching |neighbouring |adjacent )*"
+)
+#: Describes what follows, and does not deny it.
+_ADJECTIVE = re.compile(
+    r"(?!non|un|in|mis|pseudo|dis|anti|extra|para)[a-z]{3,}(?:al|ic|ar|ous|oid|ary|ive)"
+)
+#: A relation to something else in the image is no place of the grid.
+_RELATION = re.compile(
+    r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
+)
+
+
+def normalised(sentence: str) -> str:
+    """Lower case, words and punctuation parted by single spaces, contractions written out."""
+    text = sentence.lower().replace("’", "'")
+    text = re.sub(r"\bcan'?t\b|\bcannot\b", "can not", text)
+    text = re.sub(r"\bwon't\b", "will not", text)
+    text = re.sub(r"n't\b", " not", text)
+    text = re.sub(r"\b(isn|aren|wasn|weren|doesn|didn|don|shouldn)t\b", r"\1 not", text)
+    text = re.sub(r"(?<=\w)'s?(?=\W|$)", " s", text)
+    text = re.sub(r"(?<=[a-z0-9])[-/](?=[a-z0-9])", " ", text)
+    text = re.sub(r"['\"()]", " ", text)
+    text = re.sub(r"([,:;.!?]|\s-+\s|–|—)", lambda m: f" {m.group().strip()[0]} ", text)
+    text = text.replace("–", "-").replace("—", "-")
+    text = re.sub(r"\bdon not\b", "do not", " ".join(text.split()))
+    text = re.sub(r"\b(is|are|was|were|does|did|should) n not\b", r"\1 not", text)
+    text = re.sub(
+        r"\b(isn|aren|wasn|weren|doesn|didn|shouldn) not\b",
+        lambda m: f"{m.group(1)[:-1]} not",
+        text,
+    )
+    text = re.sub(r"\bpatient s\b", "patient", text)
+    text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
+    text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
+    # At the beginning "no" only objects to what was there before.
+    text = re.sub(r"^no ,(?= .*\b(?:not|no|is|are|remove)\b)", "", text).strip()
+    return rewritten(text)
+
+
+def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
+    """Read a sentence into units; words that are not known have the kind ``?``."""
+    found: list[Unit] = []
+    text = normalised(sentence)
+    while text:
+        unit, length = _next_unit(text, found, vocabulary)
+        if unit is not None:
+            found.append(unit)
+        text = text[length:].lstrip()
+    return found
+
+
+def _next_unit(
+    text: str, before: Sequence[Unit], vocabulary: Vocabulary
+) -> tuple[Unit | None, int]:
+    """Read one unit; none for words without a meaning."""
+    if text[0] in _SEPARATORS:
+        return Unit(_SEPARATORS[text[0]], text[0]), 1
+    if relation := _RELATION.match(text):
+        words = text[relation.end() :].split()[:1]
+        if words and not re.match(r"patient|image|picture|scan|slice|frame|middle|cent", words[0]):
+            return Unit("?", relation.group().strip()), relation.end()
+    if between := _BETWEEN.match(text):
+        inner = _class_at(text[between.end() :], vocabulary)
+        if inner and before and before[-1].kind == "C":
+            return None, between.end() + inner[1]
+    if slip := _slip_at(text, vocabulary):
+        return slip
+    candidates: list[tuple[int, Unit | None]] = []
+    named = _class_at(text, vocabulary)
+    if named and not _is_order(text, named[1]):
+        candidates.append((named[1], named[0]))
+    if (place := read_place(text)) and not _in_name(text, place[1], vocabulary):
+        candidates.append((place[1], Unit("P", text[: place[1]], region=place[0])))
+    for kind, pattern in _CUES.items():
+        match = pattern.match(text)
+        # "The oedema label" is oedema.
+        if match and not (match.group() == "label" and before and before[-1].kind == "C"):
+            candidates.append((match.end(), Unit(kind, match.group())))
+    if match := re.match(
+        r"there(?! (?:is|are|was|s)\b)(?![a-z])|in the same place|same place", text
+    ):
+        candidates.append((match.end(), Unit("Z", match.group())))
+    if match := _FILLERS.match(text):
+        candidates.append((match.end(), None))
+    if candidates:
+        longest = max(length for length, _ in candidates)
+        return next((unit, length) for length, unit in candidates if length == longest)
+    return _guessed(text, vocabulary)
+
+
+def _class_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
+    """Read a class by its name or a common synonym, the longest there is."""
+    words = re.match(r"[a-z0-9]+(?: [a-z0-9]+)*", text)
+    listed = words.group().split() if words else []
+    for count in range(min(vocabulary.longest, len(listed)), 0, -1):
+        phrase = " ".join(listed[:count])
+        if meant := vocabulary.meant(phrase, exact=True):
+            return Unit("C", phrase, meant), len(phrase)
+    return None
+
+
+def _is_order(text: str, end: int) -> bool:
+    """Whether the word is a verb, as in "outline the nuclei"."""
+    return bool(
+        _CUES["F"].fullmatch(text[:end]) and re.match(r" (?:the|an?|all|th\w+) ", text[end:])
+    )
+
+
+def _in_name(text: str, end: int, vocabulary: Vocabulary) -> bool:
+    """Whether the last words of a place are the first ones of a class, as in "left kidney"."""
+    starts = [match.start() for match in re.finditer(r"[a-z0-9]+", text[:end])]
+    return any(
+        (named := _class_at(text[start:], vocabulary)) and start + named[1] > end
+        for start in starts
+    )
+
+
+def _slip_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
+    """Read a name of several words that begins like a place and has a slip in it."""
+    listed = text.split()[: vocabulary.longest]
+    if len(listed) < 2 or listed[0] not in vocabulary.first_words or read_place(listed[0]) is None:
+        return None
+    phrase = " ".join(listed)
+    if vocabulary.meant(phrase, exact=True) or not (right := vocabulary.misspelt(phrase)):
+        return None
+    return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+
+
+def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit | None, int]:
+    """Read words that are no name: other words for a class, or slips of the hand."""
+    words = re.match(r"[a-z0-9]+(?: [a-z0-9]+)*", text)
+    listed = words.group().split() if words else [text.split()[0]]
+    for count in range(min(3, len(listed)), 0, -1):
+        phrase = " ".join(listed[:count])
+        if vocabulary.is_action(phrase):
+            return Unit("?", phrase), len(phrase)
+        known_alone = count > 1 and any(_is_known(word) for word in listed[:count])
+        if not known_alone and (meant := vocabulary.meant(phrase)):
+            return Unit("C", phrase, meant), len(phrase)
+        if right := vocabulary.misspelt(phrase):
+            return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+    describes = len(listed) > 1 and _ADJECTIVE.fullmatch(listed[0])
+    if describes and _class_at(text[len(listed[0]) + 1 :], vocabulary):
+        return None, len(listed[0])
+    return Unit("?", listed[0]), len(listed[0])
+
+
+def _is_known(word: str) -> bool:
+    """Whether a word is a cue, a place or without a meaning."""
+    return bool(
+        _FILLERS.fullmatch(word)
+        or any(pattern.fullmatch(word) for pattern in _CUES.values())
+        or read_place(word)
+    )
+
+
+def unknown(found: Sequence[Unit]) -> Iterator[str]:
+    """Words that are not known."""
+    return (unit.words for unit in found if unit.kind == "?")

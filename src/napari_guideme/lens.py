@@ -1,0 +1,197 @@
+"""What a click network sees of an image: a window around object and clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_guideme.errors import InputError
+from napari_guideme.guidance.hinted import HintTensors
+from napari_guideme.guidance.methods import Method
+from napari_guideme.guidance.refining import Step, refine_by
+from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.zoom import Window, around, still_fits, whole
+from napari_guideme.hints import HintPixels
+from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.outlines import Kept, Patch
+from napari_guideme.spacing import checked
+
+BACKGROUND, OBJECT = 0, 1
+
+#: How often a click is looked at more closely at most.
+_LOOKS = 3
+
+#: A closer look pays if the window shrinks to this share of its side at least.
+_CLOSER = 0.67
+
+#: Pixels of the image are enlarged this much at most: more would show nothing new.
+_LARGEST = 6
+
+#: Of the last window, where nothing was found in it that could be zoomed in on.
+_INTO_NOTHING = 3
+
+
+class Lens:
+    """Looks at objects of an image with a click network, more and more closely.
+
+    Parameters
+    ----------
+    image
+        Spatial axes in array order and at most one channel axis.
+    network
+        One that was trained to take clicks.
+    channel_axis, channels
+        See :meth:`Preparation.prepare`.
+    spacing
+        Size of a pixel along each spatial axis; distances to clicks are measured in it.
+
+    Attributes
+    ----------
+    shape, spacing
+        Of the image along its spatial axes.
+
+    Raises
+    ------
+    InputError
+        If the image or the spacing cannot be used.
+    """
+
+    def __init__(
+        self,
+        image: NDArray[Any],
+        network: FrozenNetwork,
+        *,
+        channel_axis: int | None,
+        channels: Sequence[int] | None,
+        spacing: Sequence[float] | None,
+    ) -> None:
+        self._network = network
+        self._image, self._channel_axis, self._channels = image, channel_axis, channels
+        self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
+        self.shape = tuple(image.shape[axis] for axis in self._axes)
+        self.spacing = checked(spacing, len(self.shape))
+        self._preparation = network.preparation.measured(image, channel_axis)
+        self._scene: tuple[Window, Scene] | None = None
+        self._scene_of(self._whole)
+
+    def outlined(
+        self, pixels: HintPixels, method: Method, start: Kept | None, found: Patch | None
+    ) -> Generator[Step, None, Patch | None]:
+        """Look at an object and its hints until a closer look would show no more.
+
+        Parameters
+        ----------
+        pixels
+            Of the hints.
+        method
+            How they are followed.
+        start
+            The mask that they improve, if there is one.
+        found
+            What was found before, if anything was.
+
+        Returns
+        -------
+        What is found now.
+        """
+        hinted = pixels.positions
+        window = self._window(hinted, start, found)
+        for _ in range(_LOOKS):
+            for step in self._look(window, pixels, method, self._seen(window, start, found)):
+                if step.logits is not None:
+                    found = Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
+                yield replace(step, logits=None)
+            closer = self._window(hinted, start, found)
+            if max(closer.shape) > _CLOSER * max(window.shape):
+                break
+            window = closer
+        return found
+
+    def _look(
+        self, window: Window, pixels: HintPixels, method: Method, previous: Tensor | None
+    ) -> Iterator[Step]:
+        """Let the network see a window with hints and what was found, and refine that."""
+        classes = torch.from_numpy(pixels.classes)
+        places = window.places(torch.from_numpy(pixels.positions))
+        spacing = window.spacing(self.spacing)
+        scene = self._scene_of(window).clicked(places, classes, previous, spacing)
+        hints = HintTensors.sampled(pixels, torch.device("cpu"))
+        hints = replace(hints, positions=window.places(hints.positions)).to(self._network.device)
+        yield from refine_by(scene, hints, method)
+
+    def _seen(self, window: Window, start: Kept | None, found: Patch | None) -> Tensor | None:
+        """Probability of the object so far on the grid of a window."""
+        if found is not None:
+            return found.seen(window)
+        if start is None:
+            return None
+        return torch.from_numpy(window.seen(start.drawn(self.shape), range(len(self.shape))))
+
+    def _window(self, hinted: NDArray[np.intp], start: Kept | None, found: Patch | None) -> Window:
+        """Choose where to look: at object and hints, or everywhere if there is no object."""
+        if found is not None:
+            grown = found.corners()
+        elif start is not None:
+            grown = np.stack([start.corner, np.add(start.corner, start.mask.shape) - 1])
+        else:
+            return self._whole
+        if not len(grown):
+            return self._nearer(found, hinted)
+        wanted = np.concatenate([grown, hinted])
+        fresh = self._around(wanted)
+        if found is not None and still_fits(found.window, wanted, fresh):
+            return found.window
+        return fresh
+
+    def _nearer(self, found: Patch | None, hinted: NDArray[np.intp]) -> Window:
+        """Look closer at the hints where no object was found."""
+        least = max((found.window if found else self._whole).shape) // _INTO_NOTHING
+        return self._around(hinted, least)
+
+    def _around(self, positions: NDArray[np.intp], least: int = 0) -> Window:
+        side, multiple = self._grid
+        least = max(least, side // _LARGEST)
+        return around(positions, self.shape, self.spacing, side, multiple, least)
+
+    @property
+    def _whole(self) -> Window:
+        return whole(self.shape, self.spacing, *self._grid)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Longest side of what the network sees, and what sides are multiples of."""
+        interaction = self._network.interaction
+        assert interaction is not None
+        return interaction.side, self._network.preparation.multiple
+
+    def _scene_of(self, window: Window) -> Scene:
+        """What the network sees of a window; that of the last one is kept."""
+        if self._scene is None or self._scene[0] != window:
+            scene = Scene(
+                self._network,
+                window.seen(self._image, self._axes),
+                channel_axis=self._channel_axis,
+                channels=self._channels,
+                preparation=self._preparation,
+            )
+            self._scene = window, scene
+        return self._scene[1]
+
+
+def _spatial_axes(image: NDArray[Any], channel_axis: int | None, ndim: int) -> tuple[int, ...]:
+    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
+        raise InputError(f"there is no channel axis {channel_axis} in shape {image.shape}")
+    channels = None if channel_axis is None else channel_axis % image.ndim
+    axes = tuple(axis for axis in range(image.ndim) if axis != channels)
+    if len(axes) != ndim or 0 in image.shape:
+        raise InputError(
+            f"the network takes {ndim} spatial axes with pixels; the image has shape {image.shape}"
+            + (f" with channels along axis {channels}" if channels is not None else "")
+        )
+    return axes

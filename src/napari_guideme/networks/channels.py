@@ -1,0 +1,92 @@
+"""Channels of an image: which ones a network is fed, and how they become as many as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+
+#: ITU-R BT.601 luma, for colour images shown to a grey network.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def channels_first(
+    image: NDArray[Any], ndim: int, channel_axis: int | None, channels: Sequence[int] | None
+) -> NDArray[Any]:
+    """Return an image as (C, *spatial), with the channels that are fed.
+
+    Parameters
+    ----------
+    image
+        Spatial axes in array order and at most one channel axis.
+    ndim
+        Spatial axes that the network takes.
+    channel_axis
+        The axis that holds channels, ``None`` for a grey image.
+    channels
+        Which channels to feed, in this order; all by default.
+
+    Raises
+    ------
+    InputError
+        If the axes are others, or a channel does not exist.
+    """
+    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
+        raise InputError(
+            f"there is no channel axis {channel_axis}; the image of shape {image.shape} "
+            f"has axes 0 to {image.ndim - 1}"
+        )
+    spatial = image.ndim - (channel_axis is not None)
+    if spatial != ndim:
+        raise InputError(
+            f"the network takes {ndim} spatial axes; the image of shape "
+            f"{image.shape} has {spatial}"
+            + (" (name its channel axis?)" if spatial == ndim + 1 else "")
+        )
+    pixels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+    if channels is None:
+        return pixels
+    if bad := [c for c in channels if not 0 <= c < len(pixels)]:
+        raise InputError(
+            f"channel {bad[0]} does not exist; the image has channels 0 to {len(pixels) - 1}"
+        )
+    return pixels[list(channels)]
+
+
+def matched(pixels: NDArray[np.float32], wanted: int, *, bgr: bool) -> NDArray[np.float32]:
+    """Bring the channels of an image (C, *spatial) to those that a network wants.
+
+    Parameters
+    ----------
+    pixels
+        Grey, colour, colour with transparency, or as many channels as are wanted.
+    wanted
+        How many channels.
+    bgr
+        Whether three channels are wanted in the order blue, green, red.
+
+    Raises
+    ------
+    InputError
+        If it is not clear how.
+    """
+    count = len(pixels)
+    if count == wanted:
+        found = pixels
+    elif count == 4 and wanted in (1, 3):
+        return matched(pixels[:3], wanted, bgr=bgr)
+    elif count == 1 and wanted == 3:
+        found = np.repeat(pixels, 3, axis=0)
+    elif count == 3 and wanted == 1:
+        found = np.tensordot(_LUMA, pixels, axes=1)[None].astype(np.float32)
+    else:
+        raise InputError(
+            f"the network takes {wanted} channel(s), the image has {count}; "
+            f"choose which ones to feed, for example channels 0"
+            + "".join(f",{i}" for i in range(1, min(wanted, count)))
+        )
+    return found[::-1] if bgr and wanted == 3 else found

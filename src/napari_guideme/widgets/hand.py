@@ -1,0 +1,60 @@
+"""The tool in the user's hand: napari's own, for clicks or for scribbles."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QObject
+
+from napari_guideme.widgets.class_buttons import ClassButtons
+from napari_guideme.widgets.controller import Controller
+
+
+class Hand(QObject):
+    """Gives the user a tool, with the class whose button is pressed."""
+
+    def __init__(self, controller: Controller, classes: ClassButtons) -> None:
+        super().__init__(controller)
+        self._controller = controller
+        self._classes = classes
+        self._clicks_follow = False
+
+    def use_clicks(self) -> None:
+        """Let the user click from now on."""
+        self._use("clicks", "add")
+
+    def use_scribbles(self) -> None:
+        """Let the user paint from now on."""
+        self._use("scribbles", "paint")
+
+    def use_clicks_soon(self) -> None:
+        """Let the user click now, or as soon as the first labels are there."""
+        layers = self._controller.layers
+        if self._controller.is_busy and layers is not None and layers.existing("clicks") is None:
+            # Making a layer would slow down what is computed: the tool follows the labels.
+            self._clicks_follow = True
+        else:
+            self.use_clicks()
+
+    def follow(self, busy: bool) -> None:
+        """Give the user the tool that was to come, unless something is `busy` still."""
+        if self._clicks_follow and not busy:
+            self.use_clicks()
+
+    def choose_class(self, name: str) -> None:
+        """Use the same tool with another class."""
+        self._controller.choose_class(name)
+        self.use_scribbles() if self._is_painting else self.use_clicks()
+
+    @property
+    def _is_painting(self) -> bool:
+        layers = self._controller.layers
+        active = self._controller.viewer.layers.selection.active
+        return layers is not None and active is layers.existing("scribbles") and active is not None
+
+    def _use(self, role: str, mode: str) -> None:
+        self._clicks_follow = False
+        self._controller.choose_class(self._classes.current)
+        layers = self._controller.layers
+        if layers is not None:
+            layer = layers.clicks if role == "clicks" else layers.scribbles
+            self._controller.viewer.layers.selection.active = layer
+            layer.mode = mode

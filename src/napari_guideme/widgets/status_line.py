@@ -1,0 +1,79 @@
+"""The line that says what to do next, and what became of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtWidgets import QLabel
+
+from napari_guideme.widgets.controller import Controller
+from napari_guideme.widgets.exchange import Outcome
+from napari_guideme.widgets.find_panel import SEARCH
+from napari_guideme.widgets.object_panel import BEGIN
+
+NO_IMAGE = "There is no image yet: drop one into the viewer, or try File › Open Sample › Guide Me."
+START = "Press Run: the network labels the image, then you correct it."
+OPENING = "Opening the network …"
+ASKED = "Each answer corrects the labels, here and elsewhere."
+OWN = "These are the network's own labels."
+UNLABELLED = "This slice is not labelled yet: press Run, or click."
+CLICK = "Now choose a class below and click where the labels are wrong."
+
+
+class StatusLine(QLabel):
+    """Says one thing at a time.
+
+    Parameters
+    ----------
+    controller
+        Of the widget.
+    is_finding
+        Whether the user names what to find.
+    """
+
+    def __init__(self, controller: Controller, is_finding: Callable[[], bool]) -> None:
+        super().__init__(NO_IMAGE, wordWrap=True, objectName="guideme-status")
+        self._controller = controller
+        self._is_finding = is_finding
+
+    def begin(self) -> None:
+        """Say how to begin."""
+        if self._is_finding():
+            self.clear()
+        elif self._controller.image is None:
+            self.setText(NO_IMAGE)
+        else:
+            self.setText(BEGIN if self._controller.outlines_objects else START)
+
+    def show_unlabelled(self) -> None:
+        """Say that nothing is known of this slice yet."""
+        unlabelled = SEARCH if self._is_finding() else UNLABELLED
+        self.setText(BEGIN if self._controller.outlines_objects else unlabelled)
+
+    def show_labelled(self) -> None:
+        """Say that the user may click now."""
+        self.setText(CLICK)
+
+    def show_opening(self, opening: bool) -> None:
+        """Say that a network is being opened, or no longer."""
+        if opening:
+            self.setText(OPENING)
+        elif self.text() == OPENING:
+            self.begin()
+
+    def show_asking(self, asking: bool) -> None:
+        """Say what answers do while the network asks, and what clicks do otherwise."""
+        if self.text() in (ASKED, CLICK):
+            self.setText(ASKED if asking else CLICK)
+
+
+def told(outcome: Outcome) -> str:
+    """Tell what became of hints."""
+    report = outcome.report
+    changed = f"{report.changed_pixels} pixels changed"
+    if outcome.session.hints.marks:
+        changed += f", {report.far_pixels} of them far from hints"
+    said = f"{report.satisfied} of {report.hints} hints satisfied. {changed}."
+    if outcome.unmet_words:
+        said += " Some words moved nothing."
+    return f"{said} Unmet hints are ringed in red." if outcome.unmet else said
