@@ -13,22 +13,18 @@ from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.questions import (
     QUESTIONS,
     Belief,
-    condensed,
     lead,
     left_open,
     likeliest,
     merged,
     most_settling,
-    peaks,
     question_named,
+    rarity,
     smallest_margin,
 )
 from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative
-
-#: Pixels as tall as wide.
-SQUARE = (1.0, 1.0)
 
 #: Every hint reaches ℓ = 1/4 of the longest side, whatever its depth.
 KERNEL = Kernel(temperature=1.0, nearest=0.25, growth=0.0, curvature=0.0)
@@ -133,6 +129,28 @@ def test_of_two_equally_doubtful_regions_the_middle_of_the_larger_is_asked_for()
     assert most_settling(state) == (4, 4)
 
 
+def test_doubt_about_a_rare_class_weighs_more():
+    labels = torch.tensor([[0, 0, 0, 2]])
+    common, rare = 1 / math.sqrt(3 / 4), 1 / math.sqrt(1 / 4)
+    expected = torch.tensor([[common, common, common, rare]])
+    torch.testing.assert_close(rarity(labels), expected)
+
+
+def test_of_two_equally_doubtful_regions_that_of_the_rarer_class_is_asked_for():
+    """One of 5 x 5, of a class that has 9 x 16 more, and one of 4 x 4 of a class without more.
+
+    The sums of the doubt are as 25 to 16; weighed, they are as 25 / 13 to 16 / 4.
+    """
+    probabilities = torch.zeros(3, 16, 16)
+    probabilities[0] = 1.0
+    for label, rows, columns in ((1, slice(1, 6), slice(1, 6)), (2, slice(1, 5), slice(9, 13))):
+        probabilities[0, rows, columns] = 0.4
+        probabilities[label, rows, columns] = 0.6
+    probabilities[0, 7:], probabilities[1, 7:] = 0.0, 1.0
+    state = belief(probabilities.tolist(), torch.zeros(1, 1, 16, 16), kernel=NEAR)
+    assert most_settling(state)[1] >= 9
+
+
 def test_the_settle_rule_prefers_a_large_doubt_to_a_sharp_one():
     """One pixel is undecided and alone; a whole region is in some doubt."""
     probabilities = torch.zeros(2, 16, 16)
@@ -195,23 +213,6 @@ def test_probabilities_of_classes_that_count_as_one_add_up():
     assert float(lead(probabilities)) == pytest.approx(0.05)
 
 
-def test_peaks_are_the_highest_pixels_of_cells():
-    values = torch.tensor([[1.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]])
-    assert peaks(values, 2, SQUARE).tolist() == [[0, 1], [1, 3]]
-    assert peaks(values, 8, SQUARE).tolist() == [[0, 0], [0, 1], [1, 3]]
-
-
-def test_without_any_doubt_there_is_still_a_pixel_to_ask_for():
-    assert peaks(torch.tensor([[-1.0, 0.0], [-1.0, -1.0]]), 1, SQUARE).tolist() == [[0, 1]]
-
-
-def test_condensed_places_are_middles_of_cells_and_cells_beyond_the_edge_are_cut():
-    values = torch.tensor([[1.0, 3.0, 5.0], [1.0, 3.0, 7.0]])
-    places, means = condensed(values, 2, SQUARE)
-    assert places.tolist() == [[1, 1], [1, 2]]
-    assert means.tolist() == [2.0, 6.0]
-
-
 def test_many_classes_are_narrowed_down():
     assert likeliest(torch.tensor([0.2, 0.5, 0.3])) == [1, 2, 0]
     assert likeliest(torch.arange(12.0)) == [11, 10, 9, 8, 7]
@@ -222,16 +223,6 @@ def test_the_rules_are_known_by_name():
     assert question_named(DEFAULT_QUESTION) is most_settling
     with pytest.raises(InputError, match="unknown rule of asking 'magic'; choose settle, margin"):
         question_named("magic")
-
-
-def test_cells_are_as_tall_as_wide_where_pixels_are_not():
-    values = torch.zeros(4, 8)
-    places, _ = condensed(values, 8, (1.0, 1.0))
-    assert len(places.unique(dim=0)) == 8
-    # Twice as tall as wide: cells of one row and three columns, cut at the edge.
-    tall, _ = condensed(values, 8, relative((2, 1), 2))
-    assert sorted(set(tall[:, 0].tolist())) == [0, 1, 2, 3]
-    assert sorted(set(tall[:, 1].tolist())) == [1, 4, 7]
 
 
 def test_an_answer_settles_as_far_as_its_pixels_are_large():

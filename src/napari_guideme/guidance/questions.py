@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.grids import condensed, peaks
 from napari_guideme.guidance.regions import centrality, least_depth, numbered
 from napari_guideme.guidance.residual import Kernel, Support
 from napari_guideme.guidance.scene import Scene, at_pixels
@@ -168,7 +168,8 @@ def most_settling(belief: Belief) -> Position:
     An answer at p would reach k_p(x), which grows with the depth of p in its
     region. Doubt is one less the lead of the likeliest class, times what the
     answers so far have left open. The score of p is its own doubt, because an
-    answer that is expected moves nothing, times the sum of k_p(x) doubt(x).
+    answer that is expected moves nothing, times the sum of k_p(x) w(x) doubt(x). The
+    weight w(x) is larger for a class of which there is little, see :func:`rarity`.
     In the middle of a region an answer is about all of it: there k_p(x) is 1, and its
     mean doubt counts. Candidates are the deepest and the most doubtful pixels of the cells
     of a grid.
@@ -180,7 +181,7 @@ def most_settling(belief: Belief) -> Position:
         for values in (depth, doubt)
     ]
     candidates = torch.cat(kinds)
-    places, weights = condensed(doubt, _PLACES, belief.spacing)
+    places, weights = condensed(doubt * rarity(belief.labels), _PLACES, belief.spacing)
     size = longest(belief.shape, belief.spacing)
     central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
     deep = depth[tuple(candidates.T)] / size
@@ -221,6 +222,16 @@ def left_open(belief: Belief, pixels: Tensor) -> Tensor:
     return (1 - reached).clamp_min(0).prod(0)
 
 
+def rarity(labels: Tensor) -> Tensor:
+    """What a pixel's doubt weighs, (*spatial): one over the root of its class's share of the image.
+
+    Between counting pixels, for which a large background is all that matters, and counting
+    classes, for which a speck is worth as much as all of it.
+    """
+    shares = torch.bincount(labels.flatten()) / labels.numel()
+    return shares.rsqrt()[labels]
+
+
 def _said_right(belief: Belief, regions: Tensor) -> Tensor:
     """Numbers of the regions of which a hint confirmed the label."""
     at, support = tuple(belief.support.positions.T), belief.support
@@ -246,33 +257,6 @@ def merged(probabilities: Tensor, counts_as: Sequence[int]) -> Tensor:
     return torch.zeros_like(probabilities).index_add(0, index, probabilities)
 
 
-def peaks(values: Tensor, count: int, spacing: Sequence[float]) -> Tensor:
-    """Pixels (n, ndim) of the highest value in each cell of a grid, of cells with any above 0.
-
-    Where there is none, the pixel of the highest value at all.
-    """
-    # Not every device knows how to pool volumes; of equal values all take the first on the CPU.
-    pool = {2: F.max_pool2d, 3: F.max_pool3d}[values.ndim]
-    cell = _cell(values.shape, count, spacing)
-    high, index = pool(values.cpu()[None, None], cell, ceil_mode=True, return_indices=True)
-    chosen = index[high > 0]
-    if not len(chosen):
-        chosen = values.cpu().argmax()[None]
-    return torch.stack(torch.unravel_index(chosen, values.shape), 1).to(values.device)
-
-
-def condensed(values: Tensor, count: int, spacing: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Middles (n, ndim) of the cells of a grid, and the mean value in each, (n,)."""
-    cell = _cell(values.shape, count, spacing)
-    pool = {2: F.avg_pool2d, 3: F.avg_pool3d}[values.ndim]
-    means = pool(values.cpu()[None, None], cell, ceil_mode=True)
-    axes = [
-        ((torch.arange(cells) + 0.5) * side).long().clamp_max(length - 1)
-        for cells, side, length in zip(means.shape[2:], cell, values.shape, strict=True)
-    ]
-    return torch.cartesian_prod(*axes).to(values.device), means.flatten().to(values.device)
-
-
 def likeliest(probabilities: Tensor) -> list[int]:
     """Indices of the classes to offer, of the probabilities (K,) at one pixel."""
     order: list[int] = probabilities.argsort(descending=True, stable=True).tolist()
@@ -286,14 +270,6 @@ def _reached(belief: Belief, hints: Tensor, pixels: Tensor, reaches: Tensor) -> 
     sizes = torch.tensor(belief.spacing, device=hints.device)
     distance = torch.cdist(hints * sizes, pixels * sizes)
     return belief.kernel(similarity, distance.square(), reaches[:, None])
-
-
-def _cell(shape: Sequence[int], count: int, spacing: Sequence[float]) -> tuple[int, ...]:
-    """Sides in pixels of the cells, as deep as wide, that divide an image into about that many."""
-    volume = torch.Size(shape).numel()
-    side = (volume / count) ** (1 / len(shape))
-    pairs = zip(shape, spacing, strict=True)
-    return tuple(min(max(1, round(side / size)), length) for length, size in pairs)
 
 
 def _pixel(index: int, shape: Sequence[int]) -> Position:
