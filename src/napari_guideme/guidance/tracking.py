@@ -1,11 +1,11 @@
 """Following a thing through a volume: what a click turned is found again, slice by slice.
 
-A click on a thing that the network calls by the wrong name turns all of it. Its kernel
-does not reach as far on other slices, but there is the same thing: the part of the
-network's own labels that overlaps most. It is followed for as long as it keeps its place
-and looks like what was turned, and not more like what was left with its label, of which
-the user saw that it is right. What is missed altogether is no such part: the background is
-no thing, see :mod:`napari_guideme.guidance.regions`.
+A click on a thing that the network calls by the wrong name turns all of it. The kernel does not
+reach as far on other slices, but the thing goes on there: as those parts of the network's own
+labels that overlap it. It is followed for as long as it overlaps what was found of it on the
+last slice and looks like what was turned, and no more like what kept that label, of which the
+user saw that it is right. What was missed altogether is no such part, see
+:mod:`napari_guideme.guidance.regions`.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ def _found(before: Mask, alike: Mask) -> Mask | None:
     whole = shared >= INSIDE * sizes
     whole[0] = False
     mask: Mask = whole[parts] | (alike & before)
-    together = np.count_nonzero(mask & before) / max(1, np.count_nonzero(mask | before))
-    return mask if mask.sum() >= LEAST and together >= OVERLAP else None
+    together, either = int((mask & before).sum()), int((mask | before).sum())
+    return mask if mask.sum() >= LEAST and together >= OVERLAP * either else None
 
 
 def _looks(scene: Scene, mask: Mask) -> tuple[Tensor, ...]:
