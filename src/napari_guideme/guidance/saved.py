@@ -240,7 +240,7 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         of = under(tensors, f"{number}.")
         anchors = anchors_of(of, channels, shape, len(told["classes"]))
         hints = hints_from_json(entry["hints"])
-        anchors = anchors.alone()  # Things are told apart from places only in a volume.
+        anchors = anchors.alone()  # What is applied follows no things.
         corrected.append(Corrected(int(entry["index"]), anchors, hints, of.get("values")))
     indices = [entry.index for entry in corrected]
     if not indices or indices != sorted(set(indices)):
