@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.saved import SavedGuidance
@@ -161,6 +163,85 @@ def test_along_any_axis(volume, network, axis):
     assert kinds(session, "carried") == [n for n in DIMS if n != 5]
     expected = [cells(BRIGHT, DIM) if n in DIMS else cells(BRIGHT) for n in range(LENGTH)]
     np.testing.assert_array_equal(session.labels(), np.moveaxis(expected, 0, axis))
+
+
+def drifting(length: int = LENGTH) -> np.ndarray:
+    """A bright patch of 6 x 4 pixels that moves by a column a slice, and ends at slice 9."""
+    volume = np.zeros((length, 16, 20), np.float32)
+    for index in range(length - 2):
+        volume[index, 5:11, 3 + index : 7 + index] = 1
+    return volume
+
+
+def test_a_thing_is_followed_to_where_the_click_does_not_reach(network):
+    volume = drifting()
+    session = VolumeSession(volume, network, spacing=(30, 1, 1))
+    correct(session, 2, (7, 6), "background")
+    assert not session.slice_labels(2).any()
+    finish(session.carry())
+    assert kinds(session, "carried") == [0, 1, *range(3, LENGTH - 2)]
+    for index in range(LENGTH):
+        assert not session.slice_labels(index).any()
+    finish(session.carry("slice"))
+    np.testing.assert_array_equal(session.labels()[3:], volume[3:] > 0)
+
+
+def test_between_two_corrected_slices_each_follows_its_own_things_halfway(network):
+    volume = drifting()
+    volume[:, 12:15, 10:15] = 1
+    session = VolumeSession(volume, network, spacing=(30, 1, 1))
+    correct(session, 1, (7, 5), "background")
+    correct(session, 6, (13, 12), "background")
+    finish(session.carry())
+    for index in (2, 3):
+        assert not session.slice_labels(index)[:12].any()
+        assert session.slice_labels(index)[12:].any()
+    for index in (4, 5):
+        assert session.slice_labels(index)[:12].any()
+        assert not session.slice_labels(index)[12:].any()
+
+
+def test_a_thing_that_was_carried_is_followed_on_unless_it_was_turned_back(network):
+    session = VolumeSession(drifting(), network, spacing=(30, 1, 1))
+    correct(session, 2, (7, 6), "background")
+    finish(session.carry())
+    correct(session, 4, (14, 18), "cell")
+    finish(session.carry())
+    assert not session.slice_labels(6)[5:11].any()
+    session.undo()
+    session.undo()
+    correct(session, 4, (8, 8), "cell")
+    assert session.slice_labels(4)[8, 8] == 1
+    finish(session.carry())
+    assert session.slice_labels(6)[8, 10] == 1
+
+
+def test_what_was_followed_is_part_of_what_a_slice_began_from(network):
+    session = VolumeSession(drifting(), network, spacing=(30, 1, 1))
+    correct(session, 2, (7, 6), "background")
+    finish(session.carry())
+    correct(session, 4, (14, 18), "cell")
+    told = json.loads(json.dumps(session.inherited(4).to_json()))
+    other = VolumeSession(drifting(), network, spacing=(30, 1, 1))
+    other.inherit(4, told)
+    np.testing.assert_array_equal(other.slice_labels(4), np.zeros((16, 20)))
+    before, after = (one.session(4)._scene.logits for one in (session, other))
+    assert before.numpy().tobytes() == after.numpy().tobytes()
+    correct(other, 4, (14, 18), "cell")
+    finish(session.carry())
+    finish(other.carry())
+    np.testing.assert_array_equal(session.labels()[5:], other.labels()[5:])
+    assert not session.labels()[6, 5:11].any()
+
+
+def test_things_are_not_saved_for_other_images(network, tmp_path):
+    session = VolumeSession(drifting(), network)
+    correct(session, 2, (7, 6), "background")
+    path = tmp_path / "a.guidance.safetensors"
+    session.guidance().save(path)
+    assert session._anchors(2).things
+    assert not SavedGuidance.read(path).corrected[0].anchors.things
+    assert not any("thing" in name for name in load_file(path))
 
 
 @pytest.mark.parametrize("extent", ["onward", "volume"])

@@ -409,7 +409,8 @@ class GuideSession(Undoable[State]):
             support = step.guidance.support
         empty = Support.empty(len(self.shape), self.network.device)
         anchors = Anchors.of(scene, support or empty, index)
-        return anchors.proven(scene, self._logits().argmax(0))
+        labels = self._logits().argmax(0)
+        return anchors.proven(scene, labels).turning(scene, labels)
 
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from napari_guideme.guidance.residual import Kernel, Support, maps_at_once, spread
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.tracking import Thing, things
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
 FIRMNESS = 1.55
@@ -56,6 +57,9 @@ class Anchors:
     changed
         (n,) share of the pixels whose label was changed on that slice, 0 if looks alone,
         without places, would have changed others there.
+    things
+        What some of the pixels turned, where it lies on the slice in question; it follows
+        them as a whole. Only within its volume, and not saved for others.
     """
 
     levels: tuple[Tensor, ...]
@@ -63,6 +67,7 @@ class Anchors:
     origins: Tensor
     usual: Tensor
     changed: Tensor
+    things: tuple[Thing, ...] = ()
 
     @classmethod
     def of(cls, scene: Scene, support: Support, index: int = 0) -> Anchors:
@@ -77,7 +82,8 @@ class Anchors:
 
     def to(self, device: torch.device) -> Anchors:
         """Return them on a device."""
-        return self._mapped(lambda value: value.to(device))
+        moved = tuple(thing.mapped(lambda value: value.to(device)) for thing in self.things)
+        return replace(self._mapped(lambda value: value.to(device)), things=moved)
 
     def joined(self, others: Anchors) -> Anchors:
         """Return these and others as one."""
@@ -90,13 +96,41 @@ class Anchors:
             torch.cat([self.origins, others.origins]),
             torch.cat([self.usual, others.usual]),
             torch.cat([self.changed, others.changed]),
+            (*self.things, *(t.owned(t.region.owner + len(self)) for t in others.things)),
         )
 
     def weakened(self, shares: Tensor) -> Anchors:
         """Return what is left of them with a share (n,) of their weights."""
         left = shares > NOTHING
         weaker = replace(self.support, weights=self.support.weights * shares)
-        return replace(self, support=weaker)._mapped(lambda value: value[left])
+        number = (left.cumsum(0) - 1).tolist()
+        kept = tuple(t.owned(number[t.region.owner]) for t in self.things if left[t.region.owner])
+        return replace(
+            replace(self, support=weaker)._mapped(lambda value: value[left]), things=kept
+        )
+
+    def turning(self, scene: Scene, labels: Tensor) -> Anchors:
+        """Return them with the things that they turned, see :func:`tracking.things`."""
+        return replace(self, things=tuple(things(scene, self.support, labels)))
+
+    def standing(self, labels: Tensor) -> Anchors:
+        """Return them without the things that no later hint left as they were turned."""
+        classes = self.support.classes
+        kept = [
+            t
+            for t in self.things
+            if (labels[t.region.box] == classes[t.region.owner])[t.region.mask].float().mean() > 0.5
+        ]
+        return replace(self, things=tuple(kept))
+
+    def followed(self, scene: Scene, *, check: bool = True) -> Anchors:
+        """Return them with their things where they lie on the next slice, if they are there."""
+        found = [thing.followed(scene, check=check) for thing in self.things]
+        return replace(self, things=tuple(thing for thing in found if thing is not None))
+
+    def alone(self) -> Anchors:
+        """Return them without things."""
+        return replace(self, things=())
 
     def proven(self, scene: Scene, labels: Tensor) -> Anchors:
         """Return them with the share of the pixels that they may change in other images.
@@ -128,24 +162,35 @@ class Anchors:
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> Anchors:
         support = Support(*(change(value) for value in self.support.parts().values()))
         levels = tuple(change(level) for level in self.levels)
-        return Anchors(levels, support, *map(change, (self.origins, self.usual, self.changed)))
+        origins, usual, changed = map(change, (self.origins, self.usual, self.changed))
+        return replace(
+            self,
+            levels=levels,
+            support=support,
+            origins=origins,
+            usual=usual,
+            changed=changed,
+        )
 
     def elsewhere(self) -> Anchors:
         """Return them as they act in another image, where places mean nothing."""
         reaches = torch.full_like(self.support.reaches, EVERYWHERE)
         ones = torch.ones_like(reaches)
-        return replace(self, support=replace(self.support, reaches=reaches, further=ones))
+        return replace(self.alone(), support=replace(self.support, reaches=reaches, further=ones))
 
     def similarity(self, scene: Scene) -> Tensor:
         """How much what lies at each place in another scene looks like what was hinted, (n,)."""
         return _alike(scene.features.at(self.support.positions), self.levels)
 
     def fit(self, scene: Scene) -> Tensor:
-        """How far each fits another slice, (n,), from 0 to 1."""
+        """How far each fits another slice, (n,), from 0 to 1; with a thing as far as that does."""
         if not len(self):
             return self.usual
         similarity = self.similarity(scene) / self.usual
-        return ((similarity - DRIFTED) / (ALIKE - DRIFTED)).clamp(0, 1)
+        fits = ((similarity - DRIFTED) / (ALIKE - DRIFTED)).clamp(0, 1)
+        for thing in self.things:
+            fits[thing.region.owner] = thing.fit
+        return fits
 
     def likeness(self, scene: Scene) -> Tensor:
         """How much the most alike pixel of another scene looks like what was hinted, (n,)."""
@@ -158,9 +203,15 @@ class Anchors:
         return (self.origins - index).abs() * thickness
 
     def nearness(self, index: int, thickness: float) -> Tensor:
-        """What is left of each at its place on a slice, (n,), by the distance alone."""
+        """What is left of each at its place on a slice, (n,), by the distance alone.
+
+        All of those whose thing is followed there.
+        """
         away = self.beyond(index, thickness)
-        return torch.exp(-away.square() / (2 * self.support.reaches.square()))
+        near = torch.exp(-away.square() / (2 * self.support.reaches.square()))
+        for thing in self.things:
+            near[thing.region.owner] = 1.0
+        return near
 
     def added(
         self, logits: Tensor, scene: Scene, kernel: Kernel, beyond: Tensor | None = None
@@ -182,7 +233,9 @@ class Anchors:
         else:
             firm = torch.where(beyond > 0, FIRMNESS, 1.0)
             further = torch.where(beyond > 0, 1.0, acting.further)
-            acting = replace(acting, weights=firm * acting.weights, further=further)
+            followed = tuple(thing.region for thing in self.things)
+            weights = firm * acting.weights
+            acting = replace(acting, weights=weights, further=further, regions=followed)
         return spread(logits, scene.features, acting, kernel, scene.spacing, self.levels, beyond)
 
 

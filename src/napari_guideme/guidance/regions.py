@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
@@ -56,6 +57,24 @@ class Region:
         mask = torch.from_numpy(parts[box] == number).to(labels.device)
         return cls(owner, tuple(int(along.start) for along in box), mask)
 
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], owner: int, device: torch.device) -> Region:
+        """The region of some pixels (*spatial) of an image."""
+        box = ndimage.find_objects(mask.astype(np.uint8))[0]
+        inside = torch.from_numpy(mask[box].copy()).to(device)
+        return cls(owner, tuple(int(along.start) for along in box), inside)
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """Where it lies in the image."""
+        return tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape, strict=True))
+
+    def drawn(self, shape: Sequence[int]) -> NDArray[np.bool_]:
+        """Its pixels in an image of a shape."""
+        whole = np.zeros(tuple(shape), dtype=bool)
+        whole[self.box] = self.mask.cpu().numpy()
+        return whole
+
     def holds(self, positions: Tensor) -> Tensor:
         """Which pixels (n, ndim) of the image lie in it, (n,)."""
         inside = positions - positions.new_tensor(self.start)
@@ -66,8 +85,7 @@ class Region:
 
     def follow(self, values: Tensor) -> None:
         """Raise a kernel's values (*spatial) to 1 in it."""
-        box = tuple(slice(s, s + n) for s, n in zip(self.start, self.mask.shape, strict=True))
-        values[box].masked_fill_(self.mask, 1.0)
+        values[self.box].masked_fill_(self.mask, 1.0)
 
 
 def least_depth(pixels: Tensor, spacing: Sequence[float]) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, first_line
 from napari_guideme.files.whole import write_whole
-from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of
+from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of, under
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
@@ -121,7 +121,7 @@ class SavedGuidance:
             feature_points=network.feature_points,
             preparation=network.preparation.to_dict(),
             method=method,
-            corrected=tuple(corrected),
+            corrected=tuple(replace(one, anchors=one.anchors.alone()) for one in corrected),
             shape=scene.shape,
             thickness=thickness,
             spacing=scene.spacing,
@@ -237,10 +237,10 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
     spacing = relative(told.get("spacing"), len(shape))
     corrected = []
     for number, entry in enumerate(told["corrected"]):
-        start = f"{number}."
-        of = {key.removeprefix(start): t for key, t in tensors.items() if key.startswith(start)}
+        of = under(tensors, f"{number}.")
         anchors = anchors_of(of, channels, shape, len(told["classes"]))
         hints = hints_from_json(entry["hints"])
+        anchors = anchors.alone()  # What is applied follows no things.
         corrected.append(Corrected(int(entry["index"]), anchors, hints, of.get("values")))
     indices = [entry.index for entry in corrected]
     if not indices or indices != sorted(set(indices)):

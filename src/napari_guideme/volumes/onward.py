@@ -20,9 +20,11 @@ EXTENTS: tuple[str, ...] = get_args(Extent)
 
 
 def ways(sources: Sequence[int], count: int) -> list[range]:
-    """Stretches of slices that are not corrected, each in the order it is walked."""
+    """Stretches of slices that are not corrected, each walked away from the nearest that is."""
     found = [range(sources[0] - 1, -1, -1), range(sources[-1] + 1, count)]
-    found += [range(a + 1, b) for a, b in itertools.pairwise(sources)]
+    for below, above in itertools.pairwise(sources):
+        middle = (below + above) // 2
+        found += [range(below + 1, middle + 1), range(above - 1, middle, -1)]
     return [way for way in found if len(way)]
 
 
@@ -55,6 +57,8 @@ def along(
         Whether it is only carried while it fits.
     """
     between = sources[0] < way[0] < sources[-1]
+    near = min(range(len(sources)), key=lambda number: abs(sources[number] - way[0]))
+    carrying = [one if number == near else one.alone() for number, one in enumerate(anchors)]
     fit: Tensor | None = None
     heard: Heard | None = None
     for index in way:
@@ -63,12 +67,13 @@ def along(
         said = nearest(sayings, sources, index)
         now = Heard.on(said, scene, index, planes.thickness, heard, check=check)
         told = tell(scene, [saying.hint for saying in now.told])
-        given = blended(anchors, sources, index)
+        carrying[near] = carrying[near].followed(told, check=check)
+        given = blended(carrying, sources, index)
         result, acting, fits = carried_to(given, told, index, planes.thickness, fit, check=check)
         result = now.judged(result, scene.logits)
         anywhere = everywhere and result.state == "own"
         if anywhere:
-            acting, result = given, found_anywhere(given, scene, check=check)
+            acting, result = given.alone(), found_anywhere(given, scene, check=check)
         state = SliceState(index, result.state, result.agreement, result.why)
         yield Carried(state, labels_of(result.logits), acting, anywhere, now.told)
         if not check or between:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
@@ -416,7 +417,10 @@ class VolumeSession:
         """Anchors of a corrected slice, with what had been carried to it before."""
         own = self._measured(self.session(index).anchors(index), index)
         known = self._inherited.get(index)
-        return own if known is None else known.anchors.joined(own)
+        if known is None:
+            return own
+        labels = torch.from_numpy(self.session(index).labels().astype(np.int64))
+        return known.anchors.standing(labels.to(self.network.device)).joined(own)
 
     def _sayings(self, index: int) -> tuple[Saying, ...]:
         """What was said about a corrected slice, after what had been told to it before."""
