@@ -34,6 +34,7 @@ VARIANTS = {
     "reach 0.2 and lead 2 at any depth": Kernel(nearest=0.2, lead=2.0, **EVEN),
     "no region is meant": Kernel(middle=2.0),
     "as far at the rim of a thing": Kernel(outer=1.0),
+    "the background is as deep as it is": Kernel(evident=float("inf")),
     "growth 1": Kernel(growth=1.0),
     "the kernel before: neither, growth 1": Kernel(middle=2.0, outer=1.0, growth=1.0),
     "the same lead at any depth": Kernel(lead_growth=0.0),

@@ -8,6 +8,7 @@ import torch
 from napari_guideme.guidance.distances import (
     away_from,
     depth_map,
+    depth_within,
     depths,
     squared_between,
     squared_maps,
@@ -68,6 +69,13 @@ class TestDepths:
         positions = torch.tensor([(2, 3, 3), (1, 3, 4), (2, 3, 5), (4, 3, 3)])
         found = depths(labels, positions, (1.0, 1.0, 1.0))
         assert found.tolist() == pytest.approx([2, math.sqrt(2), 1, 1])
+
+    @pytest.mark.parametrize(("shape", "spacing"), [((9, 12), TALL), ((5, 6, 7), (3.0, 1.0, 1.0))])
+    def test_of_one_pixel_among_others(self, shape, spacing):
+        inside = torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.05
+        places = inside.nonzero()
+        found = [depth_within(inside, place, spacing) for place in places.tolist()]
+        assert found == pytest.approx(depths(inside.long(), places, spacing).tolist(), rel=1e-5)
 
     def test_of_no_pixels(self):
         assert depths(self.COLUMNS, torch.zeros(0, 2).long(), SQUARE).shape == (0,)

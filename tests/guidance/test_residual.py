@@ -167,6 +167,36 @@ class TestOneHint:
         assert leads(deeply, deep).tolist() == pytest.approx([2 + math.log(5.1)], abs=1e-5)
         assert leads(flatly, flat).tolist() == pytest.approx([2 + math.log(1.1)], abs=1e-5)
 
+    @pytest.mark.parametrize(
+        ("beyond", "classes", "expected"),
+        [
+            # Of a class that trails by 4 more, two pixels from the hint, 2 / 20 of the side count.
+            (4.0, (0, 1), 0.1),
+            # Where it trails by hardly more, and in a thing, depth is that in the labels.
+            (2.0, (0, 1), 0.5),
+            (4.0, (1, 0), 0.5),
+        ],
+    )
+    def test_a_vast_background_does_not_tell_how_large_a_missed_thing_is(
+        self, beyond, classes, expected
+    ):
+        shown, asked = classes
+        base = torch.zeros(2, 20, 20)
+        base[shown] = 1 + beyond
+        base[shown, 9:12, 9:12] = 1
+        kernel = Kernel(1.0, 0.1, growth=1, curvature=0, outer=1, middle=2)
+        features = seen(torch.randn(1, 2, 20, 20))
+        support, _ = take([([(10, 10)], asked)], base, features, kernel)
+        assert support.home_reaches.tolist() == pytest.approx([20 * (0.1 + expected)])
+
+    def test_a_missed_speck_counts_as_a_twentieth_of_the_side(self):
+        base = torch.zeros(2, 40, 40)
+        base[0] = 9
+        base[0, 20, 20] = 1
+        kernel = Kernel(1.0, 0.1, growth=1, curvature=0)
+        support, _ = take([([(20, 20)], 1)], base, seen(torch.randn(1, 2, 40, 40)), kernel)
+        assert support.home_reaches.tolist() == pytest.approx([40 * 0.15])
+
     def test_far_and_unlike_pixels_are_untouched(self):
         activation = torch.zeros(1, 1, 1, 60)
         activation[..., 30:] = 1
@@ -236,10 +266,10 @@ class TestOneMoreHint:
         features = seen(torch.randn(1, 2, 10, 10))
         hints = [([(5, 5)], 1), ([(5, 8)], 1)]
         base = torch.zeros(2, 10, 10)
-        base[0, 5, 8] = 5
+        base[0, 5, 8] = 2
         support, moved = take(hints, base, features, kernel)
         similarity = features.between(features.at(support.positions))[0, 1]
-        lacking = 7 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
+        lacking = 4 - 2 * math.exp(similarity - 1 - 9 / (2 * 6**2))
         assert support.home_reaches.tolist() == pytest.approx([6, 2])
         assert support.weights.tolist() == pytest.approx([2, lacking], abs=1e-5)
         assert float(leads(moved, support)[1]) == pytest.approx(2, abs=1e-5)

@@ -16,7 +16,12 @@ from dataclasses import dataclass, field, fields, replace
 import torch
 from torch import Tensor
 
-from napari_guideme.guidance.distances import depths, squared_between, squared_maps
+from napari_guideme.guidance.distances import (
+    depth_within,
+    depths,
+    squared_between,
+    squared_maps,
+)
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.regions import BACKGROUND, Region, centrality, least_depth
 from napari_guideme.guidance.scene import at_pixels, margins
@@ -71,6 +76,9 @@ class Kernel:
     middle
         A click at least so deep in a region, as a share of its deepest pixel, means all of
         it; above 1 none does.
+    evident, vast
+        In the background a hint counts as deep only as its class is evident around it, that is,
+        trails by at most `evident` logits more than at the hint; but as deep as `vast` at least.
     """
 
     temperature: float = 0.7
@@ -84,6 +92,8 @@ class Kernel:
     typical: float = 0.03
     confirmed: float = 2.0
     middle: float = 0.95
+    evident: float = 3.0
+    vast: float = 0.05
 
     def reach(self, depth: Tensor) -> Tensor:
         """ℓ of hints at a depth, in their own image."""
@@ -203,6 +213,7 @@ def extended(
     size = longest(base.shape[1:], spacing)
     labels = moved.argmax(0)
     depth = depths(labels, positions, spacing).to(base) / size
+    depth = _as_far_as_evident(depth, moved, positions, classes, kernel, spacing)
     confirms = labels[tuple(positions.T)] == classes
     wanted = kernel.margin(depth)
     wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
@@ -287,6 +298,29 @@ def spread(
 def maps_at_once(pixels: int) -> int:
     """How many similarity maps of so many pixels are held at once."""
     return max(1, min(_CHUNK, _MAPPED // pixels))
+
+
+def _as_far_as_evident(
+    depth: Tensor,
+    logits: Tensor,
+    positions: Tensor,
+    classes: Tensor,
+    kernel: Kernel,
+    spacing: Sequence[float],
+) -> Tensor:
+    """Depths (n,) of hints, where the background is vast by what of their class is in it.
+
+    How large a missed thing is, the background around it does not tell.
+    """
+    labels, size = logits.argmax(0), longest(logits.shape[1:], spacing)
+    counted = depth.clone()
+    in_vast = (labels[tuple(positions.T)] == BACKGROUND) & (depth > kernel.vast)
+    for index in in_vast.nonzero()[:, 0].tolist():
+        place = tuple(positions[index].tolist())
+        trails = logits.amax(0) - logits[classes[index]]
+        alike = (labels == BACKGROUND) & (trails <= trails[place] + kernel.evident)
+        counted[index] = depth_within(alike, place, spacing) / size
+    return torch.where(in_vast, counted.clamp_min(kernel.vast), counted)
 
 
 def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequence[float]) -> Tensor:
