@@ -21,8 +21,8 @@ from napari_guideme import open_network
 from napari_guideme.evaluation.datasets import open_dataset
 from napari_guideme.evaluation.protocol import evaluate
 from napari_guideme.evaluation.results import Result
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import METHODS, Method
-from napari_guideme.guidance.residual import Kernel
 from napari_guideme.networks.card import read_card
 
 #: A kernel that reaches equally far at any depth.

@@ -10,6 +10,7 @@ from torch import Tensor
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_QUESTION, QUESTION_NAMES
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.questions import (
     QUESTIONS,
     Belief,
@@ -22,7 +23,7 @@ from napari_guideme.guidance.questions import (
     rarity,
     smallest_margin,
 )
-from napari_guideme.guidance.residual import Kernel, Support
+from napari_guideme.guidance.residual import Support
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative
 

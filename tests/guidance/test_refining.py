@@ -12,11 +12,12 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, METHOD_NAMES, refining
 from napari_guideme.guidance.energies import cross_entropy
 from napari_guideme.guidance.hinted import HintTensors
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import METHODS as SHIPPED
 from napari_guideme.guidance.methods import Guiding, Method, guiding_block, method_named
 from napari_guideme.guidance.minimisers import Iterate
 from napari_guideme.guidance.refining import Guidance, apply, refine
-from napari_guideme.guidance.residual import Kernel, extended
+from napari_guideme.guidance.residual import extended
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click, HintPixels, Hints, Scribble
 from napari_guideme.networks.interaction import InteractionMaps

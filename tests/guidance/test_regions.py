@@ -8,8 +8,9 @@ from torch import Tensor
 
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.regions import Region, centrality, least_depth
-from napari_guideme.guidance.residual import Kernel, Support, extended, spread
+from napari_guideme.guidance.residual import Support, extended, spread
 from napari_guideme.networks.preparation import Placement, Preparation
 
 EVEN = (1.0, 1.0)

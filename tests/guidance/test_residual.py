@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from napari_guideme.guidance.features import Features
-from napari_guideme.guidance.residual import Kernel, Support, extended, spread
+from napari_guideme.guidance.kernel import Kernel
+from napari_guideme.guidance.residual import Support, extended, spread
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative

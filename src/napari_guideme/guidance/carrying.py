@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_guideme.guidance.residual import Kernel, Support, maps_at_once, spread
+from napari_guideme.guidance.kernel import Kernel
+from napari_guideme.guidance.residual import Support, maps_at_once, spread
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.tracking import Thing, things
 

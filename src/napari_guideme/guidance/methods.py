@@ -14,8 +14,8 @@ from napari_guideme.guidance.energies import (
     cross_entropy,
     squared_errors,
 )
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.minimisers import Minimiser, lbfgs, momentum_descent
-from napari_guideme.guidance.residual import Kernel
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.variables import (
     DistanceOffset,

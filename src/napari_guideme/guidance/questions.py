@@ -16,8 +16,9 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.grids import condensed, peaks
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.regions import centrality, least_depth, numbered
-from napari_guideme.guidance.residual import Kernel, Support
+from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene, at_pixels
 from napari_guideme.hints import HintPixels
 from napari_guideme.spacing import longest

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from napari_guideme.guidance.energies import output_inertia, quadratic_inertia
 from napari_guideme.guidance.hinted import HintTensors
+from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import Guiding, Method
-from napari_guideme.guidance.residual import Kernel, Support, extended, spread
+from napari_guideme.guidance.residual import Support, extended, spread
 from napari_guideme.guidance.scene import Scene, at_pixels, margins
 from napari_guideme.guidance.variables import Variable
 from napari_guideme.guidance.zoom import Window, around, still_fits, unscaled

@@ -23,6 +23,7 @@ from napari_guideme.guidance.distances import (
     squared_maps,
 )
 from napari_guideme.guidance.features import Features
+from napari_guideme.guidance.kernel import HELD, Kernel
 from napari_guideme.guidance.regions import BACKGROUND, Region, centrality, least_depth
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.spacing import longest
@@ -31,8 +32,8 @@ from napari_guideme.spacing import longest
 #: scribbles and for large images.
 _CHUNK, _MAPPED = 32, 16_000_000
 
-#: By how many logits earlier and new hints must lead once all are weighed together.
-_HELD, _MET = 0.5, 1.0
+#: By how many logits new hints must lead once all are weighed together.
+_MET = 1.0
 
 #: Weights raised at most per hint; what is unmet then is met at the very pixel.
 _RAISES = 200
@@ -40,83 +41,6 @@ _RAISES = 200
 #: Up to how many times its weight an earlier hint may hold out against a new one: a
 #: far-reaching hint that contradicts a short one must not spread without end.
 _FIRMER = 1.25
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """How far a correction reaches.
-
-    k(x, h) = exp(-(1 - f(x)·f(h)) / τ) exp(-‖x - h‖² / 2ℓ(h)²)
-
-    Depths and reaches are shares of the image's longest side, all of them as long as the
-    sizes of its pixels say.
-
-    Parameters
-    ----------
-    temperature
-        τ: how unlike a pixel may look and still follow.
-    nearest
-        ℓ of a hint on an outline.
-    growth, curvature
-        ℓ = nearest + growth d + curvature d² for a hint at depth d.
-    carried
-        What is left of `growth` where a correction is carried to.
-    outer
-        What is left of ℓ at the rim of a mistaken thing, where a hint is about a part of it;
-        in its middle all is. Only in its own image.
-    lead
-        By how many logits the class of a hint at depth `typical` shall lead.
-    lead_growth
-        How the lead grows with ln(d).
-    typical
-        Depth of a hint that is neither shallow nor deep.
-    confirmed
-        By how many logits, at most, the class of a hint shall lead that only
-        confirms a label.
-    middle
-        A click at least so deep in a region, as a share of its deepest pixel, means all of
-        it; above 1 none does.
-    evident, vast
-        In the background a hint counts as deep only as its class is evident around it, that is,
-        trails by at most `evident` logits more than at the hint; but as deep as `vast` at least.
-    """
-
-    temperature: float = 0.7
-    nearest: float = 0.02
-    growth: float = 1.4
-    carried: float = 0.714
-    curvature: float = 6.0
-    outer: float = 0.5
-    lead: float = 4.0
-    lead_growth: float = 2.0
-    typical: float = 0.03
-    confirmed: float = 2.0
-    middle: float = 0.95
-    evident: float = 3.0
-    vast: float = 0.05
-
-    def reach(self, depth: Tensor) -> Tensor:
-        """ℓ of hints at a depth, in their own image."""
-        return self.nearest + self.growth * depth + self.curvature * depth.square()
-
-    def carried_reach(self, depth: Tensor) -> Tensor:
-        """ℓ of hints at a depth, where they are carried to."""
-        return replace(self, growth=self.carried * self.growth).reach(depth)
-
-    def left(self, central: Tensor) -> Tensor:
-        """What is left of ℓ so far from the middle of a thing, see :func:`centrality`."""
-        return self.outer + (1 - self.outer) * central
-
-    def margin(self, depth: Tensor) -> Tensor:
-        """By how many logits hints at a depth shall lead."""
-        relative = (depth + 0.01) / (self.typical + 0.01)
-        return (self.lead + self.lead_growth * relative.log()).clamp_min(_HELD)
-
-    def __call__(self, similarity: Tensor, squared_distance: Tensor, reach: Tensor) -> Tensor:
-        """Kernel values; distance and reach in the same unit."""
-        return torch.exp(
-            (similarity - 1) / self.temperature - squared_distance / (2 * reach.square())
-        )
 
 
 @dataclass(frozen=True)
@@ -240,8 +164,8 @@ def extended(
     before = grown.weights.cpu().double()
     free = torch.where(asked.isfinite(), torch.inf, before * _FIRMER)
     weights = _raised(before, gram, first, own, asked, free)
-    weights = _raised(weights, gram, first, own, asked.clamp(_HELD, _MET), free)
-    lacking = (_HELD - _leads(weights, gram, first, own)).clamp_min(0)
+    weights = _raised(weights, gram, first, own, asked.clamp(HELD, _MET), free)
+    lacking = (HELD - _leads(weights, gram, first, own)).clamp_min(0)
     solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
     return solved, spread(moved, features, _difference(solved, grown), kernel, spacing)
 
