@@ -452,18 +452,18 @@ def guided_network(unguided_network):
 
 
 def test_without_a_trained_guide_there_is_no_choice(guide, qtbot, unguided_network):
-    qtbot.waitUntil(lambda: guide.words.telling.isVisibleTo(guide.words), timeout=60_000)
+    qtbot.waitUntil(lambda: not guide.words.following.isHidden(), timeout=60_000)
     with qtbot.waitSignal(guide.opener.opened, timeout=60_000):
         guide.opener.open(unguided_network)
-    qtbot.waitUntil(lambda: not guide.words.telling.isVisibleTo(guide.words), timeout=60_000)
+    qtbot.waitUntil(lambda: guide.words.following.isHidden(), timeout=60_000)
     settle(qtbot, guide)
-    assert not guide.words.telling.isVisibleTo(guide.words)
+    assert guide.words.following.isHidden()
 
 
 def test_a_trained_guide_can_follow_the_words(guide, qtbot, guided_network):
     with qtbot.waitSignal(guide.opener.opened, timeout=60_000):
         guide.opener.open(guided_network)
-    qtbot.waitUntil(lambda: guide.words.telling.isVisibleTo(guide.words), timeout=60_000)
+    qtbot.waitUntil(lambda: not guide.words.following.isHidden(), timeout=60_000)
     settle(qtbot, guide)
     say(qtbot, guide, SENTENCE)
     probabilities = guide.controller.session.probabilities()

@@ -1,4 +1,4 @@
-"""What most users never need: method, device and guide point."""
+"""What most users never need: method, device, guide point, and how words are followed."""
 
 from __future__ import annotations
 

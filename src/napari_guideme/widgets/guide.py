@@ -158,6 +158,7 @@ class GuideWidget(QWidget):
             tools.addWidget(widget)
         tools.addWidget(self.applying)
         tools.addWidget(self.sessions)
+        self.advanced.addWidget(self.words.following)
         tools.addWidget(self.advanced)
         self.setMinimumWidth(336)
 

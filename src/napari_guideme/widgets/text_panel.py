@@ -55,7 +55,9 @@ class TextPanel(QGroupBox):
         self.show_moved = QCheckBox("Show what the words moved")
         self.telling = QComboBox()
         self.fetch = QPushButton("Fetch WordNet (10 MB)")
-        self._wordnet, self._following = QWidget(), QWidget()
+        self._wordnet = QWidget()
+        # Whoever shows the panel lays this where most users need not see it.
+        self.following = QWidget(self)
         self._lay_out()
         self._connect()
         self._on_means(True, False)
@@ -138,7 +140,7 @@ class TextPanel(QGroupBox):
     def _on_means(self, wordnet: bool, guide: bool) -> None:
         self._wordnet.setVisible(not wordnet)
         self.fetch.setEnabled(True)
-        self._following.setVisible(guide)
+        self.following.setVisible(guide)
 
     def _on_fetch(self) -> None:
         self.fetch.setEnabled(False)
@@ -164,14 +166,12 @@ class TextPanel(QGroupBox):
         fetching.setContentsMargins(0, 0, 0, 0)
         fetching.addWidget(QLabel(NO_WORDNET, wordWrap=True), 1)
         fetching.addWidget(self.fetch)
-        following = QFormLayout(self._following)
+        following = QFormLayout(self.following)
         following.setContentsMargins(0, 0, 0, 0)
         following.addRow("Words are followed by", self.telling)
         column = QVBoxLayout(self)
         column.addLayout(box)
-        for widget in (self._chip_row, self.answer, self.said, self.show_moved):
-            column.addWidget(widget)
-        for widget in (self._following, self._wordnet):
+        for widget in (self._chip_row, self.answer, self.said, self.show_moved, self._wordnet):
             column.addWidget(widget)
         for name, hint in TELLING_NAMES.items():
             self.telling.addItem(name)
