@@ -19,6 +19,9 @@ Work = Callable[[], Generator[Any, None, Any]]
 #: Clicks that follow each other faster than this are answered together.
 DEBOUNCE_MS = 120
 
+#: Jobs that end sooner get no bar in napari's activity dock: to make one takes longer.
+PATIENCE_MS = 500
+
 
 class LatestJob(QObject):
     """Runs work off the GUI thread; a newer request stops the older one.
@@ -48,6 +51,9 @@ class LatestJob(QObject):
         self._bar: progress | None = None
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._timer.timeout.connect(self._start)
+        self._description, self._step = "", None
+        self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
+        self._patience.timeout.connect(self._show_bar)
 
     @property
     def is_busy(self) -> bool:
@@ -80,10 +86,9 @@ class LatestJob(QObject):
     def _start(self) -> None:
         if self._worker is not None or self._next is None:
             return
-        (work, description), self._next = self._next, None
+        (work, self._description), self._next = self._next, None
         self._timer.stop()
         self._stop = Event()
-        self._bar = progress(total=0, desc=description) if description else None
         self._worker = create_worker(
             _guarded,
             work,
@@ -97,14 +102,30 @@ class LatestJob(QObject):
             },
         )
         self._worker.start()
+        if self._description:
+            self._patience.start()
+
+    def _show_bar(self) -> None:
+        worker = self._worker
+        bar = progress(total=0, desc=self._description)
+        # Making it lets Qt deliver what comes next, even that the job is done.
+        if worker is None or worker is not self._worker:
+            bar.close()
+            return
+        self._bar = bar
+        self._draw_bar()
+
+    def _draw_bar(self) -> None:
+        if self._bar is not None and self._step is not None:
+            self._bar.total = self._step.total
+            self._bar.update(self._step.index - self._bar.n)
 
     def _on_step(self, step: Any) -> None:
         if not self._is_overtaken:
             self.stepped.emit(step)
         # Drawing the bar lets Qt deliver what comes next, so it is the last thing to do.
-        if self._bar is not None:
-            self._bar.total = step.total
-            self._bar.update(step.index - self._bar.n)
+        self._step = step
+        self._draw_bar()
 
     def _on_returned(self, result: Any) -> None:
         if not self._is_overtaken:
@@ -119,7 +140,8 @@ class LatestJob(QObject):
             self.failed.emit(error)
 
     def _on_finished(self) -> None:
-        self._worker = None
+        self._worker, self._step = None, None
+        self._patience.stop()
         if self._bar is not None:
             self._bar.close()
             self._bar = None

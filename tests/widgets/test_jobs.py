@@ -1,0 +1,61 @@
+"""One job at a time in the background, with a bar in the activity dock if it takes long."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from napari.utils import progress
+
+from napari_guideme.widgets.jobs import PATIENCE_MS, LatestJob
+
+
+@pytest.fixture
+def job(make_napari_viewer, qtbot):
+    make_napari_viewer()
+    job = LatestJob()
+    yield job
+    job.cancel()
+    qtbot.waitUntil(lambda: not job.is_busy)
+
+
+def bars() -> list[progress]:
+    return [bar for bar in progress._all_instances if bar.desc.startswith("Counting")]
+
+
+def counting(steps: int, seconds: float):
+    """Work that takes so many steps of so many seconds."""
+
+    def work():
+        for index in range(steps):
+            time.sleep(seconds)
+            yield SimpleNamespace(index=index + 1, total=steps)
+        return steps
+
+    return work
+
+
+def test_a_long_job_shows_how_far_it_is_until_it_ends(job, qtbot):
+    with qtbot.waitSignal(job.done, timeout=20_000):
+        job.request(counting(40, PATIENCE_MS / 10_000), "Counting", at_once=True)
+        assert not bars()
+        qtbot.waitUntil(lambda: any(bar.n > 0 for bar in bars()), timeout=10_000)
+        assert [bar.total for bar in bars()] == [40]
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert not bars()
+
+
+def test_a_short_job_ends_before_any_bar_is_made(job, qtbot):
+    made = []
+    job.stepped.connect(lambda _: made.extend(bars()))
+    with qtbot.waitSignal(job.done, timeout=20_000):
+        job.request(counting(2, 0.01), "Counting", at_once=True)
+    qtbot.wait(PATIENCE_MS + 200)
+    assert not made
+    assert not bars()
+
+
+def test_work_without_a_description_shows_nothing(job, qtbot):
+    with qtbot.waitSignal(job.done, timeout=20_000):
+        job.request(counting(2, PATIENCE_MS / 1000), "", at_once=True)
+        qtbot.wait(PATIENCE_MS + 100)
+        assert not progress._all_instances
