@@ -52,6 +52,14 @@ def test_a_card_completes_another_one():
     assert whole.preparation == {**FULL.preparation, "channels": 1}
 
 
+def test_numbers_of_one_formula_come_from_one_card():
+    guess = NetworkCard(preparation={"value_range": "dtype", "mean": (0.5,), "std": (0.5,)})
+    known = NetworkCard(preparation={"scale": 1 / 127.5, "mean": (1.0,)})
+    whole = known.completed(guess)
+    assert whole.preparation == {"value_range": "dtype", "scale": 1 / 127.5, "mean": (1.0,)}
+    assert NetworkCard().completed(guess).preparation == guess.preparation
+
+
 def test_a_separator_of_other_classes_is_not_taken_over():
     assert NetworkCard(classes=("a", "b")).completed(FULL).separator is None
 

@@ -110,7 +110,10 @@ class NetworkCard:
         return {**known, "classes": list(self.classes)} if self.classes else known
 
     def completed(self, other: NetworkCard) -> NetworkCard:
-        """Return this card, with what it does not know taken from another one."""
+        """Return this card, with what it does not know taken from another one.
+
+        The numbers by which values are scaled make one formula: they all come from the same card.
+        """
         missing = {
             entry.name: getattr(other, entry.name)
             for entry in fields(self)
@@ -118,9 +121,10 @@ class NetworkCard:
         }
         if self.classes and missing.get("separator") not in self.classes:
             missing.pop("separator", None)
-        return replace(
-            self, **{**missing, "preparation": {**other.preparation, **self.preparation}}
-        )
+        prepared = dict(other.preparation)
+        if _LINEAR & set(self.preparation):
+            prepared = {key: value for key, value in prepared.items() if key not in _LINEAR}
+        return replace(self, **{**missing, "preparation": {**prepared, **self.preparation}})
 
 
 def sidecar(path: Path) -> Path:
@@ -201,6 +205,9 @@ def _implied(preparation: Mapping[str, Any]) -> dict[str, int]:
         implied["channels"] = max(lengths)
     return implied
 
+
+#: Entries of a preparation that make one formula: (scale x - mean) / std.
+_LINEAR = {"scale", "mean", "std"}
 
 _TEXT = (str, "a text")
 _KINDS: Mapping[str, tuple[type, str]] = {
