@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from torch import Tensor
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.closer import reconsidered
 from napari_guideme.guidance.methods import method_named
-from napari_guideme.guidance.questions import Position, Question, ask
+from napari_guideme.guidance.questions import RECONSIDERING, Position, Question, ask
 from napari_guideme.guidance.refining import Step, refine
 from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
@@ -167,6 +169,11 @@ class GuideSession(Undoable[State]):
         self._sentences: dict[TextHint, str] = {}
         self._shown: tuple[State, Tensor] | None = None
         self._seconds = 0.0
+
+    @cached_property
+    def _second_thoughts(self) -> Tensor | None:
+        """What the network thinks of the image on looking closer, before any hint."""
+        return reconsidered(self._scene)
 
     @property
     def _scene(self) -> Scene:
@@ -386,6 +393,7 @@ class GuideSession(Undoable[State]):
             rule,
             skip=skip,
             counts_as=counts_as,
+            second=self._second_thoughts if rule in RECONSIDERING else None,
         )
 
     def anchors(self, index: int = 0) -> Anchors:
@@ -432,6 +440,7 @@ class GuideSession(Undoable[State]):
 
     def forget(self) -> None:
         """Give back the memory of what can be computed again."""
+        self.__dict__.pop("_second_thoughts", None)
         self._scene.forget()
         self._shown = None
 

@@ -14,6 +14,7 @@ from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.questions import (
     QUESTIONS,
     Belief,
+    doubted,
     lead,
     left_open,
     likeliest,
@@ -60,7 +61,9 @@ def belief(
         positions, torch.zeros(len(positions), dtype=torch.long), ones, ones, 0 * ones, ones
     )
     seen = features(activation)
-    return Belief(values, values.argmax(0), allowed, seen, support, kernel, sizes)
+    labels = values.argmax(0)
+    doubt = doubted(values, labels)
+    return Belief(values, labels, doubt, allowed, seen, support, kernel, sizes)
 
 
 def even(*shape: int) -> list:

@@ -48,6 +48,10 @@ class Kernel:
     evident, vast
         In the background a hint counts as deep only as its class is evident around it, that is,
         trails by at most `evident` logits more than at the hint; but as deep as `vast` at least.
+    likely
+        What the network sees of a clicked thing when it looks closer follows the click, and so
+        does what has a higher mean probability of its class than this; above 1 it does not
+        look.
     """
 
     temperature: float = 0.7
@@ -63,6 +67,12 @@ class Kernel:
     middle: float = 0.95
     evident: float = 3.0
     vast: float = 0.05
+    likely: float = 0.75
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether the network looks closer at clicks."""
+        return self.likely <= 1
 
     def reach(self, depth: Tensor) -> Tensor:
         """ℓ of hints at a depth, in their own image."""

@@ -159,6 +159,7 @@ _LOCAL = Kernel(
     lead_growth=0.0,
     confirmed=0.5,
     middle=2.0,
+    likely=2.0,
 )
 
 

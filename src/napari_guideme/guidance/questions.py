@@ -25,7 +25,7 @@ from napari_guideme.spacing import longest
 
 Position = tuple[int, ...]
 
-#: Pixels whose likeliest class leads by more are not asked for.
+#: Pixels whose label leads by more are not asked for.
 CERTAIN = 0.99
 
 #: No question is asked nearer than this share of the image's longest side to a
@@ -66,6 +66,9 @@ class Belief:
         Of every class, (K, *spatial) with K at least 2.
     labels
         (*spatial) class index, as a hint would find them.
+    doubt
+        That the label of a pixel is right, (*spatial): 1 less its lead over the likeliest other
+        class, so that it is above 1 where another class is likelier.
     open
         Pixels that may be asked for, (*spatial), at least one.
     features
@@ -80,6 +83,7 @@ class Belief:
 
     probabilities: Tensor
     labels: Tensor
+    doubt: Tensor
     open: Tensor
     features: Features
     support: Support
@@ -106,6 +110,7 @@ def ask(
     *,
     skip: Sequence[Position] = (),
     counts_as: Sequence[int] | None = None,
+    second: Tensor | None = None,
 ) -> Question | None:
     """Choose a question; hinted and certain pixels are not asked for.
 
@@ -127,25 +132,30 @@ def ask(
         Pixels of which the user was not sure.
     counts_as
         As what each class counts, (K,), if some count as one.
+    second
+        What the network thinks on looking closer, before any hint, (K, *spatial); see
+        :func:`~napari_guideme.guidance.closer.reconsidered`.
 
     Returns
     -------
     The question, or ``None`` if there is nothing left to ask.
     """
     choose = question_named(rule)
-    own = logits.softmax(0)
-    probabilities = own if counts_as is None else merged(own, counts_as)
+    labels = logits.argmax(0)
+    own = (logits if second is None else second + logits - scene.own_logits).softmax(0)
+    as_one = range(len(own)) if counts_as is None else counts_as
+    probabilities = merged(own, as_one)
+    doubt = doubted(probabilities, torch.as_tensor(as_one, device=labels.device)[labels])
     distance = NOT_SURE * longest(scene.shape, scene.spacing)
-    asked_for = lead(probabilities) < CERTAIN
+    asked_for = doubt > 1 - CERTAIN
     asked_for &= away_from(skip, scene.shape, distance, scene.spacing).to(logits.device)
     asked_for[tuple(pixels.positions.T)] = False
     if not asked_for.any():
         return None
     if support is None:
         support = Support.empty(len(scene.shape), logits.device)
-    labels = logits.argmax(0)
     belief = Belief(
-        probabilities, labels, asked_for, scene.features, support, kernel, scene.spacing
+        probabilities, labels, doubt, asked_for, scene.features, support, kernel, scene.spacing
     )
     position = choose(belief)
     order = likeliest(at_pixels(own, torch.tensor([position]))[0])
@@ -167,16 +177,17 @@ def most_settling(belief: Belief) -> Position:
     """Pixel whose answer would settle the most doubt in the whole image.
 
     An answer at p would reach k_p(x), which grows with the depth of p in its
-    region. Doubt is one less the lead of the likeliest class, times what the
-    answers so far have left open. The score of p is its own doubt, because an
-    answer that is expected moves nothing, times the sum of k_p(x) w(x) doubt(x). The
-    weight w(x) is larger for a class of which there is little, see :func:`rarity`.
+    region. Doubt is one less the lead of the label over the likeliest other class, on looking
+    closer if the network can, times what the answers so far have left open. The score of p
+    is its own doubt, because an answer that is expected moves nothing, times the sum of
+    k_p(x) w(x) doubt(x). The weight w(x) is larger for a class of which there is little, see
+    :func:`rarity`.
     In the middle of a region an answer is about all of it: there k_p(x) is 1, and its
     mean doubt counts. Candidates are the deepest and the most doubtful pixels of the cells
     of a grid.
     """
-    doubt, depth = 1 - lead(belief.probabilities), depth_map(belief.labels, belief.spacing)
-    depth = depth.to(doubt)
+    doubt = belief.doubt
+    depth = depth_map(belief.labels, belief.spacing).to(doubt)
     kinds = [
         peaks(torch.where(belief.open, values, -1.0), _CANDIDATES, belief.spacing)
         for values in (depth, doubt)
@@ -203,6 +214,9 @@ def most_settling(belief: Belief) -> Position:
     best: list[int] = candidates[int(score.argmax())].tolist()
     return tuple(best)
 
+
+#: Rules for which the network looks at all of the image more closely, once.
+RECONSIDERING = ("settle",)
 
 QUESTIONS: dict[str, Rule] = {"settle": most_settling, "margin": smallest_margin}
 
@@ -248,8 +262,14 @@ def _means(values: Tensor, regions: Tensor) -> Tensor:
 
 def lead(probabilities: Tensor) -> Tensor:
     """How far the likeliest class leads the next one, (*spatial), of (K, *spatial)."""
-    first, winner = probabilities.max(0, keepdim=True)
-    return (first - probabilities.scatter(0, winner, -torch.inf).amax(0, keepdim=True))[0]
+    return 1 - doubted(probabilities, probabilities.argmax(0))
+
+
+def doubted(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """Doubt, from 0 to 2, that labels (*spatial) are right, of probabilities (K, *spatial)."""
+    own = probabilities.gather(0, labels[None])
+    others = probabilities.scatter(0, labels[None], -torch.inf).amax(0, keepdim=True)
+    return (1 - own + others)[0]
 
 
 def merged(probabilities: Tensor, counts_as: Sequence[int]) -> Tensor:

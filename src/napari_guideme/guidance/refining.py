@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_guideme.guidance.closer import look_of
 from napari_guideme.guidance.energies import output_inertia, quadratic_inertia
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.kernel import Kernel
@@ -237,7 +238,7 @@ def _spread_on(
     shown: Tensor | None,
 ) -> tuple[Support, Tensor]:
     """Spread hints one after the other, from what is known of the first of them."""
-    features, spacing = scene.features, scene.spacing
+    features, spacing, look = scene.features, scene.spacing, look_of(scene)
     if known is None or not known.starts(hints.positions, hints.classes):
         known, shown = Support.empty(len(scene.shape), base.device), base
     support, moved = known, shown
@@ -249,7 +250,7 @@ def _spread_on(
         own[: len(known)] = False
         places, classes = hints.positions[own], hints.classes[own]
         given = support, base, moved, features, places, classes
-        support, moved = extended(*given, kernel, spacing)
+        support, moved = extended(*given, kernel, spacing, look)
     # Not the sum of what was added on the way: the last bits must be those of `apply`.
     return support, spread(base, features, support, kernel, spacing)
 

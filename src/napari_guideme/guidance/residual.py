@@ -5,7 +5,8 @@ look alike to the network. How far is read off the labels as they were when the
 hint was given: a hint deep inside a region speaks for much of it, one close to
 an outline for the outline. No back-propagation; hints are taken one after the
 other, and a weight never falls, so that a new hint takes nothing back. A click in the
-very middle of a region speaks for all of it.
+very middle of a region speaks for all of it, and one on a thing that the network sees when it
+looks closer for all of that.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
+from napari_guideme.guidance.closer import Look, part_at
 from napari_guideme.guidance.distances import (
     depth_within,
     depths,
@@ -107,6 +111,7 @@ def extended(
     classes: Tensor,
     kernel: Kernel,
     spacing: Sequence[float],
+    look: Look | None = None,
 ) -> tuple[Support, Tensor]:
     """Take one more hint.
 
@@ -126,6 +131,8 @@ def extended(
         How far a correction reaches.
     spacing
         Size of a pixel along each axis, in typical pixels.
+    look
+        How the network looks closer at a click, if it can.
 
     Returns
     -------
@@ -153,9 +160,12 @@ def extended(
         torch.cat([support.further, kernel.left(central) * kernel.reach(depth) / carried]),
         regions=support.regions,
     )
-    is_click = len(positions) == 1 and not confirms.any()
-    if is_click and central[0] >= kernel.middle:
-        grown = _meaning_its_region(grown, labels, depth[0] * size, spacing)
+    if len(positions) == 1 and not confirms.any():
+        told = grown
+        if look is not None and kernel.looks_closer and classes[0] != BACKGROUND:
+            grown = _meaning_what_is_seen(grown, labels, look, kernel.likely)
+        if grown is told and central[0] >= kernel.middle:
+            grown = _meaning_its_region(grown, labels, depth[0] * size, spacing)
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel, spacing).cpu().double()
@@ -275,6 +285,24 @@ def _meaning_its_region(
     said_right = region.holds(support.positions[support.classes == label]).any()
     if said_right or depth < least_depth(region.mask.sum(), spacing):
         return support
+    return replace(support, regions=(*support.regions, region))
+
+
+def _meaning_what_is_seen(support: Support, labels: Tensor, look: Look, likely: float) -> Support:
+    """Let follow the last pixel what the network sees of its class there, looking closer.
+
+    Only within its label, and no part of which an earlier hint said otherwise.
+    """
+    place, index = support.positions[-1], int(support.classes[-1])
+    seen = look(place, index)
+    alike = labels == labels[tuple(place)]
+    here = part_at(seen.here & alike, place.tolist())
+    parts, _ = ndimage.label((here | (alike & (seen.likely > likely))).cpu().numpy())
+    said = support.positions[support.classes != index].cpu().numpy()
+    parts[np.isin(parts, parts[tuple(said.T)])] = 0
+    if not parts.any():
+        return support
+    region = Region.of(parts > 0, len(support) - 1, labels.device)
     return replace(support, regions=(*support.regions, region))
 
 

@@ -211,6 +211,16 @@ class Scene:
             self.__dict__.pop(computed, None)
 
     @property
+    def shows_more_in_windows(self) -> bool:
+        """Whether the network finds more in a window than in the whole image.
+
+        It does where it sees images of one size: a window is shrunk less. What was told by maps
+        or by words what to find was told it of the whole image, and volumes would need too long.
+        """
+        told = self._field is not None or self.network.interaction is not None
+        return self.network.preparation.size is not None and len(self.shape) == 2 and not told
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of the image, or of the slice."""
         return (self._plane or self).placement.image_shape
