@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from skimage.data import immunohistochemistry
 
 from napari_guideme import Click, GuideSession, open_network
-from napari_guideme.guidance import METHOD_NAMES
+from napari_guideme.guidance import GUIDE_METHODS
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -41,7 +41,7 @@ def measure(network_name: str, method: str, clicks: int, device: str) -> tuple[f
     random = np.random.default_rng(0)
     spent = []
     for _ in range(clicks):
-        at = tuple(int(i) for i in random.integers(0, 512, 2))
+        at = tuple(int(i) for i in random.integers(0, picture.shape[:2]))
         wrong = "background" if labels[at] else "nucleus"
         session.add(Click(at, wrong))
 
@@ -55,16 +55,21 @@ def measure(network_name: str, method: str, clicks: int, device: str) -> tuple[f
     return statistics.median(forward), statistics.median(spent)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure methods one after the other, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", default="nuclei")
-    parser.add_argument("--method", choices=METHOD_NAMES, nargs="+", default=list(METHOD_NAMES))
+    parser.add_argument("--method", choices=GUIDE_METHODS, nargs="+", default=GUIDE_METHODS)
     parser.add_argument("--clicks", type=int, default=20)
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     for method in options.method:
         forward, click = measure(options.network, method, options.clicks, options.device)
         print(
             f"{method}: a click takes {click / forward:.1f} forward passes "
             f"(median of {options.clicks}; forward {forward:.3f} s, click {click:.3f} s)"
         )
+
+
+if __name__ == "__main__":
+    main()
