@@ -26,7 +26,7 @@ from napari_guideme.evaluation.datasets import Item, open_objects
 from napari_guideme.evaluation.names import read_rows
 from napari_guideme.evaluation.noc import objects_of
 from napari_guideme.evaluation.scores import confusion, foreground_iou
-from napari_guideme.files import read_image, write_json
+from napari_guideme.files import read_labels, write_json
 from napari_guideme.guidance import METHOD_NAMES
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.object_session import ObjectSession
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = []
     for item in tqdm(open_objects(options.folder, limit=options.limit), disable=None):
         for folder in annotators:
-            drawn, _ = read_image(folder / f"{item.name}.png")
+            drawn = read_labels(folder / f"{item.name}.png")
             told = {m: measured(item, drawn, network, m) for m in options.method}
             source = sources.get(item.name, options.folder.name)
             annotator = folder.name.removeprefix("scribbles")

@@ -15,7 +15,7 @@ import torch
 
 from napari_guideme.cli import main
 from napari_guideme.networks.card import NetworkCard, sidecar, write_card
-from tests import toys
+from tests import pictures, toys
 from tests.networks.files import dark_and_bright
 
 from .test_cli import hints_file, shell
@@ -187,12 +187,14 @@ def test_an_object_is_outlined_by_clicks(clicked, squares, tmp_path):
     assert json.loads(report.read_text(encoding="utf-8"))["method"] == "f-brs-b"
 
 
-def test_an_object_of_a_file_is_improved(clicked, squares, tmp_path):
+@pytest.mark.parametrize("name", ["mask.tif", "mask.png"])
+def test_an_object_of_a_file_is_improved(clicked, squares, tmp_path, name):
     hints = hints_file(tmp_path, clicks=[{"at": [45, 33], "class": "object"}])
-    mask, out = tmp_path / "mask.tif", tmp_path / "out.tif"
-    labels = np.zeros((64, 64), np.uint16)
+    mask, out = tmp_path / name, tmp_path / "out.tif"
+    labels = np.zeros((64, 64), np.uint8)
     labels[8:20, 8:20], labels[40:52, 20:30] = 3, 5
-    tifffile.imwrite(mask, labels)
+    write = tifffile.imwrite if name.endswith("tif") else pictures.write_with_palette
+    write(mask, labels)
     words = ["refine", squares, "--network", clicked, "--hints", hints, "--mask", mask, "-o", out]
     assert main([*map(str, words), "--label", "5"]) == 0
     found = tifffile.imread(out)

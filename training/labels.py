@@ -32,7 +32,7 @@ from torch.nn import functional as F
 from napari_guideme.evaluation.names import IGNORED, ClassNames, read_class_list, read_rows
 from napari_guideme.evaluation.scores import confusion, mean_iou, pixel_accuracy
 from napari_guideme.evaluation.truth import Truth, class_values
-from napari_guideme.files import read_image
+from napari_guideme.files import read_image, read_labels
 from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.networks.unet import UNet
@@ -54,7 +54,7 @@ class Pictures:
         """Prepared image (3, H, W), classes of its own pixels (h, w), and where these lie."""
         pixels, channel_axis = read_image(path)
         x, placement = self.preparation.prepare(pixels, channel_axis=channel_axis)
-        values, _ = read_image(path.parents[1] / "labels" / f"{path.stem}.png")
+        values = read_labels(path.parents[1] / "labels" / f"{path.stem}.png")
         return x[0], torch.from_numpy(self.truth.read(values, path.stem)), placement
 
 

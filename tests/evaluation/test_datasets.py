@@ -9,6 +9,7 @@ import tifffile
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import open_dataset, open_objects
+from tests.pictures import write_with_palette
 
 from .toys import network_of
 
@@ -33,6 +34,14 @@ def test_ids_of_objects_are_foreground(write):
     assert item.truth.tolist() == [[0, 1, 1], [1, 0, 1]]
     assert item.merged.tolist() == [0, 1, 1]
     assert (item.name, item.kind, item.channel_axis) == ("a", None, None)
+
+
+def test_numbers_with_a_palette_are_read_as_numbers(write):
+    folder = write(images__a_png=COLOUR)
+    (folder / "labels").mkdir()
+    write_with_palette(folder / "labels/a.png", as_png([0, 1, 2], [2, 0, 1]))
+    network = network_of(("background", "cytoplasm", "nucleus"))
+    assert only(open_dataset(folder, network)).truth.tolist() == [[0, 1, 2], [2, 0, 1]]
 
 
 def test_masks_leave_out_128(write):

@@ -11,6 +11,7 @@ from napari_guideme import files
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hints
 from napari_guideme.hints_json import hints_to_json
+from tests.pictures import write_with_palette
 
 
 @pytest.fixture
@@ -78,6 +79,22 @@ def test_a_broken_image_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"^{name} is not a readable image: [^\n]+$"):
         files.read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp"])
+def test_a_palette_is_colours_of_an_image_and_numbers_of_labels(tmp_path, name):
+    numbers = numbered(4, 5) % 4
+    write_with_palette(tmp_path / name, numbers)
+    np.testing.assert_array_equal(files.read_labels(tmp_path / name), numbers)
+    assert files.read_image(tmp_path / name)[0].shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("a.png", (4, 5)), ("a.tif", (2, 4, 5))])
+def test_labels_without_a_palette_are_read_as_they_are(tmp_path, name, shape):
+    labels = numbered(*shape).astype(np.uint16) + 300
+    write = tifffile.imwrite if name.endswith("tif") else imageio.imwrite
+    write(tmp_path / name, labels)
+    np.testing.assert_array_equal(files.read_labels(tmp_path / name), labels)
 
 
 def test_a_missing_image_is_named(tmp_path):

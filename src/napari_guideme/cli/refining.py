@@ -19,7 +19,7 @@ from napari_guideme.cli.volumes import (
     refine_volume,
 )
 from napari_guideme.errors import InputError
-from napari_guideme.files import check_writable, read_hints, read_image, write_json
+from napari_guideme.files import check_writable, read_hints, read_labels, write_json
 from napari_guideme.hints import Hints
 from napari_guideme.session_file import labels_of
 
@@ -123,7 +123,7 @@ def _begin_with(session: AnySession, path: Path, label: int | None) -> None:
     if isinstance(session, GuideSession):
         name = session.network.name
         raise InputError(f"--mask is for networks that take clicks; {name} does not")
-    labels, _ = read_image(path)
+    labels = read_labels(path)
     found = np.unique(labels[labels != 0])
     if label is None and len(found) > 1:
         raise InputError(f"{path.name} has {len(found)} labels; choose one with --label")

@@ -32,7 +32,7 @@ from napari_guideme.evaluation.truth import (
     named_ids,
     object_ids,
 )
-from napari_guideme.files import PICTURES, TIFF, read_image
+from napari_guideme.files import PICTURES, TIFF, read_image, read_labels
 from napari_guideme.networks.frozen import FrozenNetwork
 
 
@@ -99,7 +99,7 @@ class Dataset:
 
     def _read(self, entry: Entry) -> Item:
         image, _ = read_image(entry.image)
-        values, _ = read_image(entry.truth)
+        values = read_labels(entry.truth)
         truth = self.truth.read(values, entry.name)
         channel_axis = _channel_axis(image.shape, truth.shape)
         if channel_axis is None and image.shape != truth.shape:

@@ -13,6 +13,7 @@ from napari_guideme.files.reading import (
     open_image,
     read_hints,
     read_image,
+    read_labels,
 )
 from napari_guideme.files.whole import (
     check_writable,
@@ -39,6 +40,7 @@ __all__ = [
     "open_image",
     "read_hints",
     "read_image",
+    "read_labels",
     "write_json",
     "write_labels",
     "write_picture",

@@ -34,6 +34,16 @@ def read_tiff(path: Path) -> Picture:
 def read_picture(path: Path) -> Picture:
     """Read PNG, JPEG or BMP, whose colours come last."""
     pixels = imageio.imread(path, plugin="pillow")
+    return _picture(pixels)
+
+
+def read_indices(path: Path) -> Picture:
+    """Read PNG, JPEG or BMP with labels: of a palette the indices, not its colours."""
+    has_palette = imageio.immeta(path, plugin="pillow")["mode"] == "P"
+    return _picture(imageio.imread(path, plugin="pillow", mode="P" if has_palette else None))
+
+
+def _picture(pixels: NDArray[Any]) -> Picture:
     return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.files.dicom import DICOM, read_dicom
-from napari_guideme.files.flat import PICTURES, TIFF, read_picture, read_tiff
+from napari_guideme.files.flat import PICTURES, TIFF, read_indices, read_picture, read_tiff
 from napari_guideme.files.nifti import NIFTI, read_nifti
 from napari_guideme.files.nrrd import NRRD, read_nrrd
 from napari_guideme.files.ome_zarr import is_zarr, read_ome_zarr
@@ -55,7 +55,11 @@ def open_image(path: Path, *, series: str | None = None) -> Picture:
         If it is missing, of another format, or broken, or a library that
         the format needs is not installed.
     """
-    read = _reader(path, series)
+    return _opened(path, _reader(path, series))
+
+
+def _opened(path: Path, read: Callable[[Path], Picture]) -> Picture:
+    """Open an image with a reader, and say what is wrong with it in one line."""
     # Folders and files of DICOM are often called as the patient is.
     dicom = path.name.lower().endswith(DICOM) or (path.is_dir() and not is_zarr(path))
     name = "the DICOM series" if dicom else path.name
@@ -82,6 +86,13 @@ def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
     """Read an image and say which of its axes holds channels, see :func:`open_image`."""
     picture = open_image(path)
     return np.asarray(picture.pixels), picture.channel_axis
+
+
+def read_labels(path: Path) -> NDArray[Any]:
+    """Read a file of labels, see :func:`open_image`; the numbers of a palette are the labels."""
+    read = _reader(path, None)
+    picture = _opened(path, read_indices if read is read_picture else read)
+    return np.asarray(picture.pixels)
 
 
 def read_hints(path: Path) -> Hints:
