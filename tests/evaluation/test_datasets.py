@@ -91,6 +91,18 @@ def test_class_values_without_names_are_the_networks_own(write, caplog):
     assert "--instances" in caplog.text
 
 
+def test_255_without_a_name_counts_for_nothing(write, caplog):
+    folder = write(images__a_png=GREY, labels__a_png=as_png([0, 1, 255], [255, 2, 0]))
+    network = network_of(("background", "cytoplasm", "nucleus"))
+    with caplog.at_level(logging.WARNING):
+        item = only(open_dataset(folder, network))
+    assert item.truth.tolist() == [[0, 1, -1], [-1, 2, 0]]
+    (told,) = caplog.messages
+    assert told.startswith("255 in labels is no class of the network and counts for nothing")
+    many = network_of(tuple(f"class {n}" for n in range(256)))
+    assert only(open_dataset(folder, many)).truth.tolist() == [[0, 1, 255], [255, 2, 0]]
+
+
 def test_a_class_map_can_name_bare_numbers(write):
     folder = write(images__a_png=GREY, labels__a_png=as_png([0, 1, 2], [2, 0, 0]))
     (folder / "map.csv").write_text("network,data\nbackground,1\nnucleus,2\n")

@@ -3,7 +3,8 @@
 Three layouts are read, files belong together by equal stems:
 
 - ``images/`` with ``labels/``: a class in every pixel, named by ``classes.txt``
-  (lines ``index name``), or the id of an object;
+  (lines ``index name``; without it 255 is ignored unless it is a class of the network),
+  or the id of an object;
 - ``images/`` with ``masks/``: 0 and 255, 128 is ignored;
 - ``images/`` with ``masks/`` and ``instances/STEM.json``: ids of objects with a
   class each.

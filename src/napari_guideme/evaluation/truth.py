@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 #: Class index of one number in a truth file.
 Meaning = Callable[[int], int]
 
+#: Number of pixels that count for nothing, by custom, where it is no class.
+_UNCOUNTED = 255
+
 #: What a binary mask may hold; 1 is read like 255.
 _MASK_VALUES = {0: False, 1: True, 255: True, 128: None}
 
@@ -138,9 +141,9 @@ def class_values(classes: ClassNames, names: Mapping[int, str] | None) -> Truth:
         Of the network; those that it lacks count as its background.
     names
         Name of each number; without names a number is an index of the network's
-        classes, unless a class map names it.
+        classes, unless a class map names it; 255 that is none counts for nothing.
     """
-    warn = functools.cache(_warn_beyond)
+    warn, warn_uncounted = functools.cache(_warn_beyond), functools.cache(_warn_uncounted)
 
     def meaning(stem: str, value: int) -> int:
         if names is not None:
@@ -149,6 +152,9 @@ def class_values(classes: ClassNames, names: Mapping[int, str] | None) -> Truth:
             return classes.find(names[value]) or 0
         named = classes.find(str(value))
         if named is None and not 0 <= value < len(classes.names):
+            if value == _UNCOUNTED:
+                warn_uncounted()
+                return IGNORED
             warn(len(classes.names) - 1)
             return 0
         return value if named is None else named
@@ -196,4 +202,13 @@ def _warn_beyond(last: int) -> None:
         "labels above %d are no class of the network and count as its background; "
         "if they are ids of objects, say so (--instances)",
         last,
+    )
+
+
+def _warn_uncounted() -> None:
+    logger.warning(
+        "%d in labels is no class of the network and counts for nothing; "
+        "masks of 0 and %d belong in a folder masks",
+        _UNCOUNTED,
+        _UNCOUNTED,
     )
