@@ -206,6 +206,32 @@ def test_bad_options_are_one_line_and_exit_code_2(words):
     assert "--help" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "other"),
+    [
+        ("--label", "0", "--mask"),
+        ("--telling", "words", "--say"),
+        ("--text-guide", "a.text-guide.safetensors", "--say"),
+        ("--vectors", "a.npz", "--say"),
+        ("--patient", "P,L", "--say"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(tmp_path, capsys, option, value, other):
+    words = ["refine", "x.png", "--hints", "x.json", "-o", str(tmp_path / "out.tif")]
+    assert main([*words, option, value]) == 2
+    told = f"napari-guideme: {option} is of no use without {other}\n"
+    assert capsys.readouterr().err == told
+
+
+def test_how_the_patient_lies_is_kept_for_later(tissue, tmp_path):
+    session = tmp_path / "work.guideme.json"
+    hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])
+    words = ["refine", tissue, "--hints", hints, "-o", tmp_path / "out.tif", "--patient", "P,L"]
+    assert main([*map(str, words), "--save-session", str(session)]) == 0
+    (part,) = json.loads(session.read_text(encoding="utf-8"))["parts"]
+    assert part["setup"]["patient"] == ["P", "L"]
+
+
 def test_a_sentence_refines_in_a_real_process(tissue, tmp_path):
     before, after, report = (tmp_path / n for n in ("before.tif", "after.tif", "report.json"))
     assert main(["predict", str(tissue), "-o", str(before)]) == 0

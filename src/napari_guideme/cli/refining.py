@@ -26,6 +26,15 @@ from napari_guideme.session_file import labels_of
 if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession
 
+#: Options that say more about another one, and nothing without it.
+_SAYS_MORE_ABOUT = {
+    "label": "mask",
+    "telling": "say",
+    "text_guide": "say",
+    "vectors": "say",
+    "patient": "say",
+}
+
 
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
@@ -50,6 +59,7 @@ def refine(options: argparse.Namespace) -> int:
         check_writable(options.json, (".json",))
     if not options.hints and not options.say:
         raise InputError("there is nothing to do; give --hints FILE or --say SENTENCE")
+    _check_together(options)
     if options.save_session:
         check_session_writable(options.save_session)
     if options.save_guidance:
@@ -86,6 +96,15 @@ def refine(options: argparse.Namespace) -> int:
         f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
     )
     return 0
+
+
+def _check_together(options: argparse.Namespace) -> None:
+    """Refuse what would be ignored because what it is about is not there."""
+    for name, other in _SAYS_MORE_ABOUT.items():
+        # How the patient lies is kept for what is said in a saved session later.
+        is_kept = name == "patient" and options.save_session
+        if getattr(options, name) is not None and not getattr(options, other) and not is_kept:
+            raise InputError(f"--{name.replace('_', '-')} is of no use without --{other}")
 
 
 def _save_guidance(session: AnySession, path: Path) -> None:
