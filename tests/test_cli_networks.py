@@ -217,6 +217,25 @@ def test_masks_that_say_too_little_are_refused(clicked, squares, tmp_path, capsy
     assert not out.exists()
 
 
+def test_guidance_that_cannot_be_saved_is_refused_before_the_session_is(
+    clicked, squares, tmp_path, capsys
+):
+    hints = hints_file(tmp_path, clicks=[{"at": [13, 13], "class": "object"}])
+    words = ["refine", squares, "-o", tmp_path / "out.tif"]
+    words += ["--save-session", tmp_path / "a.guideme.json"]
+    words += ["--save-guidance", tmp_path / "a.guidance.safetensors"]
+    before = sorted(tmp_path.iterdir())
+    for more, told in (
+        (["--network", clicked, "--hints", hints], "--save-guidance is for networks with classes"),
+        (["--network", "nuclei", "--say", "find the nucleus"], "there is no guidance to save"),
+    ):
+        assert main([*map(str, [*words, *more])]) == 2
+        error = capsys.readouterr().err
+        assert told in error
+        assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_without_clicks_there_is_nothing_to_predict(clicked, squares, tmp_path, capsys):
     out = tmp_path / "out.tif"
     assert main(["predict", str(squares), "--network", str(clicked), "-o", str(out)]) == 2

@@ -124,6 +124,18 @@ def test_what_volumes_do_not_take(volume, hints, tmp_path, monkeypatch, capsys, 
     assert set(tmp_path.iterdir()) == files
 
 
+@pytest.mark.parametrize("words", [["predict"], ["refine", "--hints", "hints.json"]], ids=" ".join)
+def test_a_picture_for_labels_of_a_volume_is_refused_before_anything_is_computed(
+    volume, hints, tmp_path, monkeypatch, capsys, words
+):
+    monkeypatch.chdir(tmp_path)
+    given = [*words, str(volume), "--network", "no such network", "-o", "x.png"]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert "x.png: PNG holds labels of two axes" in error
+    assert error.count("\n") == 1
+
+
 # -- sessions --------------------------------------------------------------------
 
 
@@ -197,6 +209,15 @@ def test_a_network_of_three_axes_is_replayed_slice_by_slice(pixels, tmp_path):
     _, before, after = replayed(tmp_path, image, *words)
     np.testing.assert_array_equal(before, after)
     assert before[(2, *AT)] != is_bright
+
+
+def test_a_picture_for_a_replayed_volume_is_refused_before_it_is_replayed(
+    volume, hints, tmp_path, capsys
+):
+    path, _, _ = replayed(tmp_path, volume, "--hints", hints)
+    words = ["replay", str(path), "--network", "no such network", "-o", str(tmp_path / "x.png")]
+    assert main(words) == 2
+    assert "x.png: PNG holds labels of two axes" in capsys.readouterr().err
 
 
 def test_a_slice_that_nobody_touched_must_be_the_same(volume, hints, pixels, tmp_path, capsys):

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import Picture, check_labels_writable, open_image, write_labels
+from napari_guideme.files import (
+    Picture,
+    check_labels_fit,
+    check_labels_writable,
+    open_image,
+    write_labels,
+)
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard, read_card
 from napari_guideme.networks.catalogue import open_network
@@ -44,6 +50,7 @@ def begun(options: argparse.Namespace) -> tuple[Picture, FrozenNetwork]:
     picture = open_picture(
         options.image, options.output, series=options.series, channel_axis=options.channel_axis
     ).volume(options.volume)
+    check_labels_fit(options.output, picture.label_shape)
     return picture, network_of(options)
 
 

@@ -25,6 +25,7 @@ from napari_guideme.session_file import labels_of
 
 if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession
+    from napari_guideme.networks.frozen import FrozenNetwork
 
 #: Options that say more about another one, and nothing without it.
 _SAYS_MORE_ABOUT = {
@@ -68,6 +69,8 @@ def refine(options: argparse.Namespace) -> int:
     picture, network = begun(options)
     if is_sliced(options, picture, network):
         return refine_volume(options, picture, network, hints)
+    if options.save_guidance:
+        _check_guidance(network, hints)
     found = opened(options, picture, network)
     session = found.session
     if options.mask:
@@ -107,14 +110,21 @@ def _check_together(options: argparse.Namespace) -> None:
             raise InputError(f"--{name.replace('_', '-')} is of no use without --{other}")
 
 
+def _check_guidance(network: FrozenNetwork, hints: Hints) -> None:
+    """Raise `InputError` before anything is written if there will be no guidance to save."""
+    if network.interaction is not None:
+        raise InputError(
+            f"--save-guidance is for networks with classes; {network.name} takes clicks"
+        )
+    if not hints.marks:
+        raise InputError("there is no guidance to save: give clicks or scribbles with --hints FILE")
+
+
 def _save_guidance(session: AnySession, path: Path) -> None:
     """Save what was found, for napari-guideme apply."""
     from napari_guideme.session import GuideSession
 
-    if not isinstance(session, GuideSession):
-        raise InputError(
-            f"--save-guidance is for networks with classes; {session.network.name} takes clicks"
-        )
+    assert isinstance(session, GuideSession), "of other networks nothing can be saved"
     session.guidance().save(path)
 
 

@@ -18,7 +18,7 @@ from napari_guideme.cli.opening import (
 )
 from napari_guideme.cli.segmented import setup_of, with_progress
 from napari_guideme.errors import InputError
-from napari_guideme.files import Picture, check_writable
+from napari_guideme.files import Picture, check_labels_fit, check_writable
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.session_file import (
@@ -209,6 +209,7 @@ def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
         picture = picture.volume(image.volume)
     name, seen = picture.kind if picture.private else path.name, None
     if contents.volume is not None:
+        check_labels_fit(options.output, picture.label_shape)
         seen = channels_last(picture.pixels, picture.channel_axis)
     contents.check_image(picture.pixels, name, seen)
     return picture

@@ -22,7 +22,12 @@ from napari_guideme.files.whole import (
     write_json,
     write_text,
 )
-from napari_guideme.files.writing import LABEL_FILES, check_labels_writable, write_labels
+from napari_guideme.files.writing import (
+    LABEL_FILES,
+    check_labels_fit,
+    check_labels_writable,
+    write_labels,
+)
 
 __all__ = [
     "IMAGE_FILES",
@@ -32,6 +37,7 @@ __all__ = [
     "Geometry",
     "LabelStore",
     "Picture",
+    "check_labels_fit",
     "check_labels_writable",
     "check_writable",
     "first_line",

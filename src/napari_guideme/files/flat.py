@@ -55,13 +55,21 @@ def write_tiff(path: Path, labels: NDArray[np.integer]) -> None:
     )
 
 
+def check_png(path: Path, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` if PNG does not hold labels of a shape."""
+    if len(shape) != 2:
+        raise InputError(
+            f"{path.name}: PNG holds labels of two axes; these have shape {shape}, write .tif"
+        )
+
+
 def write_png(path: Path, labels: NDArray[np.integer]) -> None:
     """Write labels as PNG, which holds two axes and 16 bits."""
+    check_png(path, labels.shape)
     largest = labels.max(initial=0)
-    if labels.ndim != 2 or largest > np.iinfo(np.uint16).max:
+    if largest > np.iinfo(np.uint16).max:
         raise InputError(
-            f"{path.name}: PNG holds 2-D labels up to 65535; "
-            f"these have shape {labels.shape} and go up to {largest}, write .tif"
+            f"{path.name}: PNG holds labels up to 65535; these go up to {largest}, write .tif"
         )
     fitting = np.uint8 if largest < 256 else np.uint16
     write_picture(path, labels.astype(fitting))

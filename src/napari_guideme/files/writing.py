@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import dicom_seg, nifti, nrrd
-from napari_guideme.files.flat import TIFF, write_png, write_tiff
+from napari_guideme.files.flat import TIFF, check_png, write_png, write_tiff
 from napari_guideme.files.label_store import check_store, is_store, write_store
 from napari_guideme.files.ome_zarr import ZARR
 from napari_guideme.files.picture import Picture, plain_axes
 from napari_guideme.files.whole import check_writable
 
+_PNG = ".png"
+
 #: Endings of files that hold labels.
-LABEL_FILES = (*TIFF, ".png", *nifti.NIFTI, *nrrd.NRRD, *dicom_seg.DICOM_SEG, *ZARR)
+LABEL_FILES = (*TIFF, _PNG, *nifti.NIFTI, *nrrd.NRRD, *dicom_seg.DICOM_SEG, *ZARR)
 
 
 def check_labels_writable(path: Path, like: Picture | None = None) -> None:
@@ -45,6 +47,12 @@ def check_labels_writable(path: Path, like: Picture | None = None) -> None:
         dicom_seg.library()
         if like is not None:
             dicom_seg.check_seg(like)
+
+
+def check_labels_fit(path: Path, shape: tuple[int, ...]) -> None:
+    """Raise `InputError` before a long computation if a format does not hold labels of a shape."""
+    if path.name.lower().endswith(_PNG):
+        check_png(path, shape)
 
 
 def write_labels(
