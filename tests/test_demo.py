@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import numpy as np
 import tifffile
 from imageio import v3 as imageio
 
-from napari_guideme.cli import main
+from napari_guideme.cli import main, shipped
 from napari_guideme.demo import demo_hints, demo_image
 
 
@@ -28,6 +29,28 @@ def test_every_click_of_the_demo_corrects_something(tmp_path):
     classes = ("background", "nucleus", "border")
     for hint in demo_hints():
         assert classes[before[tuple(np.round(hint.at).astype(int))]] != hint.class_name
+
+
+def test_looking_without_napari_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shipped, "find_spec", lambda name: None)
+    assert main(["demo", "--out", str(tmp_path / "demo"), "--view"]) == 2
+    told = capsys.readouterr().err
+    assert 'pip install "napari-guideme[napari]"' in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_viewer_computes_on_the_same_device(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(shipped, "find_spec", lambda name: object())
+
+    def run(command, **_):
+        started.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(shipped.subprocess, "run", run)
+    assert main(["demo", "--out", str(tmp_path), "--device", "cpu", "--view"]) == 0
+    assert [command[2:] for command in started] == [["napari_guideme.widgets.demo", "cpu"]]
 
 
 def test_the_picture_comes_with_a_dependency():

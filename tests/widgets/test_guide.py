@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
+from napari_guideme.widgets.demo import open_demo
 from napari_guideme.widgets.geometry import geometry
 
 from .conftest import finish, open_widget
@@ -327,6 +328,20 @@ def test_the_device_can_be_chosen(guide, qtbot):
     finish(qtbot, guide, guide.run.click)
     assert str(guide.controller.session.network.device) == "cpu"
     assert guide.controller.outcome.report.hints == 1
+
+
+def test_the_demo_opens_on_a_device(make_napari_viewer, monkeypatch, qtbot):
+    monkeypatch.setattr("napari.Viewer", make_napari_viewer)
+    _, widget = open_demo("cpu")
+    finish(qtbot, widget, lambda: None)
+    assert widget.advanced.device.currentText() == "cpu"
+    assert str(widget.controller.session.network.device) == "cpu"
+    widget.controller.devices_found.emit(["cuda:7", "cpu"])
+    widget.advanced.choose_device("cuda:7")
+    device = widget.advanced.device
+    offered = [device.itemText(i) for i in range(device.count())]
+    assert offered == list(dict.fromkeys(offered))
+    assert widget.controller.choice.device == "cuda:7"
 
 
 def test_what_is_kept_can_be_classes(guide, qtbot):

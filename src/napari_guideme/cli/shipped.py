@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
 
+from napari_guideme.errors import InputError
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.referring import ABOUT, LICENCE, REFERRING
 
 
 def demo(options: argparse.Namespace) -> int:
     """Correct a bundled network on a real image with hints that ship with us."""
+    # Found, not imported: the process of the viewer loads it.
+    if options.view and find_spec("napari") is None:
+        raise InputError('--view needs napari; install it by: pip install "napari-guideme[napari]"')
     from napari_guideme.demo import run_demo
 
     print(run_demo(options.out, options.device))
     if options.view:
-        command = [sys.executable, "-m", "napari_guideme.widgets.demo"]
+        command = [sys.executable, "-m", "napari_guideme.widgets.demo", options.device]
         return subprocess.run(command, check=False).returncode
     return 0
 

@@ -74,8 +74,13 @@ class Advanced(QCollapsible):
         for part in (self.guide_at, self._form.labelForField(self.guide_at)):
             part.setVisible(shown)
 
+    def choose_device(self, name: str) -> None:
+        """Choose a device, also one that is only found once torch is loaded."""
+        self._on_devices([name])
+        self.device.setCurrentText(name)
+
     def _on_devices(self, names: list[str]) -> None:
-        self.device.addItems([name for name in names if name != "cpu"])
+        self.device.addItems([name for name in names if self.device.findText(name) < 0])
 
 
 def _add(combo: QComboBox, text: str, hint: str, data: object = None) -> None:
