@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from skimage.draw import disk
 from skimage.segmentation import mark_boundaries
 
 from napari_guideme.files import make_folder, write_json, write_labels, write_picture
+from napari_guideme.guidance.refining import Step
 from napari_guideme.hints import Click, Hints
 from napari_guideme.hints_json import hints_from_json
 from napari_guideme.networks.catalogue import open_network
@@ -38,11 +40,24 @@ def demo_hints() -> Hints:
     return hints_from_json(json.loads(text))
 
 
-def run_demo(folder: Path, device: str = "auto") -> str:
+def run_demo(
+    folder: Path,
+    device: str = "auto",
+    watched: Callable[[Iterator[Step], str], object] = lambda steps, method: list(steps),
+) -> str:
     """Refine the demo's picture and write what came of it.
 
     Writes ``before.tif`` and ``after.tif`` (class of every pixel),
     ``overlay.png`` (both as outlines, with the clicks) and ``summary.json``.
+
+    Parameters
+    ----------
+    folder
+        Where they go.
+    device
+        Where to compute.
+    watched
+        Goes all steps of a method, and may show how far that is.
 
     Returns
     -------
@@ -53,8 +68,7 @@ def run_demo(folder: Path, device: str = "auto") -> str:
     session = GuideSession(picture, open_network(NETWORK, device), channel_axis=-1)
     before = session.predict()
     session.add(*hints)
-    for _ in session.refine():
-        pass
+    watched(session.refine(), session.method)
     after, report = session.labels(), session.report()
     write_labels(folder / "before.tif", before)
     write_labels(folder / "after.tif", after)

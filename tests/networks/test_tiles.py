@@ -12,6 +12,7 @@ from napari_guideme.networks.cancelling import Cancelled, cancellable
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tiles import observe_tiled, tiles
+from napari_guideme.networks.watching import watching
 from tests import toys
 
 GREY_VOLUME = Preparation(ndim=3, channels=1, value_range="none")
@@ -130,3 +131,14 @@ def test_tiles_can_be_cancelled(network):
     stopped.set()
     with cancellable(stopped), pytest.raises(Cancelled):
         observe_tiled(network, torch.rand(1, 1, 64, 64), (), largest=100)
+
+
+def test_every_tile_is_told_to_who_watches(network):
+    told = []
+    with watching(lambda *counts: told.append(counts)):
+        observe_tiled(network, torch.rand(1, 1, 64, 64), (), largest=40**2)
+    total = len(told)
+    assert total > 3
+    assert told == [(number, total) for number in range(1, total + 1)]
+    observe_tiled(network, torch.rand(1, 1, 64, 64), (), largest=40**2)
+    assert len(told) == total

@@ -6,13 +6,13 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from napari_guideme.cli.opening import with_progress
 from napari_guideme.cli.segmented import (
     Segmented,
     corrected,
     is_corrected,
     method_of,
     setup_of,
-    with_progress,
 )
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.cli.opening import with_progress
 from napari_guideme.cli.segmented import (
     Segmented,
     corrected,
     is_corrected,
     method_of,
     setup_of,
-    with_progress,
 )
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from napari_guideme.files import (
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard, read_card
 from napari_guideme.networks.catalogue import open_network
+from napari_guideme.networks.watching import watching
 from napari_guideme.session_file import FileReference, Setup, open_session
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from napari_guideme.volumes import VolumeSession
 
     AnySession = GuideSession | ObjectSession
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,34 @@ def watched(steps: Iterator[Step], description: str) -> None:
             bar.update(step.index - bar.n)
 
 
+def with_progress(what: str, unit: str, work: Callable[[Callable[[int, int], None]], T]) -> T:
+    """Do some work that tells what is done and how much there is in all."""
+    with tqdm(desc=what, unit=unit, disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return work(show)
+
+
+@contextmanager
+def tiles_shown() -> Iterator[None]:
+    """Show how far a network is with an image that is too large for one pass."""
+    bar = tqdm(disable=True)
+
+    def show(done: int, total: int) -> None:
+        nonlocal bar
+        if done == 1:
+            bar = tqdm(desc="network", total=total, unit="tile", disable=None)
+        bar.update()
+        if done == total:
+            bar.close()
+
+    with watching(show):
+        yield
+
+
 def carried(session: VolumeSession, extent: str) -> None:
     """Carry the corrections of a volume on, and show how far that is."""
     with tqdm(desc="carried", unit="slice", disable=None) as bar:
@@ -128,7 +160,7 @@ def labels_of_volume(session: VolumeSession, *, instances: bool) -> NDArray[np.i
     """Labels of all slices; objects are numbered within the whole volume."""
     from napari_guideme.networks.objects import objects
 
-    labels = session.labels()
+    labels = with_progress("labelled", "slice", session.labels)
     if not instances:
         return labels
     separator = session.network.separator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.cli.opening import begun, opened, watched, write
+from napari_guideme.cli.opening import begun, opened, tiles_shown, watched, write
 from napari_guideme.cli.sessions import check_session_writable, save
 from napari_guideme.cli.volumes import (
     check_guidance_name,
@@ -37,6 +37,7 @@ _SAYS_MORE_ABOUT = {
 }
 
 
+@tiles_shown()
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
     picture, network = begun(options)
@@ -54,6 +55,7 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
+@tiles_shown()
 def refine(options: argparse.Namespace) -> int:
     """Refine a network's labels by a file of hints, by words, or by both."""
     if options.json:

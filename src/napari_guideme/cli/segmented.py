@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from napari_guideme.cli.opening import watched
 from napari_guideme.errors import InputError
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from napari_guideme.hints import Hints
     from napari_guideme.session import GuideSession
     from napari_guideme.session_file import NetworkReference, Search
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,17 +71,6 @@ def corrected(session: GuideSession, hints: Hints | None) -> NDArray[np.bool_]:
         watched(session.refine(), session.method)
     mask: NDArray[np.bool_] = session.labels() == 1
     return mask
-
-
-def with_progress(what: str, unit: str, work: Callable[[Callable[[int, int], None]], T]) -> T:
-    """Do some work that tells what is done and how much there is in all."""
-    with tqdm(desc=what, unit=unit, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return work(show)
 
 
 def method_of(options: argparse.Namespace, default: str, methods: Sequence[str]) -> str:

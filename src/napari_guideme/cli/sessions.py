@@ -13,10 +13,12 @@ from napari_guideme.cli.opening import (
     carried,
     labels_of_volume,
     open_picture,
+    tiles_shown,
     watched,
+    with_progress,
     write,
 )
-from napari_guideme.cli.segmented import setup_of, with_progress
+from napari_guideme.cli.segmented import setup_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import Picture, check_labels_fit, check_writable
 from napari_guideme.networks.card import NetworkCard
@@ -123,6 +125,7 @@ def _reference(
     )
 
 
+@tiles_shown()
 def replay(options: argparse.Namespace) -> int:
     """Do again what a session file tells; the labels are the same, bit for bit."""
     contents = read_session(options.session)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+from napari_guideme.cli.opening import watched
 from napari_guideme.errors import InputError
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.referring import ABOUT, LICENCE, REFERRING
@@ -19,7 +20,7 @@ def demo(options: argparse.Namespace) -> int:
         raise InputError('--view needs napari; install it by: pip install "napari-guideme[napari]"')
     from napari_guideme.demo import run_demo
 
-    print(run_demo(options.out, options.device))
+    print(run_demo(options.out, options.device, watched))
     if options.view:
         command = [sys.executable, "-m", "napari_guideme.widgets.demo", options.device]
         return subprocess.run(command, check=False).returncode

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from napari_guideme.networks import cancelling
+from napari_guideme.networks import cancelling, watching
 
 if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
@@ -92,7 +92,8 @@ def observe_tiled(
     """
     shape = tuple(x.shape[2:])
     whole: dict[str | None, Tensor] = {}
-    for tile in tiles(shape, network.halo, alignment(network), largest):
+    cut = list(tiles(shape, network.halo, alignment(network), largest))
+    for number, tile in enumerate(cut, 1):
         cancelling.check()
         logits, kept = network.observe(x[(slice(None), slice(None), *tile.run)], points)
         for name, values in [(None, logits), *kept.items()]:
@@ -106,4 +107,5 @@ def observe_tiled(
             source = [slice(t.start - o, t.stop - o) for t, o in zip(target, offset, strict=True)]
             every = (slice(None), slice(None))
             whole[name][(*every, *target)] = values[(*every, *source)]
+        watching.tell(number, len(cut))
     return whole.pop(None), {name: whole[name] for name in points}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -293,12 +293,21 @@ class VolumeSession:
             return self._carried[index].labels
         return labels_of(self.planes.scene(index).logits)
 
-    def labels(self) -> NDArray[np.integer]:
-        """Return the labels of the whole volume; the network runs on what is not labelled yet."""
+    def labels(
+        self, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> NDArray[np.integer]:
+        """Return the labels of the whole volume; the network runs on what is not labelled yet.
+
+        Parameters
+        ----------
+        progress
+            Called after every slice.
+        """
         labels = np.zeros(self.shape, kind_of(len(self.network.classes)))
         along = np.moveaxis(labels, self.planes.axis, 0)
         for index in range(len(self)):
             along[index] = self.slice_labels(index)
+            progress(index + 1, len(self))
         return labels
 
     # -- carrying on --------------------------------------------------------
