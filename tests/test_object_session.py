@@ -83,6 +83,20 @@ def test_probabilities_are_those_of_the_labels(session):
     np.testing.assert_array_equal(probabilities[1] > 0.5, session.labels() == 1)
 
 
+@pytest.mark.parametrize("channels", [None, (0, 1, 2)])
+def test_channels_that_the_network_is_not_fed_change_nothing(channels):
+    network = open_network("click", "cpu")
+    photo = np.random.default_rng(0).integers(0, 60, (64, 64, 3)).astype(np.uint8)
+    photo[LEFT] += np.array([120, 60, 20], np.uint8)
+    others = np.full((64, 64, 2 if channels else 1), 255, np.uint8)
+    found = []
+    for image, chosen in ((photo, None), (np.dstack([photo, others]), channels)):
+        session = ObjectSession(image, network, channel_axis=-1, channels=chosen, method="none")
+        give(session, ON_LEFT)
+        found.append(session.probabilities())
+    np.testing.assert_array_equal(*found)
+
+
 def test_objects_are_committed_under_the_next_free_id(session):
     give(session, ON_LEFT)
     first = session.labels()

@@ -570,6 +570,21 @@ def test_zoomed_in_a_hint_changes_nothing_beyond_its_window(picture, network, me
     assert shown(session) == states[1]
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_zoomed_in_values_are_those_of_the_channels_that_are_fed(picture, count):
+    network = toys.frozen(toys.DarkAndBright(), preparation=Preparation(channels=1))
+    image = np.zeros((64, 80, count), np.float32)
+    image[:16, :16, :3] = picture[..., None]
+    image[..., 3:] = 5
+    found = []
+    for pixels, channels in ((image[..., :3], None), (image, (0, 1, 2) if count > 4 else None)):
+        session = GuideSession(pixels, network, channel_axis=2, channels=channels, zoom=24)
+        session.add(ON_DIM)
+        finish(session)
+        found.append(session.probabilities())
+    np.testing.assert_array_equal(*found)
+
+
 def test_zoomed_in_it_is_the_whole_image_if_that_is_small(picture, network):
     found = []
     for zoom in (None, 500):

@@ -76,7 +76,7 @@ class Lens:
         self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
         self.shape = tuple(image.shape[axis] for axis in self._axes)
         self.spacing = checked(spacing, len(self.shape))
-        self._preparation = network.preparation.measured(image, channel_axis)
+        self._preparation = network.preparation.measured(image, channel_axis, channels)
         self._scene: tuple[Window, Scene] | None = None
         self._scene_of(self._whole)
 

@@ -84,7 +84,7 @@ class Planes:
         self._kept: OrderedDict[int, Scene] = OrderedDict()
         self._slab: dict[int, Scene] = {}
         self._measured = (
-            network.preparation.measured(volume, self._channel_axis)
+            network.preparation.measured(volume, self._channel_axis, channels)
             if network.preparation.ndim == 3
             else None
         )

@@ -328,6 +328,20 @@ def test_a_part_of_an_image_is_scaled_as_the_whole(channel_axis):
     torch.testing.assert_close(x, whole[:, :, 8:20])
 
 
+@pytest.mark.parametrize("wanted", [1, 3])
+@pytest.mark.parametrize("value_range", ["percentile", "standardised"])
+@pytest.mark.parametrize(("count", "channels"), [(3, None), (4, None), (5, (3, 1, 0))])
+def test_only_what_the_network_is_fed_is_measured(value_range, wanted, count, channels):
+    image = np.random.default_rng(0).integers(0, 120, (20, 30, count)).astype(np.uint8)
+    image[..., 0] //= 3
+    image[..., 3:] += 130
+    preparation = Preparation(channels=wanted, value_range=value_range)
+    whole, _ = preparation.prepare(image, channel_axis=2, channels=channels)
+    measured = preparation.measured(image, 2, channels)
+    part, _ = measured.prepare(image[4:9], channel_axis=2, channels=channels)
+    torch.testing.assert_close(part, whole[:, :, 4:9], atol=1e-5, rtol=1e-4)
+
+
 def test_a_huge_image_is_measured_on_some_of_its_pixels():
     image = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (90_000, 90_000), (0, 0))
     assert Preparation(channels=1).measured(image).value_range == "limits"

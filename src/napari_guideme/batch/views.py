@@ -90,7 +90,7 @@ def views(
             pixels,
             channel_axis=stack.channel_axis,
             channels=recipe.channels,
-            preparation=_measured(stack, index, key, tools) if tiled else None,
+            preparation=_measured(stack, index, key, recipe, tools) if tiled else None,
             at_once=AT_ONCE,
         )
         place: list[slice | int] = list(box)
@@ -194,13 +194,16 @@ _scales: dict[tuple[str, int | None], Preparation] = {}
 _measuring = Lock()
 
 
-def _measured(stack: Stack, index: int | None, key: str, tools: Tools) -> Preparation:
+def _measured(
+    stack: Stack, index: int | None, key: str, recipe: Recipe, tools: Tools
+) -> Preparation:
     """Return how values of a tile are scaled: as in its whole plane, measured once."""
     with _measuring:
         if (key, index) not in _scales:
             if len(_scales) > 64:
                 _scales.pop(next(iter(_scales)))
             plane: Any = stack.plane(index)
-            measured = tools.network.preparation.measured(plane, stack.channel_axis)
-            _scales[key, index] = measured
+            _scales[key, index] = tools.network.preparation.measured(
+                plane, stack.channel_axis, recipe.channels
+            )
         return _scales[key, index]

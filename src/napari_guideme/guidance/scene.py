@@ -175,7 +175,9 @@ class Scene:
             channel_axis=self._channel_axis,
             channels=self._channels,
             point=self.point,
-            preparation=self.network.preparation.measured(self._image, self._channel_axis),
+            preparation=self.network.preparation.measured(
+                self._image, self._channel_axis, self._channels
+            ),
             spacing=window.spacing(self.spacing),
         )
         if self._attended is not None:

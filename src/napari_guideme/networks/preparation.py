@@ -163,11 +163,26 @@ class Preparation:
         entries = {field.name: getattr(self, field.name) for field in fields(self)}
         return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
 
-    def measured(self, image: NDArray[Any], channel_axis: int | None = None) -> Preparation:
+    def measured(
+        self,
+        image: NDArray[Any],
+        channel_axis: int | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> Preparation:
         """Return this preparation for parts of one image: their values count as in the whole.
 
-        Percentiles, mean and deviation are measured on pixels that are spread evenly.
-        Those of each channel stay with the part.
+        Percentiles, mean and deviation are measured on pixels that are spread evenly, of the
+        channels that the network is fed. Those of each channel stay with the part.
+
+        Parameters
+        ----------
+        image, channel_axis, channels
+            See :meth:`prepare`.
+
+        Raises
+        ------
+        InputError
+            As :meth:`prepare` does.
         """
         if self.value_range == "dtype" and np.issubdtype(image.dtype, np.integer):
             largest = np.iinfo(image.dtype).max
@@ -179,10 +194,12 @@ class Preparation:
             shape[channel_axis] = 1
         step = math.ceil((math.prod(shape) / _MEASURED) ** (1 / self.ndim))
         every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
-        pixels = checked_pixels(np.asarray(image[every]))
+        sample = checked_pixels(np.asarray(image[every]))
+        chosen = channels_first(sample, self.ndim, channel_axis, channels)
+        pixels = matched(chosen.astype(np.float32), self.channels, bgr=self.bgr)
         if self.value_range == "standardised":
-            scale = self.scale / (float(pixels.std()) + 1e-6)
-            mean = tuple(m + scale * float(pixels.mean()) for m in self.mean)
+            scale = self.scale / (float(pixels.std(dtype=np.float64)) + 1e-6)
+            mean = tuple(m + scale * float(pixels.mean(dtype=np.float64)) for m in self.mean)
             return replace(self, value_range="none", scale=scale, mean=mean)
         low, high = np.percentile(pixels, self.percentiles)
         # An image of one value has no range; any will do.
