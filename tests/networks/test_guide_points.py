@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
+from napari_guideme.errors import InputError
+from napari_guideme.hints import Click
 from napari_guideme.networks.guide_points import GuidePoint, dependents
 from napari_guideme.networks.preparation import Preparation
+from napari_guideme.session import GuideSession
 from tests import toys
 
 FLAT = Preparation(channels=1, value_range="none", multiple=4)
@@ -66,6 +70,20 @@ def test_only_ends_of_chains_are_guide_points():
 def test_an_opaque_network_has_its_input_alone():
     points = toys.frozen(toys.DataBranch()).guide_points
     assert points == (GuidePoint("input", 1, 1.0, 1.0),)
+
+
+@pytest.mark.parametrize(
+    "module", [toys.DataBranch(), toys.pixelwise([-1.0, 1.0], [1.0, 0.0])], ids=["opaque", "single"]
+)
+def test_where_only_the_logits_can_be_moved_no_maps_enter(module):
+    network = toys.frozen(module, name="toy")
+    with pytest.raises(InputError, match=r"cannot enter toy: .* rgb-brs"):
+        _ = network.entry
+    session = GuideSession(np.zeros((16, 16), np.float32), network, method="brs")
+    session.add(Click((3, 3), "cell"))
+    with pytest.raises(InputError, match="rgb-brs"):
+        list(session.refine())
+    assert not session.changed().any()
 
 
 def test_dependents_are_all_that_comes_after():

@@ -175,13 +175,14 @@ class FrozenNetwork:
         Raises
         ------
         InputError
-            If there is none in the graph: an opaque network has only its input.
+            If there is none in the graph, or what it returns are the logits: an opaque
+            network has only its input.
         """
         found = find_entry(self._graph_module, self._example)
         if found is None:
             raise InputError(
-                f"{self.name} could not be traced, so interaction maps cannot enter at its "
-                "first convolution; rgb-brs moves its input"
+                f"interaction maps cannot enter {self.name}: it could not be traced, or has no "
+                "first convolution before its last; rgb-brs moves its input"
             )
         return found
 

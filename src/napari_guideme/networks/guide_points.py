@@ -135,7 +135,10 @@ def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[Gui
 
 @torch.no_grad()
 def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
-    """Find the first operation on the input that costs anything: a convolution."""
+    """Find the first operation on the input that costs anything: a convolution.
+
+    There is none if nothing costs anything behind it: what it returns are the logits then.
+    """
     profiler = _Profiler(graph_module)
     profiler.run(example)
     source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
@@ -145,6 +148,8 @@ def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
             shape = profiler.shapes[node]
             kernel = profiler.kernels.get(node, ())
             if len(shape) != example.ndim or len(kernel) != example.ndim - 2:
+                return None
+            if not any(profiler.flops[n] for n in dependents(node)):
                 return None
             stride = [round(a / b) for a, b in zip(example.shape[2:], shape[2:], strict=True)]
             return Entry(node.name, shape[1], kernel, tuple(stride))
