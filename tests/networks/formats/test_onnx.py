@@ -228,6 +228,29 @@ def test_what_metadata_and_description_tell(tmp_path):
     assert (card.preparation["multiple"], card.preparation["offset"]) == (16, 1)
 
 
+FREE, FIXED = ("n", 1, "h", "w"), (1, 1, 64, 48)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "expected"),
+    [
+        ("Trained on 256x256 patches of 10k images.", FREE, {}),
+        ("Patches of 256 x 256, 5k + 20 images, 100 n.", FREE, {}),
+        ("Input N x 1 x 96 x 80.", FREE, {"size": (96, 80)}),
+        ("Input 1x1x96x80.", FREE, {"size": (96, 80)}),
+        ("Input N x 3 x 96 x 80.", FREE, {}),
+        ("Input N x 1 x 96 x 80 x 64.", FREE, {}),
+        ("Input N x 1 x 96 x 80, sides 16k+1.", FIXED, {"size": (64, 48)}),
+        ("Sides are 16k+1.", FREE, {"multiple": 16, "offset": 1}),
+        ("Takes H, W = 32 * n.", FREE, {"multiple": 32, "offset": 0}),
+        ("Takes H, W = 32k + 8.", FREE, {"multiple": 32, "offset": 8}),
+    ],
+)
+def test_sides_are_told_by_descriptions_that_are_clear(tmp_path, text, shape, expected):
+    card = guess(saved(tmp_path, dark_and_bright(shape, doc_string=text)))
+    assert dict(card.preparation) == {"ndim": 2, "channels": 1, **expected}
+
+
 def read(path):
     return guess(path), load(path, NOTHING)
 

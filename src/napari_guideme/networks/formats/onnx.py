@@ -19,7 +19,7 @@ def guess(path: Path) -> NetworkCard:
     model = _read(path)
     shape = shape_of(_dimensions(path, _inputs(path, model)[0]))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return told(metadata, model.doc_string or model.graph.doc_string).completed(shape)
+    return told(metadata, model.doc_string or model.graph.doc_string, shape)
 
 
 def load(path: Path, card: NetworkCard) -> nn.Module:

@@ -19,6 +19,16 @@ _MOST_CHANNELS = 16
 _CLASS_KEYS = ("classes", "class_names", "labels", "names")
 _LICENCES = ("Apache-2.0", "BSD-3-Clause", "BSD-2-Clause", "MIT", "CC0-1.0", "CC-BY-4.0")
 
+#: An input's shape as people write it: ``N x 3 x 513 x 513``.
+_SHAPE = re.compile(
+    r"\b[BN1] ?[x×] ?(\d+) ?[x×] ?(\d{2,4}) ?[x×] ?(\d{2,4})(?: ?[x×] ?(\d{2,4}))?\b"
+)
+#: What sides have to be: ``16k+1``, ``H, W = 16k``. There may be 10k images, too.
+_SIDES = re.compile(
+    r"\b(?:[DHW]\s*=\s*(\d{1,4})\s*\*?\s*[kn](?:\s*\+\s*(\d{1,4}))?"
+    r"|(\d{1,4})\s*\*?\s*[kn]\s*\+\s*(1))\b"
+)
+
 
 @dataclass(frozen=True)
 class Affine:
@@ -61,21 +71,32 @@ def shape_of(dimensions: Sequence[int | None]) -> NetworkCard:
     return NetworkCard(channels_last=channels_last, preparation=entries)
 
 
-def told(metadata: Mapping[str, str], description: str) -> NetworkCard:
-    """Read a file's metadata and, where they are silent, its description."""
+def told(metadata: Mapping[str, str], description: str, shape: NetworkCard) -> NetworkCard:
+    """Read a file's metadata and, where they and the input's shape are silent, its description.
+
+    Parameters
+    ----------
+    metadata
+        Texts by name.
+    description
+        What counts if there is none among the metadata.
+    shape
+        From :func:`shape_of`.
+    """
     lower = {key.lower(): value for key, value in metadata.items()}
     description = lower.get("description", description)
     classes = next((_names(lower[key]) for key in _CLASS_KEYS if key in lower), ())
     licence = lower.get("licence", lower.get("license", ""))
     known = NetworkCard(description=description, licence=licence, classes=classes)
-    return known.completed(described(description))
+    return shape.completed(known).completed(described(description, shape.preparation))
 
 
-def described(text: str) -> NetworkCard:
+def described(text: str, shape: Mapping[str, Any]) -> NetworkCard:
     """Read the customary phrases on preparation and licence in a description.
 
     ``x/127.5-1``, ``x/255``, ``x/65535``, ``2..98 percentiles``, ``BGR``,
-    ``513 x 513``, ``16k+1`` and names of licences.
+    ``N x 3 x 513 x 513``, ``16k+1`` and names of licences. The two about sides only
+    count for an input whose sides are free, and if its axes are these.
     """
     entries: dict[str, Any] = {}
     if re.search(r"/\s*127\.5\s*-\s*1\b", text):
@@ -87,12 +108,23 @@ def described(text: str) -> NetworkCard:
         entries |= {"percentiles": (float(found[1]), float(found[2]))}
     if re.search(r"\bBGR\b", text):
         entries["bgr"] = True
-    if found := re.search(r"\b(\d{2,4}) ?[x×] ?(\d{2,4})(?: ?[x×] ?(\d{2,4}))?\b", text):
-        entries["size"] = tuple(int(length) for length in found.groups() if length)
-    if found := re.search(r"\b(\d+)\s*\*?\s*[kn](?:\s*\+\s*(\d+))?\b", text):
-        entries |= {"multiple": int(found[1]), "offset": int(found[2] or 0)}
+    if "size" not in shape:
+        entries |= _sides(text, shape)
     licence = next((name for name in _LICENCES if re.search(rf"\b{name}\b", text)), "")
     return NetworkCard(licence=licence, preparation=entries)
+
+
+def _sides(text: str, shape: Mapping[str, Any]) -> dict[str, Any]:
+    """Size that a description tells, and of what sides are multiples."""
+    entries: dict[str, Any] = {}
+    if found := _SHAPE.search(text):
+        channels, *sides = (int(length) for length in found.groups() if length)
+        axes = {"ndim": len(sides), "channels": channels}
+        if all(shape.get(key, length) == length for key, length in axes.items()):
+            entries["size"] = tuple(sides)
+    if found := _SIDES.search(text):
+        entries |= {"multiple": int(found[1] or found[3]), "offset": int(found[2] or found[4] or 0)}
+    return entries
 
 
 def _names(text: str) -> tuple[str, ...]:
