@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks.preparation import Placement, Preparation
+from tests import toys
 
 RGB = np.array([[[10, 20, 30], [40, 50, 60]]], dtype=np.uint8)
 GREY_NETWORK = Preparation(channels=1, value_range="none")
@@ -314,6 +316,30 @@ def test_limits_are_0_and_1():
     preparation = Preparation(channels=1, value_range="limits", limits=(-100.0, 300.0))
     x, _ = preparation.prepare(np.array([[-500, -100], [100, 900]], np.int16))
     assert x[0, 0].tolist() == [[0, 0], [0.5, 1]]
+
+
+@pytest.mark.parametrize("value_range", ["limits", "percentile"])
+def test_values_beyond_0_and_1_may_stay(value_range):
+    preparation = Preparation(
+        channels=1, value_range=value_range, limits=(0.0, 10.0), percentiles=(25.0, 75.0)
+    )
+    image = np.array([[-10.0, 0.0, 5.0, 10.0, 30.0]])
+    clipped, _ = preparation.prepare(image)
+    kept, _ = replace(preparation, clip=False).prepare(image)
+    assert clipped[0, 0, 0].tolist() == [0, 0, 0.5, 1, 1]
+    assert kept[0, 0, 0].tolist() == [-1, 0, 0.5, 1, 3]
+
+
+def test_where_nearly_all_pixels_are_alike_what_is_not_clipped_is_finite():
+    image = np.zeros((32, 32))
+    image[0, 0] = 1e30
+    x, _ = Preparation(channels=1, clip=False).prepare(image)
+    assert torch.isfinite(x).all()
+
+
+def test_a_network_that_is_not_clipped_has_another_fingerprint():
+    told = [Preparation(channels=1, clip=clip) for clip in (True, False)]
+    assert len({toys.frozen(toys.Chain(), preparation=one).fingerprint for one in told}) == 2
 
 
 @pytest.mark.parametrize("channel_axis", [None, 0, 2])

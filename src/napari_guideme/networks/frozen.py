@@ -145,6 +145,8 @@ class FrozenNetwork:
         """SHA-256 of weights, graph, classes and preparation: the same in every run."""
         told = (self.classes, self.output, self.preparation)
         known = (*told, self.interaction) if self.interaction else told
+        if not self.preparation.clip:
+            known = (*known, "not clipped")
         return fingerprint(self._graph_module, *known)
 
     @cached_property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -63,15 +63,17 @@ class Preparation:
         Whether the colour channels are in the order blue, green, red.
     value_range
         ``"percentile"``: the two `percentiles` of the whole image go to 0 and 1
-        and values beyond are clipped; ``"limits"``: the same with two values that
-        are told, such as a window of Hounsfield units; ``"standardised"``: the whole
-        image gets mean 0 and standard deviation 1; ``"dtype"``: integers are divided by the
-        largest value of their type, floats are taken as they are; ``"none"``:
-        values are taken as they are.
+        and values beyond are clipped, unless `clip` says no; ``"limits"``: the same with
+        two values that are told, such as a window of Hounsfield units;
+        ``"standardised"``: the whole image gets mean 0 and standard deviation 1;
+        ``"dtype"``: integers are divided by the largest value of their type, floats are
+        taken as they are; ``"none"``: values are taken as they are.
     percentiles
         Lower and upper percentile, for ``"percentile"``.
     limits
         Lower and upper value, for ``"limits"``.
+    clip
+        Whether values beyond percentiles or limits become 0 and 1.
     per_channel
         Whether percentiles, or mean and deviation, are those of each channel.
     scale, mean, std
@@ -89,6 +91,8 @@ class Preparation:
     value_range: ValueRange = "percentile"
     percentiles: tuple[float, float] = (1.0, 99.8)
     limits: tuple[float, float] = (0.0, 1.0)
+    # Not shown, so that fingerprints of networks stay what they were.
+    clip: bool = field(default=True, repr=False)
     per_channel: bool = False
     scale: float = 1.0
     mean: tuple[float, ...] = (0.0,)
@@ -114,7 +118,7 @@ class Preparation:
         yield "channels", "a positive whole number", _is_count(self.channels, 1)
         yield "multiple", "a positive whole number", _is_count(self.multiple, 1)
         yield "offset", "a whole number", _is_count(self.offset, 0)
-        for name in ("bgr", "per_channel"):
+        for name in ("bgr", "clip", "per_channel"):
             yield name, "true or false", isinstance(getattr(self, name), bool)
         rising = _are_numbers(self.percentiles, 2) and self._in_percent(*self.percentiles)
         yield "percentiles", "two rising numbers from 0 to 100", rising
@@ -146,7 +150,7 @@ class Preparation:
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Preparation:
         """Read the table stored with the weights; unknown keys are refused."""
-        known = {field.name for field in fields(cls)}
+        known = {entry.name for entry in fields(cls)}
         if unknown := set(entries) - known:
             raise InputError(
                 f"unknown preparation {', '.join(sorted(unknown))}; "
@@ -160,7 +164,7 @@ class Preparation:
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, and always the axes, channels and value range."""
         told = ("ndim", "channels", "value_range")
-        entries = {field.name: getattr(self, field.name) for field in fields(self)}
+        entries = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {k: v for k, v in entries.items() if k in told or v != getattr(type(self), k)}
 
     def measured(
@@ -285,10 +289,13 @@ class Preparation:
         axes = tuple(range(1 if self.per_channel else 0, pixels.ndim))
         if self.value_range == "percentile":
             low, high = np.percentile(pixels, self.percentiles, axis=axes, keepdims=True)
-            pixels = np.clip((pixels - low) / np.maximum(high - low, 1e-20), 0, 1)
+            # What is not clipped stays finite, also where nearly all pixels are alike.
+            pixels = (pixels - low) / np.maximum(high - low, 1e-20 if self.clip else 1e-6)
         if self.value_range == "limits":
             low, high = self.limits
-            pixels = np.clip((pixels - low) / (high - low), 0, 1)
+            pixels = (pixels - low) / (high - low)
+        if self.clip and self.value_range in ("percentile", "limits"):
+            pixels = np.clip(pixels, 0, 1)
         if self.value_range == "standardised":
             centred = pixels - pixels.mean(axis=axes, keepdims=True)
             pixels = centred / (pixels.std(axis=axes, keepdims=True) + 1e-6)

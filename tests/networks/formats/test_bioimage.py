@@ -131,6 +131,54 @@ def test_preprocessing(package, steps, expected):
     assert (preparation.value_range, preparation.mean, preparation.std) == expected
 
 
+RAMP = np.linspace(-50, 150, 64 * 64).reshape(64, 64)
+LOW, HIGH = np.percentile(RAMP, (2, 99))
+SCALED = ("scale_range", {"axes": ["y", "x"], "min_percentile": 2.0, "max_percentile": 99.0})
+GAIN = ("scale_linear", {"gain": 2.0, "offset": 1.0})
+
+
+def clip(low, high):
+    return ("clip", {"min": low, "max": high})
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([SCALED], (RAMP - LOW) / (HIGH - LOW)),
+        ([SCALED, clip(0.0, 1.0)], np.clip((RAMP - LOW) / (HIGH - LOW), 0, 1)),
+        ([SCALED, GAIN, clip(1.0, 3.0)], np.clip(2 * (RAMP - LOW) / (HIGH - LOW) + 1, 1, 3)),
+        ([clip(0.0, 100.0)], np.clip(RAMP, 0, 100)),
+        ([GAIN, clip(0.0, 100.0), GAIN], 2 * np.clip(2 * RAMP + 1, 0, 100) + 1),
+    ],
+)
+def test_only_a_clip_clips(package, steps, expected):
+    table = description()["inputs"][0]
+    table["preprocessing"] = [{"id": name, "kwargs": kwargs} for name, kwargs in steps]
+    folder, _ = package(inputs=[table])
+    preparation = open_network(folder, "cpu").preparation
+    for fitting in (preparation, preparation.measured(RAMP)):
+        x, _ = fitting.prepare(RAMP)
+        np.testing.assert_allclose(x[0, 0], expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [SCALED, clip(0.0, 0.5)],
+        [clip(0.0, 100.0), SCALED],
+        [clip(0.0, 100.0), clip(0.0, 50.0)],
+        [("zero_mean_unit_variance", {"axes": ["y", "x"]}), clip(-3.0, 3.0)],
+        [("clip", {"min": 0.0})],
+    ],
+)
+def test_a_clip_that_cannot_be_followed_is_named(package, steps):
+    table = description()["inputs"][0]
+    table["preprocessing"] = [{"id": name, "kwargs": kwargs} for name, kwargs in steps]
+    folder, _ = package(inputs=[table])
+    with pytest.raises(InputError, match="clip"):
+        open_network(folder, "cpu")
+
+
 def test_source_code_is_not_run(package, tmp_path):
     code = f"import os\nos.mkdir({str(tmp_path / 'executed')!r})\nclass Net: ...\n"
     (tmp_path / "package" / "net.py").write_text(code)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_guideme.errors import InputError
 from napari_guideme.files import first_line
 from napari_guideme.networks.card import NetworkCard
@@ -128,7 +130,7 @@ def _axes(path: Path, tensor: Any) -> dict[str, Any]:
 
 def _preprocessing(tensor: Any) -> dict[str, Any]:
     """Steps before the network as entries of a `Preparation`."""
-    value_range: dict[str, Any] = {"value_range": "none"}
+    entries: dict[str, Any] = {"value_range": "none"}
     affine = Affine()
     for step in tensor.preprocessing:
         values = step.kwargs
@@ -137,12 +139,33 @@ def _preprocessing(tensor: Any) -> dict[str, Any]:
         elif step.id == "fixed_zero_mean_unit_variance":
             affine = affine.standardised(values.mean, values.std)
         elif step.id in ("scale_range", "zero_mean_unit_variance"):
+            if entries.get("clip"):
+                raise InputError(f"the preprocessing {step.id} after clip is not supported")
             # Neither notices what was multiplied or added before.
             affine = Affine()
-            value_range = _measured_range(step)
-        elif step.id not in ("ensure_dtype", "clip"):
+            entries = _measured_range(step)
+        elif step.id == "clip":
+            entries, affine = _clipped(values.min, values.max, entries, affine)
+        elif step.id != "ensure_dtype":
             raise InputError(f"the preprocessing {step.id} is not supported")
-    return {**value_range, **affine.entries()}
+    return {**entries, **affine.entries()}
+
+
+def _clipped(
+    least: float | None, most: float | None, entries: dict[str, Any], affine: Affine
+) -> tuple[dict[str, Any], Affine]:
+    """What was done before, and then a clip: by limits of its own, or at 0 and 1."""
+    if least is not None and most is not None and affine.gain.size == 1 and affine.gain[0] > 0:
+        low, high = ((bound - affine.offset[0]) / affine.gain[0] for bound in (least, most))
+        if entries["value_range"] == "none" and affine.offset.size == 1 and low < high:
+            limits = {"value_range": "limits", "limits": (float(low), float(high)), "clip": True}
+            return limits, Affine().then(most - least, least)
+        if entries["value_range"] == "percentile" and np.allclose((low, high), (0, 1)):
+            return {**entries, "clip": True}, affine
+    raise InputError(
+        f"the preprocessing clip to {least} and {most} is not supported where it stands; it is "
+        "before all that measures the image, or at 0 and 1 after scale_range"
+    )
 
 
 def _measured_range(step: Any) -> dict[str, Any]:
@@ -153,7 +176,7 @@ def _measured_range(step: Any) -> dict[str, Any]:
         entries["per_channel"] = True
     if step.id == "scale_range":
         percentiles = (float(step.kwargs.min_percentile), float(step.kwargs.max_percentile))
-        entries |= {"value_range": "percentile", "percentiles": percentiles}
+        entries |= {"value_range": "percentile", "percentiles": percentiles, "clip": False}
     return entries
 
 
