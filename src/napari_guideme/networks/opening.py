@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import first_line
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, beside, sidecar
 from napari_guideme.networks.formats import bioimage, monai
@@ -37,12 +38,23 @@ FORMATS = {
     ".yaml": "bioimage",
 }
 
+_KINDS = {
+    "onnx": "ONNX file",
+    "exported": "file of torch.export",
+    "scripted": "TorchScript file",
+    "weights": "file of weights",
+    "bioimage": "bioimage.io package",
+    "monai": "MONAI bundle",
+}
+
 #: What sides of the input may have to be multiples of.
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Format(Protocol):
     """What a module of `formats` offers."""
+
+    __name__: str
 
     def guess(self, path: Path) -> NetworkCard:
         """What the file itself tells."""
@@ -88,8 +100,22 @@ def guess_card(path: Path) -> NetworkCard:
 
     A sidecar counts more than a list of classes, and that more than the file.
     """
-    guessed = format_of(path).guess(path)
+    guessed = _guessed(path, format_of(path))
     return beside(path).completed(guessed).completed(NetworkCard(name=path.stem))
+
+
+def _guessed(path: Path, form: Format) -> NetworkCard:
+    """What the file itself tells; files of unknown origin can fail in any manner."""
+    try:
+        return form.guess(path)
+    except cancelling.Cancelled:
+        raise
+    except Exception as error:
+        told = first_line(error)
+        if isinstance(error, InputError):
+            raise InputError(told if path.name in told else f"{path.name}: {told}") from error
+        kind = _KINDS[form.__name__.rpartition(".")[2]]
+        raise InputError(f"{path.name} is not a readable {kind}: {told}") from error
 
 
 def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None) -> FrozenNetwork:

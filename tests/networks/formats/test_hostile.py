@@ -85,6 +85,28 @@ def test_truncated(tmp_path, target, name, write):
         assert name in refused(tmp_path / name, target)
 
 
+@pytest.mark.parametrize("suffix", [".zip", ".ts", ".pt2", ".pt"])
+def test_a_record_that_is_packed_badly(tmp_path, target, suffix):
+    path = tmp_path / f"net{suffix}"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/code/net.py", bytes(range(256)) * 4)
+        start = archive.infolist()[0]
+    content = bytearray(path.read_bytes())
+    first = 30 + len(start.filename)
+    content[first : first + 20] = b"\xff" * 20
+    path.write_bytes(content)
+    assert f"net{suffix} is not a readable archive" in refused(path, target)
+
+
+def test_a_crafted_list_of_records(tmp_path, target):
+    path = tmp_path / "net.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", b"x")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"PK\x01\x02", b"PK\x01\x03"))
+    assert "net.pt is not a readable archive" in refused(path, target)
+
+
 def test_a_zip_bomb(tmp_path, target):
     with zipfile.ZipFile(tmp_path / "net.ts", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("net/code/net.py", b"\0" * 50_000_000)

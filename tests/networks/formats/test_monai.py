@@ -80,12 +80,26 @@ def test_a_configuration_is_not_executed(tmp_path, bundle, network, monkeypatch)
     assert not (tmp_path / "executed").exists()
 
 
+def data_format(image, output=""):
+    """Metadata that say this of input and output."""
+    return (
+        f'{{"network_data_format": {{"inputs": {{"image": {{{image}}}}}, '
+        f'"outputs": {{"pred": {{{output}}}}}}}}}'
+    )
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [
         ("configs/metadata.json", "[]"),
         ("configs/metadata.json", "{"),
         ("configs/metadata.json", '{"network_data_format": {"inputs": {"image": 3}}}'),
+        ("configs/metadata.json", '{"network_data_format": [1]}'),
+        ("configs/metadata.json", '{"network_data_format": {"inputs": [1]}}'),
+        ("configs/metadata.json", data_format('"spatial_shape": 96')),
+        ("configs/metadata.json", data_format('"num_channels": "many"')),
+        ("configs/metadata.json", data_format("", '"channel_def": {"a": "spleen"}')),
+        ("configs/metadata.json", data_format("", '"channel_def": {"0": "a", "1": "a"}')),
         ("configs/inference.json", "[1"),
         ("configs/inference.json", "{}"),
     ],
@@ -93,5 +107,7 @@ def test_a_configuration_is_not_executed(tmp_path, bundle, network, monkeypatch)
 def test_a_broken_bundle(tmp_path, bundle, file, text):
     bundle({"_target_": "UNet", **UNET})
     (tmp_path / file).write_text(text)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as caught:
         open_network(tmp_path, "cpu")
+    assert "\n" not in str(caught.value)
+    assert tmp_path.name in str(caught.value) or file == "configs/inference.json"

@@ -251,6 +251,31 @@ def test_sides_are_told_by_descriptions_that_are_clear(tmp_path, text, shape, ex
     assert dict(card.preparation) == {"ndim": 2, "channels": 1, **expected}
 
 
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"classes": "3"}, ()),
+        ({"classes": "true"}, ()),
+        ({"labels": "null"}, ()),
+        ({"names": ""}, ()),
+        ({"classes": "[" * 100_000}, ()),
+        ({"classes": "2", "names": "dark, bright"}, ("dark", "bright")),
+        ({"names": "{0: 'dark', 1: 'bright'}"}, ("dark", "bright")),
+        ({"names": "{1: 'bright', 0: 'dark'}"}, ("dark", "bright")),
+        ({"names": '{"10": "c", "2": "b", "0": "a"}'}, ("a", "b", "c")),
+        ({"names": "['dark', 'bright']"}, ("dark", "bright")),
+        ({"names": "{dark, bright}"}, ("dark", "bright")),
+        ({"names": '["dark", "bright"]'}, ("dark", "bright")),
+        ({"names": '"dark,bright"'}, ("dark", "bright")),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_class_names_in_metadata(tmp_path, metadata, expected):
+    model = dark_and_bright()
+    helper.set_model_props(model, metadata)
+    assert guess(saved(tmp_path, model)).classes == expected
+
+
 def read(path):
     return guess(path), load(path, NOTHING)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -85,7 +86,8 @@ def told(metadata: Mapping[str, str], description: str, shape: NetworkCard) -> N
     """
     lower = {key.lower(): value for key, value in metadata.items()}
     description = lower.get("description", description)
-    classes = next((_names(lower[key]) for key in _CLASS_KEYS if key in lower), ())
+    found = (_names(lower.get(key, "")) for key in _CLASS_KEYS)
+    classes = next((names for names in found if names), ())
     licence = lower.get("licence", lower.get("license", ""))
     known = NetworkCard(description=description, licence=licence, classes=classes)
     return shape.completed(known).completed(described(description, shape.preparation))
@@ -128,16 +130,36 @@ def _sides(text: str, shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Class names from a JSON list or table, or separated by commas."""
-    try:
-        values = json.loads(text)
-    except ValueError:
-        values = text.strip("[](){}").split(",")
+    """Class names from a list or table, as JSON or Python write it, or separated by commas.
+
+    A number of classes and the like are no names.
+    """
+    values = _value(text)
+    if values is None:
+        values = text.strip("[](){}")
+    if isinstance(values, str):
+        values = values.split(",") if values.strip() else []
     if isinstance(values, dict):
-        values = values.values()
-    if not isinstance(values, str):
-        return tuple(str(value).strip(" '\"") for value in values)
-    return tuple(values.split(","))
+        by_index = all(str(key).isdecimal() for key in values)
+        values = [values[key] for key in (sorted(values, key=int) if by_index else values)]
+    if not isinstance(values, list | tuple):
+        return ()
+    return tuple(str(value).strip(" '\"") for value in values)
+
+
+def _value(text: str) -> Any:
+    """What JSON or a literal of Python holds; ``None`` if it is neither."""
+    try:
+        # What JSON calls null is no text either.
+        return json.loads(text, parse_constant=str) or ()
+    except (ValueError, RecursionError):
+        pass
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    # The order of a set is none.
+    return None if isinstance(value, set) else value
 
 
 def _may_be_channels(length: int | None) -> bool:
