@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -332,3 +333,47 @@ def test_a_place_is_a_third_along_each_axis(shape, cells):
     assert mask[0, 0]
     assert mask.sum() == cells
     assert TextHint("find", "cell").mask(shape).all()
+
+
+def in_one_box(a, b, radius, shape):
+    """Pixels at most a radius away from a segment, of all that the image has."""
+    grid = np.stack(np.indices(shape), -1)
+    along = b - a
+    length = along @ along
+    t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(shape)
+    distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
+    return np.argwhere(distance <= radius + 1e-9)
+
+
+@pytest.mark.parametrize("shape", [(150, 210), (30, 140, 24)])
+@pytest.mark.parametrize("grid", [1.0, 0.5, 0.01])
+@pytest.mark.parametrize("width", [1.0, 5.0, 12.5])
+def test_a_line_that_is_drawn_in_pieces_is_the_same(shape, grid, width):
+    random = np.random.default_rng(int(100 * grid + width))
+    for number in range(8):
+        a, b = (np.round(random.uniform(-0.3, 1.3, (2, len(shape))) * shape / grid)) * grid
+        if number == 0:
+            a = b = np.array(shape) / 2
+        if number == 1:
+            b[0] = a[0]
+        expected = in_one_box(a, b, width / 2, shape)
+        if len(expected):
+            drawn = Scribble((tuple(map(tuple, (a, b))),), "cell", width).pixels(shape)
+            np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_long_line_takes_little_memory():
+    line = Scribble((((0.0, 0.0), (3999.0, 3999.0)),), "cell", 3.0)
+    tracemalloc.start()
+    try:
+        pixels = line.pixels((4000, 4000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(pixels) > 4 * 3999
+    assert peak < 2**24
+
+
+def test_a_line_far_outside_is_told():
+    with pytest.raises(InputError, match="outside"):
+        Scribble((((1e200, 1e200), (1e200, 1e200)),), "cell").pixels((8, 8))

@@ -20,6 +20,8 @@ Operation = Literal["find", "remove", "replace"]
 
 #: Places are cells of a grid of so many parts along each axis.
 GRID = 3
+#: Pixels of a line that are drawn together.
+_BOX = 64
 #: Part of the grid along each axis of the image, from 0 on.
 Cell = tuple[int, ...]
 
@@ -290,17 +292,46 @@ def _segment_pixels(
     for point in (a, b):
         if len(point) != len(shape) or not np.isfinite(point).all():
             raise _outside(f"the scribble point {_shown(point)}", shape)
-    low = np.maximum(np.floor(np.minimum(a, b) - radius), 0).astype(int)
-    high = np.minimum(np.ceil(np.maximum(a, b) + radius) + 1, shape).astype(int)
+    low = np.clip(np.floor(np.minimum(a, b) - radius), 0, shape).astype(int)
+    high = np.clip(np.ceil(np.maximum(a, b) + radius) + 1, 0, shape).astype(int)
+    none = np.empty((0, len(shape)), dtype=np.intp)
     if (high <= low).any():
-        return np.empty((0, len(shape)), dtype=np.intp)
-    grid = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), -1)
+        return none
     along = b - a
     length = float(along @ along)
-    t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(grid.shape[:-1])
-    distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
-    covered: NDArray[np.intp] = grid[distance <= radius + 1e-9].astype(np.intp)
-    return covered
+    covered = [none]
+    for first, last in _boxes(a, along, radius + 1e-6, low, high):
+        grid = np.stack(np.meshgrid(*map(np.arange, first, last), indexing="ij"), -1)
+        t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(grid.shape[:-1])
+        distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
+        covered.append(grid[distance <= radius + 1e-9].astype(np.intp))
+    return np.concatenate(covered)
+
+
+def _boxes(
+    a: NDArray[np.float64],
+    along: NDArray[np.float64],
+    reach: float,
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
+) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    """Small boxes between `low` and `high` that cover all within reach of the segment from `a`.
+
+    Their number grows with the length of the segment, while one box would grow as its square.
+    """
+    axis = int(np.abs(along).argmax())
+    for start in range(low[axis], high[axis], _BOX):
+        stop = min(start + _BOX, high[axis])
+        part = np.array([0.0, 1.0])
+        if along[axis]:
+            sides = np.array([start - reach, stop - 1 + reach])
+            part = np.clip((sides - a[axis]) / along[axis], 0, 1)
+        ends = a + part[:, None] * along
+        first = np.clip(np.floor(ends.min(0) - reach), low, high).astype(int)
+        last = np.clip(np.ceil(ends.max(0) + reach) + 1, low, high).astype(int)
+        first[axis], last[axis] = start, stop
+        if (last > first).all():
+            yield first, last
 
 
 def _outside(what: str, shape: Sequence[int]) -> InputError:
