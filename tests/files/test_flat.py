@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from imageio import v3 as imageio
+from PIL import Image
 
 from napari_guideme import files
 from napari_guideme.errors import InputError
@@ -70,6 +71,14 @@ def test_colours_come_last_in_pictures(tmp_path, name, shape, channel_axis):
     assert read.shape == shape
     assert axis == channel_axis
     np.testing.assert_allclose(read, 7, atol=2 if "jp" in name else 0)
+
+
+def test_transparency_of_a_grey_picture_is_left_out(tmp_path):
+    grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    Image.fromarray(np.dstack([grey, 255 - grey]), "LA").save(tmp_path / "a.png")
+    pixels, channel_axis = files.read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(pixels, grey)
+    assert channel_axis is None
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.tiff", "a.png", "a.jpg", "a.bmp"])

@@ -77,6 +77,21 @@ def test_one_chosen_channel_is_grey():
     assert fed(COLOUR_NETWORK, image, channel_axis=2, channels=[3]).ravel().tolist() == [3, 3, 3]
 
 
+@pytest.mark.parametrize(("count", "wanted"), [(2, 1), (2, 3), (5, 1), (5, 3), (5, 4), (3, 2)])
+def test_channels_that_are_advised_can_be_fed(count, wanted):
+    network = Preparation(channels=wanted, value_range="none")
+    image = np.zeros((count, 4, 5))
+    with pytest.raises(InputError, match="choose which ones to feed") as caught:
+        network.prepare(image, channel_axis=0)
+    advised = str(caught.value).rpartition(" ")[2].split(",")
+    assert fed(network, image, channel_axis=0, channels=list(map(int, advised))).shape[0] == wanted
+
+
+def test_where_no_choice_helps_none_is_advised():
+    with pytest.raises(InputError, match="an image needs as many"):
+        Preparation(channels=5).prepare(np.zeros((2, 4, 5)), channel_axis=0)
+
+
 def test_blue_may_come_first():
     bgr = Preparation(channels=3, value_range="none", bgr=True)
     assert fed(bgr, RGB, channel_axis=2)[:, 0, 0].tolist() == [30, 20, 10]
@@ -225,7 +240,7 @@ def test_positions_follow_the_resizing(position, expected):
         (np.zeros((5, 5, 5, 3)), {"channel_axis": 3}, "2 spatial axes"),
         (np.zeros((5, 5, 3)), {"channel_axis": 3}, "axes 0 to 2"),
         (np.zeros((5, 5, 3)), {"channel_axis": -4}, "axes 0 to 2"),
-        (np.zeros((5, 5, 2)), {"channel_axis": 2}, r"takes 3 .*has 2.*channels 0,1"),
+        (np.zeros((5, 5, 2)), {"channel_axis": 2}, r"takes 3 .*has 2.*channels 0$"),
         (np.zeros((5, 5, 7)), {"channel_axis": 2}, r"takes 3 .*has 7.*channels 0,1,2"),
         (np.zeros((5, 5, 3)), {"channel_axis": 2, "channels": [0, 3]}, "channel 3 .* 0 to 2"),
         (np.zeros((5, 5, 3)), {"channel_axis": 2, "channels": [-1]}, "channel -1 .* 0 to 2"),

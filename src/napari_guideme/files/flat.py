@@ -32,7 +32,7 @@ def read_tiff(path: Path) -> Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read PNG, JPEG or BMP, whose colours come last."""
+    """Read PNG, JPEG or BMP, whose colours come last; transparency of a grey one is left out."""
     pixels = imageio.imread(path, plugin="pillow")
     return _picture(pixels)
 
@@ -44,6 +44,8 @@ def read_indices(path: Path) -> Picture:
 
 
 def _picture(pixels: NDArray[Any]) -> Picture:
+    if pixels.ndim == 3 and pixels.shape[2] == 2:
+        pixels = np.ascontiguousarray(pixels[..., 0])
     return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
 
 

@@ -86,7 +86,15 @@ def matched(pixels: NDArray[np.float32], wanted: int, *, bgr: bool) -> NDArray[n
     else:
         raise InputError(
             f"the network takes {wanted} channel(s), the image has {count}; "
-            f"choose which ones to feed, for example channels 0"
-            + "".join(f",{i}" for i in range(1, min(wanted, count)))
+            f"{_advice(count, wanted)}"
         )
     return found[::-1] if bgr and wanted == 3 else found
+
+
+def _advice(count: int, wanted: int) -> str:
+    """What can be done with so many channels for a network that wants another number."""
+    if count < wanted and wanted != 3:
+        return "an image needs as many"
+    # One channel is grey, which networks for colours take, too.
+    fitting = wanted if count >= wanted else 1
+    return "choose which ones to feed, for example channels " + ",".join(map(str, range(fitting)))
