@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -16,7 +17,9 @@ from qtpy.QtWidgets import QFileDialog, QLineEdit
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.networks.formats import onnx as reader
+from napari_guideme.networks.preparation import ValueRange
 from napari_guideme.widgets import network_choice
+from napari_guideme.widgets.card_form import RANGES
 from tests.networks.files import dark_and_bright
 from tests.networks.test_opening import UNET, state_dict
 
@@ -119,6 +122,33 @@ def test_another_value_range_changes_the_labels_at_once(widget, qtbot, toy):
     np.testing.assert_array_equal(np.unique(shown(widget)[:, 40:]), [1])
 
 
+@pytest.mark.parametrize("entries", [{"limits": [95, 105]}, {"window": "100,10"}])
+def test_limits_are_shown_and_can_be_changed(widget, qtbot, toy, entries):
+    told = {"value_range": "limits"} if "limits" in entries else {}
+    card = {"preparation": {"channels": 1, **told, **entries}}
+    write_card(sidecar(toy), NetworkCard.from_dict(card))
+    open_file(qtbot, widget, toy)
+    form = widget.card.form
+    assert "how its classes are called" in widget.card.told.text()
+    assert form.value_range.currentText() == "between two limits"
+    assert (form.lower.text(), form.upper.text()) == ("95", "105")
+    assert form.limits.isVisibleTo(form)
+    finish(qtbot, widget, lambda: type_into(form.upper, "115"))
+    settle(qtbot, widget)
+    assert widget.controller.network.card.preparation["limits"] == (95, 115)
+    assert not shown(widget).any()
+    finish(qtbot, widget, lambda: choose_range(widget, 0))
+    settle(qtbot, widget)
+    assert not form.limits.isVisibleTo(form)
+    finish(qtbot, widget, lambda: choose_range(widget, form.value_range.count() - 1))
+    settle(qtbot, widget)
+    assert (form.lower.text(), form.upper.text()) == ("95", "115")
+
+
+def test_every_range_of_values_can_be_chosen():
+    assert set(RANGES) == set(get_args(ValueRange))
+
+
 def test_names_reach_buttons_and_hints(widget, qtbot, toy):
     open_file(qtbot, widget, toy)
     widget.controller.choose_class("class 1")
@@ -204,6 +234,8 @@ def test_a_changed_card_does_not_meet_old_sessions(widget, qtbot, toy):
         (lambda w: type_into(w.card.form.mean, "nan"), "list of one number"),
         (lambda w: type_into(w.card.form.mean, "1, 2, 3"), "one for each channel"),
         (lambda w: type_into(w.card.form.percentiles, "99, 1"), "two rising numbers"),
+        (lambda w: type_into(w.card.form.lower, "1"), "two rising numbers"),
+        (lambda w: type_into(w.card.form.upper, ""), "upper limit: '' is not one number"),
         (lambda w: type_into(w.card.form.scale, ""), "is not one number"),
         (lambda w: type_into(w.card.form.size, "1.5, 2"), "are not whole numbers"),
         (lambda w: type_into(w.card.form.channels, ""), "channels: '' is not one"),

@@ -47,6 +47,10 @@ RANGES = {
         "Each image gets mean 0 and deviation 1; usual for CT and MR (MONAI, nnU-Net).",
     ),
     "none": ("as it is", "The network gets the numbers that are in the file."),
+    "limits": (
+        "between two limits",
+        "The lower limit becomes 0, the upper one 1, values beyond are cut off; usual for CT.",
+    ),
 }
 ORDERS = {
     "red, green, blue": "The order of nearly all images",
@@ -84,6 +88,8 @@ class CardForm(QWidget):
             self.order.addItem(text)
             self.order.setItemData(index, hint, Qt.ItemDataRole.ToolTipRole)
         self.separator = QComboBox()
+        self.limits = QWidget()
+        self.lower, self.upper = QLineEdit(), QLineEdit()
         self.percentiles, self.scale, self.mean, self.std = (QLineEdit() for _ in range(4))
         self.channels, self.size = QLineEdit(), QLineEdit()
         self.per_channel = QCheckBox("each channel by itself")
@@ -101,6 +107,8 @@ class CardForm(QWidget):
         self._show_classes(card)
         self.value_range.setCurrentIndex(list(RANGES).index(preparation.value_range))
         self.order.setCurrentIndex(int(preparation.bgr))
+        for field, limit in zip((self.lower, self.upper), preparation.limits, strict=True):
+            _fill(field, _text((limit,)))
         _fill(self.percentiles, _text(preparation.percentiles))
         self.per_channel.setChecked(preparation.per_channel)
         _fill(self.scale, _text((preparation.scale,)))
@@ -141,6 +149,7 @@ class CardForm(QWidget):
             known,
             value_range=list(RANGES)[self.value_range.currentIndex()],
             bgr=self.order.currentIndex() == 1,
+            limits=(_one("lower limit", self.lower), _one("upper limit", self.upper)),
             percentiles=_numbers("percentiles", self.percentiles),
             per_channel=self.per_channel.isChecked(),
             scale=_one("multiply by", self.scale),
@@ -186,6 +195,7 @@ class CardForm(QWidget):
         self.range_hint.setText(RANGES[preparation.value_range][1])
         colour = preparation.channels == 3
         self.order.setEnabled(colour)
+        self.limits.setVisible(preparation.value_range == "limits")
         self.percentiles.setEnabled(preparation.value_range == "percentile")
         measured = preparation.value_range in ("percentile", "standardised")
         self.per_channel.setEnabled(measured and preparation.channels > 1)
@@ -193,6 +203,8 @@ class CardForm(QWidget):
     def _explain(self) -> None:
         self.names.setToolTip("Click a name to change it. The first class is the background.")
         self.separator.setToolTip("A class that only parts objects that touch, if there is one")
+        self.lower.setToolTip("The value that becomes 0, for example -1000")
+        self.upper.setToolTip("The value that becomes 1, for example 400")
         self.percentiles.setToolTip("Percentiles that become 0 and 1, for example 1, 99.8")
         self.scale.setToolTip("One number; the values are multiplied by it first")
         self.mean.setToolTip("One number, or one for each channel: 0.485, 0.456, 0.406")
@@ -211,6 +223,11 @@ class CardForm(QWidget):
         form = QFormLayout()
         form.addRow("Values", self.value_range)
         form.addRow(self.range_hint)
+        limits = QFormLayout(self.limits)
+        limits.setContentsMargins(0, 0, 0, 0)
+        limits.addRow("Lower limit", self.lower)
+        limits.addRow("Upper limit", self.upper)
+        form.addRow(self.limits)
         form.addRow("Colours", self.order)
         form.addRow("Separator", self.separator)
         advanced = QWidget()
@@ -236,7 +253,7 @@ class CardForm(QWidget):
             combo.activated.connect(lambda _: self.changed.emit())
         self.per_channel.clicked.connect(lambda _: self.changed.emit())
         for line in (
-            *(self.percentiles, self.scale, self.mean, self.std),
+            *(self.lower, self.upper, self.percentiles, self.scale, self.mean, self.std),
             *(self.channels, self.size),
         ):
             line.editingFinished.connect(partial(self._on_edited, line))
@@ -259,7 +276,7 @@ def _percent(share: float) -> str:
 
 
 def _text(values: tuple[Any, ...]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+    return ", ".join(f"{value:.10g}" for value in values)
 
 
 def _numbers(name: str, field: QLineEdit) -> Any:
