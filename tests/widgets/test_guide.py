@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from napari_guideme.widgets.demo import open_demo
 from napari_guideme.widgets.geometry import geometry
 
-from .conftest import finish, open_widget
+from .conftest import finish, is_busy, open_widget
 
 AT = (60.0, 70.0)
 
@@ -163,6 +163,76 @@ def test_keep_does_not_overwrite_earlier_ids(guide, qtbot):
     assert (again[kept > 0] > kept.max()).any()
 
 
+def keep(qtbot, widget) -> None:
+    with qtbot.waitSignal(widget.controller.keeper.kept, timeout=60_000):
+        widget.keep.click()
+
+
+def labelled_stack(viewer, qtbot, tissue, *slices):
+    """The widget on a stack, one of its slices labelled after the other."""
+    viewer.add_image(np.stack([tissue[::step].mean(-1)[:64] for step in (1, 2, 2)]), name="stack")
+    widget = open_widget(viewer, qtbot)
+    for index in slices:
+        viewer.dims.set_current_step(0, index)
+        finish(qtbot, widget, widget.run.click)
+    return widget
+
+
+def test_any_labelled_slice_can_be_kept(viewer, qtbot, tissue):
+    widget = labelled_stack(viewer, qtbot, tissue, 0, 1)
+    layers = widget.controller.layers
+    viewer.dims.set_current_step(0, 0)
+    keep(qtbot, widget)
+    np.testing.assert_array_equal(layers.kept.data[0] > 0, layers.labels.data[0] > 0)
+    assert layers.kept.data[0].any()
+    assert not layers.kept.data[1].any()
+
+
+def test_labels_without_a_session_can_be_kept(viewer, qtbot, tissue):
+    widget = labelled_stack(viewer, qtbot, tissue, 1)
+    widget.carry.all.click()
+    qtbot.waitUntil(lambda: not is_busy(widget), timeout=60_000)
+    viewer.dims.set_current_step(0, 0)
+    widget.controller.sessions.clear()
+    widget.as_objects.setChecked(False)
+    assert widget.keep.isEnabled()
+    keep(qtbot, widget)
+    layers = widget.controller.layers
+    np.testing.assert_array_equal(layers.kept.data[0], layers.labels.data[0])
+    assert layers.kept.data[0].any()
+
+
+def test_without_labels_there_is_nothing_to_keep(viewer, qtbot, tissue):
+    widget = labelled_stack(viewer, qtbot, tissue, 1)
+    viewer.dims.set_current_step(0, 2)
+    assert not widget.keep.isEnabled()
+    with qtbot.waitSignal(widget.controller.problem) as caught:
+        widget.controller.keeper.keep(as_objects=True, overwrite=False)
+    assert "press Run first" in caught.args[0]
+
+
+def test_keep_waits_for_a_click(guide, qtbot):
+    name = wrong_class(guide)
+    guide.controller.choose_class(name)
+    guide.as_objects.setChecked(False)
+    guide.controller.layers.clicks.add(AT)
+    keep(qtbot, guide)
+    layers = guide.controller.layers
+    assert guide.controller.outcome.report.hints == 1
+    np.testing.assert_array_equal(layers.kept.data, layers.labels.data)
+    assert guide.controller.classes[layers.kept.data[60, 70]] == name
+
+
+def test_cancelled_or_undone_nothing_is_kept(guide, qtbot):
+    for stop in (guide.cancel, guide.undo):
+        click(qtbot, guide, AT, wrong_class(guide))
+        guide.controller.layers.clicks.add((5.0, 5.0))
+        guide.keep.click()
+        stop.click()
+        qtbot.waitUntil(lambda: not guide.controller.is_busy, timeout=60_000)
+        assert guide.controller.layers.existing("kept") is None
+
+
 def test_layers_may_be_renamed_reordered_and_deleted(guide, viewer, qtbot):
     layers = guide.controller.layers
     layers.clicks.name = layers.labels.name = "mine"
@@ -192,6 +262,23 @@ def test_changes_are_shown_on_demand(guide, qtbot):
     assert shown.data.sum() == guide.controller.outcome.report.changed_pixels > 0
     guide.changes.setChecked(False)
     assert not shown.visible
+
+
+def test_changes_of_all_slices_are_shown(viewer, qtbot, tissue):
+    widget = labelled_stack(viewer, qtbot, tissue, 0)
+    changed = []
+    for index in (0, 1):
+        viewer.dims.set_current_step(0, index)
+        widget.controller.choose_class(widget.controller.classes[1])
+        finish(qtbot, widget, lambda at=index: widget.controller.layers.clicks.add((at, 20, 30)))
+        changed.append(widget.controller.outcome.changed)
+    widget.changes.setChecked(True)
+    shown = widget.controller.layers.existing("changes").data
+    assert all(part.any() for part in changed)
+    np.testing.assert_array_equal(shown[:2], changed)
+    finish(qtbot, widget, widget.undo.click)
+    assert not shown[1].any()
+    np.testing.assert_array_equal(shown[0], changed[0])
 
 
 def test_an_unmet_hint_is_ringed(guide, qtbot):

@@ -123,6 +123,11 @@ class Controller(QObject):
         """The slice that is being refined."""
         return self._refining if self.job.is_busy else None
 
+    def is_pending(self, part: Slice) -> bool:
+        """Whether the labels of a slice do not follow its hints yet."""
+        refining = self.refining_slice
+        return refining is not None and part.key in (refining.key, *self._waiting)
+
     @property
     def session(self) -> AnySession | None:
         """The session of the slice that is shown, if it was opened."""
@@ -258,8 +263,8 @@ class Controller(QObject):
         self.show_changes = shown
         if self.layers is None:
             return
-        if shown and self.outcome is not None and self.outcome.session is self.session:
-            self.layers.write_changes(self.outcome.part, self.outcome.changed)
+        if shown:
+            self.layers.show_changes()
         layer = self.layers.existing("changes")
         if layer is not None:
             layer.visible = shown
@@ -429,8 +434,7 @@ class Controller(QObject):
         self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)
         layers.write_unmet(outcome.part, outcome.unmet)
-        if self.show_changes:
-            layers.write_changes(outcome.part, outcome.changed)
+        layers.write_changes(outcome.part, outcome.changed, shown=self.show_changes)
         self.refined.emit(outcome)
         self._waiting.pop(outcome.part.key, None)
         if self._waiting:

@@ -353,7 +353,7 @@ class GuideWidget(QWidget):
         self.undo.setEnabled(self.controller.steps.can_undo)
         self.redo.setEnabled(self.controller.steps.can_redo)
         self.clear.setEnabled(session is not None and len(session.hints) > 0)
-        self.keep.setEnabled(session is not None)
+        self.keep.setEnabled(self.controller.keeper.has_labels)
         self.objects.next.setEnabled(session is not None)
 
     # -- what buttons do ----------------------------------------------------

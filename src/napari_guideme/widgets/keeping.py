@@ -4,28 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_guideme.networks.objects import added_objects
+from napari_guideme.errors import InputError
+from napari_guideme.networks.objects import added_objects, objects
+from napari_guideme.spacing import relative
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.jobs import LatestJob
-from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.slices import Slice, shown_slice
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
-    from napari_guideme.session import GuideSession
+    from napari_guideme.networks.card import NetworkCard
     from napari_guideme.widgets.controller import Controller
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants to keep, and how.
+
+    Attributes
+    ----------
+    layers, part
+        Whose labels, and of which slice.
+    card
+        Of the network that they come from.
+    as_objects, overwrite
+        Whether objects are numbered, and whether they take what is kept already.
+    """
+
+    layers: GuideLayers
+    part: Slice
+    card: NetworkCard
+    as_objects: bool
+    overwrite: bool
 
 
 @dataclass(frozen=True)
 class Kept:
     """The kept labels of a slice, and how many were added."""
 
-    part: Slice
+    wish: Wish
     labels: NDArray[np.integer]
     count: int
 
@@ -44,47 +68,89 @@ class Keeper(QObject):
     def __init__(self, controller: Controller) -> None:
         super().__init__(controller)
         self._controller = controller
+        self._waiting: Wish | None = None
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
+        controller.refined.connect(self._on_refined)
+        controller.travelled.connect(self._stop_waiting)
+        controller.job.busy.connect(self._on_busy)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the slice that is shown has labels, of its own or carried to it."""
+        controller = self._controller
+        image, layers = controller.image, controller.layers
+        if image is None or layers is None or image not in controller.viewer.layers:
+            return False
+        if controller.session is not None:
+            return True
+        try:
+            labels = layers.shown_labels(shown_slice(controller.viewer, image))
+        except InputError:
+            return False
+        return labels is not None and bool(labels.any())
 
     def keep(self, *, as_objects: bool, overwrite: bool) -> None:
-        """Add the labels of the slice that is shown to the kept labels.
+        """Add the labels of the slice that is shown to the kept labels, once they follow its hints.
 
         Objects get ids that are not in use. Pixels that are kept already stay as
         they are, unless `overwrite`.
         """
-        outcome, layers = self._controller.outcome, self._controller.layers
-        if outcome is None or layers is None or outcome.session is not self._controller.session:
-            self._controller.problem.emit("There are no labels to keep yet: press Run first.")
-            return
-        kept, first = layers.kept.data, layers.number
+        self._controller.reported(lambda: self._keep(as_objects, overwrite))
+
+    def _keep(self, as_objects: bool, overwrite: bool) -> None:
+        controller = self._controller
+        part = shown_slice(controller.viewer, controller.checked_image())
+        card = controller.network.card
+        wish = Wish(controller.guide_layers(), part, card, as_objects, overwrite)
+        if controller.is_pending(part):
+            self._waiting = wish
+        elif self.has_labels:
+            self._start(wish)
+        else:
+            raise InputError("there are no labels to keep yet: press Run first")
+
+    def _start(self, wish: Wish) -> None:
+        kept, shown = wish.layers.kept.data, np.array(wish.layers.shown_labels(wish.part))
 
         def work() -> Generator[Step, None, Kept]:
-            return kept_with(outcome, kept, first, as_objects=as_objects, overwrite=overwrite)
+            return kept_with(wish, shown, kept)
             yield
 
-        self.job.request(work, f"Keeping labels of {outcome.part.layer.name}")
+        self.job.request(work, f"Keeping labels of {wish.part.layer.name}")
+
+    # -- waiting for labels -------------------------------------------------
+
+    def _on_refined(self, outcome: Outcome) -> None:
+        wish = self._waiting
+        if wish is not None and wish.part.key == outcome.part.key:
+            self._stop_waiting()
+            if wish.layers is self._controller.layers:
+                self._start(wish)
+
+    def _on_busy(self, busy: bool) -> None:
+        """Wait no more when what is waited for was cancelled or failed."""
+        if not busy:
+            self._stop_waiting()
+
+    def _stop_waiting(self, *_: object) -> None:
+        self._waiting = None
 
     def _on_done(self, kept: Kept) -> None:
-        layers = self._controller.layers
-        if layers is not None and kept.part.layer is layers.image:
-            layers.write_kept(kept.part, kept.labels)
+        layers = kept.wish.layers
+        if layers.image in self._controller.viewer.layers:
+            layers.write_kept(kept.wish.part, kept.labels)
             self.kept.emit(kept.count)
 
 
-def kept_with(
-    outcome: Outcome,
-    kept: NDArray[np.integer],
-    first: int,
-    *,
-    as_objects: bool,
-    overwrite: bool,
-) -> Kept:
-    """Add the labels of an outcome to all labels that are kept; classes count from `first`."""
-    before = np.asarray(kept[outcome.part.slices])
-    if as_objects:
-        ids = cast("GuideSession", outcome.session).labels(instances=True)
-        return Kept(outcome.part, *added_objects(before, ids, kept.max(), overwrite=overwrite))
-    free = (outcome.labels > 0) & (overwrite | (before == 0))
-    labels = np.where(free, outcome.labels.astype(before.dtype) + (first - 1), before)
-    return Kept(outcome.part, labels, len(np.unique(outcome.labels[free])))
+def kept_with(wish: Wish, labels: NDArray[np.integer], kept: NDArray[np.integer]) -> Kept:
+    """Add labels of a slice to all labels that are kept."""
+    part, separator = wish.part, wish.card.separator
+    before = np.asarray(kept[part.slices])
+    if wish.as_objects:
+        index = wish.card.classes.index(separator) if separator else None
+        ids = objects(labels, index, relative(part.spacing, len(part.axes)))
+        return Kept(wish, *added_objects(before, ids, kept.max(), overwrite=wish.overwrite))
+    free = (labels > 0) & (wish.overwrite | (before == 0))
+    numbered = labels.astype(before.dtype) + (wish.layers.number - 1)
+    return Kept(wish, np.where(free, numbered, before), len(np.unique(labels[free])))

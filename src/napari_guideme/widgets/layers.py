@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -96,6 +97,7 @@ class GuideLayers:
         self._layers: dict[str, Layer] = {}
         self._kept: dict[str, Layer] = self._layers
         self._known_clicks: set[tuple[float, ...]] = set()
+        self._changes: dict[Any, tuple[Slice, NDArray[np.uint8]]] = {}
         self.said = Said()
 
     # -- the layers ---------------------------------------------------------
@@ -227,10 +229,26 @@ class GuideLayers:
         self.labels.data[part.slices] = labels
         self.labels.refresh()
 
-    def write_changes(self, part: Slice, changed: NDArray[np.bool_]) -> None:
-        """Show which pixels of a slice changed."""
-        self.changes.data[part.slices] = changed
-        self.changes.refresh()
+    def shown_labels(self, part: Slice) -> NDArray[np.integer] | None:
+        """Read the labels of a slice, if there are any labels."""
+        layer = self.existing("labels")
+        return None if layer is None else np.asarray(layer.data[part.slices])
+
+    def write_changes(self, part: Slice, changed: NDArray[np.bool_], *, shown: bool) -> None:
+        """Know which pixels of a slice changed, one bit each, and show them or not."""
+        self._changes.pop(part.key, None)
+        self._changes[part.key] = part, np.packbits(changed)
+        if shown:
+            self.changes.data[part.slices] = changed
+            self.changes.refresh()
+
+    def show_changes(self) -> None:
+        """Show which pixels changed, in all slices that were refined."""
+        for part, bits in self._changes.values():
+            changed = np.unpackbits(bits, count=math.prod(part.shape))
+            self.changes.data[part.slices] = changed.reshape(part.shape)
+        if self._changes:
+            self.changes.refresh()
 
     def write_unmet(self, part: Slice, positions: Sequence[tuple[float, ...]]) -> None:
         """Ring hints of a slice; without any there is no layer to see."""
