@@ -86,3 +86,33 @@ def test_covered_objects_are_not_added():
     together, added = added_objects(kept, grid("4400"), 1, overwrite=True)
     assert (together.tolist(), added) == ([[2, 2, 0, 0]], 1)
     assert kept.tolist() == [[1, 1, 0, 0]]
+
+
+def test_a_kept_object_that_grew_leaves_no_ring():
+    kept, ids = grid("00000 05550 05550 05550 00000"), np.full((5, 5), 2)
+    together, count = added_objects(kept, ids, 5, overwrite=False)
+    np.testing.assert_array_equal(together, np.full((5, 5), 5))
+    assert count == 1
+    assert added_objects(together, ids, 5, overwrite=False)[1] == 0
+
+
+def test_what_was_drawn_or_erased_by_hand_stays():
+    """The kept object 5 was painted over in part (3), and one pixel of it was erased."""
+    kept, ids = grid("0555533 0505533 0000000"), grid("1111111 1111111 1111111")
+    erased = grid("0000000 0010000 0000000").astype(bool)
+    together, count = added_objects(kept, ids, 5, overwrite=False, erased=erased)
+    # Both are mostly inside the object: neither is the one that grew.
+    np.testing.assert_array_equal(together, kept)
+    assert count == 0
+    kept[:, 5:] = 0
+    together, count = added_objects(kept, ids, 5, overwrite=False, erased=erased)
+    np.testing.assert_array_equal(together, grid("5555555 5505555 5555555"))
+    assert count == 1
+
+
+def test_an_object_that_merely_touches_a_kept_one_is_new():
+    together, count = added_objects(grid("550000"), grid("011111"), 5, overwrite=False)
+    assert (together.tolist(), count) == ([[5, 5, 6, 6, 6, 6]], 1)
+    together, count = added_objects(grid("555500"), grid("222333"), 5, overwrite=False)
+    # The whole of 2 is 5 already; of 3 and 5 no more than half of the smaller one is shared.
+    assert (together.tolist(), count) == ([[5, 5, 5, 5, 6, 6]], 1)

@@ -168,6 +168,20 @@ def keep(qtbot, widget) -> None:
         widget.keep.click()
 
 
+def test_kept_again_objects_grow_but_not_where_they_were_erased(guide, qtbot):
+    layers = guide.controller.layers
+    layers.labels.data[:] = 0
+    layers.labels.data[20:30, 20:30] = 1
+    keep(qtbot, guide)
+    layers.kept.data[20:30, 25] = 0
+    layers.labels.data[19:31, 19:31] = 1
+    keep(qtbot, guide)
+    expected = np.zeros_like(layers.kept.data)
+    expected[19:31, 19:31] = 1
+    expected[20:30, 25] = 0
+    np.testing.assert_array_equal(layers.kept.data, expected)
+
+
 def labelled_stack(viewer, qtbot, tissue, *slices):
     """The widget on a stack, one of its slices labelled after the other."""
     viewer.add_image(np.stack([tissue[::step].mean(-1)[:64] for step in (1, 2, 2)]), name="stack")

@@ -45,9 +45,19 @@ def objects(
 
 
 def added_objects(
-    kept: NDArray[np.integer], ids: NDArray[np.integer], highest: int, *, overwrite: bool
+    kept: NDArray[np.integer],
+    ids: NDArray[np.integer],
+    highest: int,
+    *,
+    overwrite: bool,
+    erased: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int32], int]:
     """Add objects to those that are kept already.
+
+    An object that is mostly one of those that are kept is no new one: that one grows
+    to it, where nothing else is kept and the user took nothing away. It never shrinks. An
+    object that is mostly several of those that are kept, such as one that was parted by
+    hand, changes none of them.
 
     Parameters
     ----------
@@ -58,14 +68,44 @@ def added_objects(
     highest
         The highest id in use anywhere; new objects get ids beyond it.
     overwrite
-        Whether new objects also take pixels that are kept already.
+        Whether all objects are new ones, which also take pixels that are kept already.
+    erased
+        Pixels that were taken away from what was kept.
 
     Returns
     -------
-    All ids, and how many objects were added.
+    All ids, and how many objects were added or grew.
     """
     free = (ids > 0) & (overwrite | (kept == 0))
-    values, order = np.unique(ids[free], return_inverse=True)
     together = kept.astype(np.int32)
+    grown = 0
+    if not overwrite:
+        same, same_as = _known_objects(kept, ids)
+        known = np.isin(ids, same)
+        growing = free & known if erased is None else free & known & ~erased
+        free &= ~known
+        together[growing] = same_as[np.searchsorted(same, ids[growing])]
+        growing &= together > 0
+        grown = len(np.unique(ids[growing]))
+    values, order = np.unique(ids[free], return_inverse=True)
     together[free] = highest + 1 + order
-    return together, len(values)
+    return together, grown + len(values)
+
+
+def _known_objects(
+    kept: NDArray[np.integer], ids: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Find objects that share more than half of the smaller one with one that is kept.
+
+    Returns
+    -------
+    Their ids, rising, and which one that is for each; 0 if there are several.
+    """
+    numbers, dense, sizes = np.unique(kept, return_inverse=True, return_counts=True)
+    both = (ids > 0) & (kept != 0)
+    keys = ids[both].astype(np.int64) * len(numbers) + dense.reshape(kept.shape)[both]
+    pairs, shared = np.unique(keys, return_counts=True)
+    found, others = np.divmod(pairs, len(numbers))
+    same = 2 * shared > np.minimum(np.bincount(ids.ravel())[found], sizes[others])
+    known, first, count = np.unique(found[same], return_index=True, return_counts=True)
+    return known, np.where(count == 1, numbers[others[same][first]], 0)

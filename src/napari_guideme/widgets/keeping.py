@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
@@ -36,6 +38,8 @@ class Wish:
         Of the network that they come from.
     as_objects, overwrite
         Whether objects are numbered, and whether they take what is kept already.
+    once
+        Which pixels of the slice were ever kept, if any were.
     """
 
     layers: GuideLayers
@@ -43,6 +47,7 @@ class Wish:
     card: NetworkCard
     as_objects: bool
     overwrite: bool
+    once: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Keeper(QObject):
     Signals
     -------
     kept
-        How many objects were added.
+        How many objects were added, or grew.
     """
 
     kept = Signal(int)
@@ -69,6 +74,7 @@ class Keeper(QObject):
         super().__init__(controller)
         self._controller = controller
         self._waiting: Wish | None = None
+        self._once: WeakKeyDictionary[Labels, dict[Any, NDArray[np.uint8]]] = WeakKeyDictionary()
         self.job = LatestJob(self)
         self.job.done.connect(self._on_done)
         controller.refined.connect(self._on_refined)
@@ -93,8 +99,9 @@ class Keeper(QObject):
     def keep(self, *, as_objects: bool, overwrite: bool) -> None:
         """Add the labels of the slice that is shown to the kept labels, once they follow its hints.
 
-        Objects get ids that are not in use. Pixels that are kept already stay as
-        they are, unless `overwrite`.
+        Objects get ids that are not in use; those that are kept already grow instead, but
+        not where they were erased by hand. Pixels that are kept already stay as they are,
+        unless `overwrite`.
         """
         self._controller.reported(lambda: self._keep(as_objects, overwrite))
 
@@ -111,7 +118,11 @@ class Keeper(QObject):
             raise InputError("there are no labels to keep yet: press Run first")
 
     def _start(self, wish: Wish) -> None:
-        kept, shown = wish.layers.kept.data, np.array(wish.layers.shown_labels(wish.part))
+        layer, shown = wish.layers.kept, np.array(wish.layers.shown_labels(wish.part))
+        bits, kept = self._once.get(layer, {}).get(wish.part.key), layer.data
+        if bits is not None:
+            once = np.unpackbits(bits, count=shown.size).reshape(shown.shape).astype(bool)
+            wish = replace(wish, once=once)
 
         def work() -> Generator[Step, None, Kept]:
             return kept_with(wish, shown, kept)
@@ -140,6 +151,8 @@ class Keeper(QObject):
         layers = kept.wish.layers
         if layers.image in self._controller.viewer.layers:
             layers.write_kept(kept.wish.part, kept.labels)
+            once = (kept.labels > 0) | (False if kept.wish.once is None else kept.wish.once)
+            self._once.setdefault(layers.kept, {})[kept.wish.part.key] = np.packbits(once)
             self.kept.emit(kept.count)
 
 
@@ -150,7 +163,9 @@ def kept_with(wish: Wish, labels: NDArray[np.integer], kept: NDArray[np.integer]
     if wish.as_objects:
         index = wish.card.classes.index(separator) if separator else None
         ids = objects(labels, index, relative(part.spacing, len(part.axes)))
-        return Kept(wish, *added_objects(before, ids, kept.max(), overwrite=wish.overwrite))
+        erased = None if wish.once is None else wish.once & (before == 0)
+        added = added_objects(before, ids, kept.max(), overwrite=wish.overwrite, erased=erased)
+        return Kept(wish, *added)
     free = (labels > 0) & (wish.overwrite | (before == 0))
     numbered = labels.astype(before.dtype) + (wish.layers.number - 1)
     return Kept(wish, np.where(free, numbered, before), len(np.unique(labels[free])))
