@@ -83,6 +83,7 @@ def test_a_scribble_covers_pixels_near_its_lines(scribble, pixels):
 )
 def test_what_a_scribble_has_outside_is_cut_off(scribble, pixels):
     assert covered(scribble) == pixels
+    scribble.check(SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,35 @@ def test_what_a_scribble_has_outside_is_cut_off(scribble, pixels):
 def test_a_scribble_wholly_outside_is_refused(scribble):
     with pytest.raises(InputError, match="outside the image"):
         scribble.pixels(SHAPE)
+    with pytest.raises(InputError, match="outside the image"):
+        scribble.check(SHAPE)
+
+
+@given(arrays(np.int8, (3, 5, 7), elements=st.integers(0, 2)))
+@settings(deadline=None)
+def test_every_pixel_comes_where_it_was_first_drawn_with_who_drew_it_last(drawn):
+    hints = Hints(
+        tuple(
+            Scribble.from_mask(mask == value, CLASSES[value % 2])
+            for mask in drawn
+            for value in (1, 2)
+            if (mask == value).any()
+        )
+    )
+    one_by_one: dict[tuple[int, ...], tuple[int, int]] = {}
+    for owner, hint in enumerate(hints):
+        told = CLASSES.index(hint.class_name), owner
+        one_by_one |= {tuple(pixel): told for pixel in covered(hint, (5, 7))}
+    pixels = hints.pixels((5, 7), CLASSES)
+    assert [tuple(pixel) for pixel in pixels.positions.tolist()] == list(one_by_one)
+    assert list(zip(pixels.classes, pixels.owners, strict=True)) == list(one_by_one.values())
+
+
+def test_painted_hints_are_checked_without_being_drawn(monkeypatch):
+    """Who clicks waits for the check, not for the drawing."""
+    hints = Hints((Scribble.from_mask(np.ones(SHAPE, bool), "cell"), CELL))
+    monkeypatch.setattr(Scribble, "pixels", lambda *_: pytest.fail("drawn"))
+    hints.check(SHAPE, CLASSES)
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=3, max_side=7)))

@@ -105,7 +105,19 @@ class Scribble:
         covered = [pixels for pixels in covered if len(pixels)]
         if not covered:
             raise _outside(f"the scribble for {self.class_name!r}", shape)
-        return np.unique(np.concatenate(covered), axis=0)
+        # Numbers are sorted far faster than rows.
+        places = np.ravel_multi_index(tuple(np.concatenate(covered).T), tuple(shape))
+        return np.stack(np.unravel_index(np.unique(places), tuple(shape)), -1)
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Raise `InputError` if :meth:`pixels` would; of named pixels that is seen at once."""
+        points = [point for path in self.paths for point in path]
+        if any(len(point) != len(shape) for point in points) or not points:
+            self.pixels(shape)
+        places = np.array(points, dtype=float)
+        is_pixel = (places == np.floor(places)) & (places >= 0) & (places < shape)
+        if not (np.isfinite(places).all() and is_pixel.all(axis=1).any()):
+            self.pixels(shape)
 
 
 @dataclass(frozen=True)
@@ -222,27 +234,32 @@ class Hints:
         """Raise `InputError` if a hint is outside the image or of an unknown class."""
         for hint in self.items:
             class_index(hint.class_name, classes)
-            if not isinstance(hint, TextHint):
+            if isinstance(hint, Click):
                 hint.pixels(shape)
-                continue
-            hint.mask(shape)
-            if hint.instead_of is not None:
-                class_index(hint.instead_of, classes)
+            elif isinstance(hint, Scribble):
+                hint.check(shape)
+            else:
+                hint.mask(shape)
+                if hint.instead_of is not None:
+                    class_index(hint.instead_of, classes)
 
     def pixels(self, shape: Sequence[int], classes: Sequence[str]) -> HintPixels:
         """Draw clicks and scribbles on a grid of this shape.
 
         Where they contradict each other the newest wins, pixel by pixel.
         """
-        drawn: dict[tuple[int, ...], tuple[int, int]] = {}
-        for owner, hint in enumerate(self.items):
-            if isinstance(hint, TextHint):
-                continue
-            index = class_index(hint.class_name, classes)
-            drawn.update((tuple(pixel), (index, owner)) for pixel in hint.pixels(shape).tolist())
-        said = np.array(list(drawn.values()), dtype=np.intp).reshape(-1, 2)
-        positions = np.array(list(drawn), dtype=np.intp).reshape(-1, len(shape))
-        return HintPixels(positions, said[:, 0], said[:, 1])
+        drawn = [
+            (owner, class_index(hint.class_name, classes), hint.pixels(shape))
+            for owner, hint in enumerate(self.items)
+            if not isinstance(hint, TextHint)
+        ]
+        counts = [len(pixels) for *_, pixels in drawn]
+        empty = np.empty((0, len(shape)), dtype=np.intp)
+        positions = np.concatenate([empty, *(pixels for *_, pixels in drawn)])
+        said = np.array([told for *told, _ in drawn], dtype=np.intp).reshape(-1, 2)
+        owners, indices = np.repeat(said, counts, axis=0).T
+        first, last = _first_and_last(np.ravel_multi_index(tuple(positions.T), tuple(shape)))
+        return HintPixels(positions[first], indices[last], owners[last])
 
 
 def by_slice(marks: Iterable[Mark], shape: Sequence[int], axis: int) -> dict[int, list[Mark]]:
@@ -275,6 +292,15 @@ def _on_slice(
     mask = np.zeros([n for a, n in enumerate(shape) if a != axis], dtype=bool)
     mask[tuple(covered.T)] = True
     return Scribble.from_mask(mask, mark.class_name)
+
+
+def _first_and_last(values: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each value comes for the first and for the last time, in the order of the first."""
+    order = np.argsort(values, kind="stable")
+    begins = np.flatnonzero(np.diff(values[order], prepend=-1))
+    first, last = order[begins], order[np.append(begins, len(order))[1:] - 1]
+    by_first = np.argsort(first)
+    return first[by_first], last[by_first]
 
 
 def class_index(name: str, classes: Sequence[str]) -> int:

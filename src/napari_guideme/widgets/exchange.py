@@ -82,9 +82,11 @@ def tell(session: AnySession, hints: list[Hint], method: str) -> None:
     """
     said = [hint for hint in hints if isinstance(hint, TextHint)]
     drawn = [hint for hint in hints if not isinstance(hint, TextHint)]
-    known = [hint for hint in session.hints if hint in drawn]
+    still = set(drawn)
+    known = [hint for hint in session.hints if hint in still]
     session.method = method
-    session.replace(Hints().added([*said, *known, *(h for h in drawn if h not in known)]))
+    still -= set(known)
+    session.replace(Hints().added([*said, *known, *(hint for hint in drawn if hint in still)]))
 
 
 def strokes(painted: NDArray[np.integer], classes: Sequence[str]) -> list[Scribble]:
@@ -98,11 +100,10 @@ def strokes(painted: NDArray[np.integer], classes: Sequence[str]) -> list[Scribb
                 f"scribbles with label {index + 1} have no class; choose one with the "
                 f"buttons (labels 1 to {len(classes)})"
             )
-        corner = tuple(side.start for side in box)
-        regions, count = ndimage.label(painted[box] == index + 1, np.ones((3, 3)))
-        found += [
-            Scribble.from_mask(regions == n, classes[index], corner) for n in range(1, count + 1)
-        ]
+        regions, _ = ndimage.label(painted[box] == index + 1, np.ones((3, 3)))
+        for number, part in enumerate(ndimage.find_objects(regions), start=1):
+            corner = tuple(a.start + b.start for a, b in zip(box, part, strict=True))
+            found.append(Scribble.from_mask(regions[part] == number, classes[index], corner))
     return found
 
 
