@@ -445,6 +445,13 @@ def test_the_demo_opens_on_a_device(make_napari_viewer, monkeypatch, qtbot):
     assert widget.controller.choice.device == "cuda:7"
 
 
+def test_devices_are_found_though_loading_torch_is_not_waited_for(guide, qtbot):
+    with qtbot.waitSignal(guide.controller.devices_found, timeout=10_000) as caught:
+        guide.controller.warm_up()
+        guide.cancel.click()
+    assert "cpu" in caught.args[0]
+
+
 def test_what_is_kept_can_be_classes(guide, qtbot):
     guide.as_objects.setChecked(False)
     with qtbot.waitSignal(guide.controller.keeper.kept, timeout=60_000):

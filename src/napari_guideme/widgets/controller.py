@@ -253,9 +253,9 @@ class Controller(QObject):
         self.reported(lambda: self.travel(lambda session: session.clear()))
 
     def cancel(self) -> None:
-        """Stop computing; the labels stay as they are."""
+        """Stop computing; the labels stay as they are, and libraries go on being loaded."""
         self._waiting.clear()
-        for job in (self.job, self.keeper.job, self._loading):
+        for job in (self.job, self.keeper.job):
             job.cancel()
 
     def set_show_changes(self, shown: bool) -> None:
