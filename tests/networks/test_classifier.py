@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from threading import Event
 
 import numpy as np
@@ -11,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from napari_guideme.errors import InputError
-from napari_guideme.networks import cancelling
+from napari_guideme.networks import cancelling, pretrained
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.vision import torchvision
@@ -84,11 +83,9 @@ def test_torchvision_classifiers_compute_the_same(name, tmp_path, monkeypatch):
         module.transform_input = True
     torch.save(module.state_dict(), tmp_path / "weights.pth")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(
-        torch.hub,
-        "download_url_to_file",
-        lambda url, target, *_: shutil.copy(tmp_path / "weights.pth", target),
-    )
+    weights = (tmp_path / "weights.pth").read_bytes()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    monkeypatch.setattr(pretrained, "download", lambda _, target, *__: target.write_bytes(weights))
     classifier = open_classifier(f"torchvision:{name}", "cpu")
     assert classifier.preparation.size == (224, 224)
     assert classifier.preparation.mean == (0.485, 0.456, 0.406)

@@ -9,6 +9,7 @@ import torch
 
 from napari_guideme import open_network
 from napari_guideme.errors import InputError
+from napari_guideme.networks import downloading, pretrained
 from napari_guideme.networks.vision import torchvision
 
 NAME = "lraspp_mobilenet_v3_large"
@@ -23,10 +24,10 @@ def weights(tmp_path, monkeypatch):
     torch.save(module.state_dict(), tmp_path / "weights.pth")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise URLError("no route to host")
 
-    monkeypatch.setattr(torch.hub, "urlopen", fails)
+    monkeypatch.setattr(downloading, "urlopen", fails)
     return module.eval(), tmp_path / "weights.pth"
 
 
@@ -35,15 +36,15 @@ def test_weights_are_downloaded_once(weights, monkeypatch, name):
     module, file = weights
     asked = []
 
-    def download(url, target, hash_prefix, progress=True):
-        asked.append((url.rpartition("/")[2], hash_prefix, progress))
+    def download(url, target, hash_prefix):
+        asked.append((url.rpartition("/")[2], hash_prefix))
+        target.parent.mkdir(parents=True)
         shutil.copy(file, target)
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    monkeypatch.setattr(pretrained, "download", download)
     network = open_network(name, "cpu")
     assert open_network(name, "cpu").fingerprint == network.fingerprint
-    ((stored, prefix, progress),) = asked
-    assert progress
+    ((stored, prefix),) = asked
     assert len(prefix) == 8
     assert stored.endswith(f"-{prefix}.pth")
     assert network.classes[:2] == ("background", "aeroplane")
@@ -61,7 +62,7 @@ def test_offline(weights):
 
 def test_other_bytes_than_expected_are_not_kept(weights, monkeypatch, tmp_path):
     _, file = weights
-    monkeypatch.setattr(torch.hub, "urlopen", lambda *_: urlopen(file.as_uri()))
+    monkeypatch.setattr(downloading, "urlopen", lambda *_, **__: urlopen(file.as_uri()))
     with pytest.raises(InputError, match="was not downloaded whole"):
         open_network(NAME, "cpu")
     assert not list((tmp_path / "hub/checkpoints").iterdir())

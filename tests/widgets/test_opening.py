@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from imageio import v3 as imageio
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit
 
+from napari_guideme.networks import downloading
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.networks.formats import onnx as reader
@@ -338,6 +341,31 @@ def test_opening_can_be_cancelled(widget, qtbot, toy, monkeypatch):
     assert "toy" not in [known.label for known in widget.controller.networks]
     assert "Opening" not in widget.status.text()
     assert widget.network.isEnabled()
+
+
+def test_a_download_is_shown_and_can_be_cancelled(widget, qtbot, tmp_path, monkeypatch):
+    """A million bytes of ten come, then nothing more for as long as nobody cancels."""
+    chunks = [bytes(1_000_000)] * 10
+
+    class Slow(io.BytesIO):
+        headers: ClassVar = {"Content-Length": "10000000"}
+
+        def read(self, _=None):
+            if len(chunks) < 9:
+                widget.opener._opening._stop.wait(30)
+            return chunks.pop()
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(downloading, "urlopen", lambda *_, **__: Slow())
+    widget.opener.open("torchvision:lraspp_mobilenet_v3_large")
+    qtbot.waitUntil(lambda: "1 of 10 MB" in widget.status.text(), timeout=60_000)
+    assert (widget.progress.value(), widget.progress.maximum()) == (10, 100)
+    widget.cancel.click()
+    settle(qtbot, widget)
+    assert widget.controller.network.label == "nuclei"
+    assert "Press Run" in widget.status.text()
+    assert widget.progress.maximum() == 0
+    assert not list((tmp_path / "hub" / "checkpoints").iterdir())
 
 
 def test_two_networks_keep_their_own_hints_and_labels(widget, viewer, qtbot, toy):

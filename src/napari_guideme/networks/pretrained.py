@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import first_line
 from napari_guideme.networks.card import NetworkCard
+from napari_guideme.networks.downloading import download
 from napari_guideme.networks.formats import weights
 from napari_guideme.networks.formats.architectures import segmentation_names
 from napari_guideme.networks.opening import freeze
@@ -50,21 +50,10 @@ def downloaded(url: str) -> Path:
     """
     import torch
 
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    target = folder / url.rpartition("/")[2]
-    if target.is_file():
-        return target
-    expected = re.search(r"-([0-9a-f]{8,})\.", target.name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(target), expected[1] if expected else None)
-    except OSError as error:
-        raise InputError(
-            f"{target.name} cannot be downloaded ({first_line(error)}); "
-            f"go online once, or put the file into {folder}"
-        ) from error
-    except RuntimeError as error:
-        raise InputError(f"{target.name} was not downloaded whole, try again: {error}") from error
+    target = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not target.is_file():
+        expected = re.search(r"-([0-9a-f]{8,})\.", target.name)
+        download(url, target, expected[1] if expected else "")
     return target
 
 

@@ -192,6 +192,7 @@ class GuideWidget(QWidget):
         self.opener.tried.connect(lambda _: self._fill_tools())
         self.opener.problem.connect(show_error)
         self.opener.busy.connect(self._on_busy)
+        self.opener.downloaded.connect(self._on_downloaded)
         self.card.closed.connect(self._on_card)
         self.changes.toggled.connect(self.controller.set_show_changes)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed):
@@ -326,9 +327,17 @@ class GuideWidget(QWidget):
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         self.status.show_opening(self.opener.is_opening)
+        self.progress.setMaximum(self.progress.maximum() if self.opener.is_opening else 0)
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
+
+    def _on_downloaded(self, done: int, total: int) -> None:
+        """Show how far it is, unless it was cancelled meanwhile; what comes then takes a while."""
+        if self.opener.is_opening:
+            self.status.show_downloaded(done, total)
+            self.progress.setMaximum(100 if done < total else 0)
+            self.progress.setValue(100 * done // max(total, 1))
 
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.networks.card import NetworkCard, sidecar, write_card
 from napari_guideme.networks.catalogue import open_network
+from napari_guideme.networks.downloading import listening
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Known
@@ -35,6 +36,8 @@ class Opener(QObject):
         A message for the user.
     busy
         Whether something is being loaded.
+    downloaded
+        How many bytes of a network are here, and of how many, 0 if that is not known.
     """
 
     opened = Signal(object)
@@ -42,6 +45,7 @@ class Opener(QObject):
     refused = Signal(str)
     problem = Signal(str)
     busy = Signal(bool)
+    downloaded = Signal(object, object)
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -72,7 +76,8 @@ class Opener(QObject):
         device = self._controller.choice.device
 
         def work() -> Generator[Step, None, tuple[str | Path, FrozenNetwork, str]]:
-            return source, open_network(source, device), device
+            with listening(self.downloaded.emit):
+                return source, open_network(source, device), device
             yield
 
         self._opening.request(work, f"Opening {Path(source).name}")

@@ -14,6 +14,7 @@ from napari_guideme.widgets.object_panel import BEGIN
 NO_IMAGE = "There is no image yet: drop one into the viewer, or try File › Open Sample › Guide Me."
 START = "Press Run: the network labels the image, then you correct it."
 OPENING = "Opening the network …"
+DOWNLOADING = "Downloading the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
 OWN = "These are the network's own labels."
 UNLABELLED = "This slice is not labelled yet: press Run, or click."
@@ -56,10 +57,15 @@ class StatusLine(QLabel):
 
     def show_opening(self, opening: bool) -> None:
         """Say that a network is being opened, or no longer."""
-        if opening:
+        if opening and not self.text().startswith(DOWNLOADING):
             self.setText(OPENING)
-        elif self.text() == OPENING:
+        elif not opening and self.text().startswith((OPENING, DOWNLOADING)):
             self.begin()
+
+    def show_downloaded(self, done: int, total: int) -> None:
+        """Say how much of a network is here; then it is opened."""
+        of = f" of {total / 1e6:.0f}" if total else ""
+        self.setText(OPENING if done == total else f"{DOWNLOADING} {done / 1e6:.0f}{of} MB")
 
     def show_asking(self, asking: bool) -> None:
         """Say what answers do while the network asks, and what clicks do otherwise."""
