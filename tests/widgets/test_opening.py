@@ -15,12 +15,14 @@ from imageio import v3 as imageio
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit
+from safetensors.torch import save_file
 
 from napari_guideme.networks import downloading
 from napari_guideme.networks.card import NetworkCard, read_card, sidecar, write_card
 from napari_guideme.networks.catalogue import catalogue
 from napari_guideme.networks.formats import onnx as reader
 from napari_guideme.networks.preparation import ValueRange
+from napari_guideme.networks.unet import UNet
 from napari_guideme.widgets import network_choice
 from napari_guideme.widgets.card_form import RANGES
 from tests.networks.files import dark_and_bright
@@ -366,6 +368,18 @@ def test_a_download_is_shown_and_can_be_cancelled(widget, qtbot, tmp_path, monke
     assert "Press Run" in widget.status.text()
     assert widget.progress.maximum() == 0
     assert not list((tmp_path / "hub" / "checkpoints").iterdir())
+
+
+def test_channels_that_no_layer_has_are_told_what_takes_them(widget, qtbot, tmp_path):
+    file = tmp_path / "cells.safetensors"
+    save_file(UNet(4, 2, UNET["widths"]).state_dict(), file)
+    told = {"preparation": {"channels": 4, "value_range": "none"}, "classes": ("dark", "bright")}
+    write_card(sidecar(file), NetworkCard(**told, architecture={**UNET, "in_channels": 4}))
+    with qtbot.waitSignal(widget.controller.problem, timeout=60_000) as caught:
+        widget.opener.open(file)
+    settle(qtbot, widget)
+    assert "cells takes 4 channels, picture has 1" in caught.args[0]
+    assert "--channel-axis" in caught.args[0]
 
 
 def test_two_networks_keep_their_own_hints_and_labels(widget, viewer, qtbot, toy):

@@ -30,7 +30,7 @@ from napari_guideme.session_file import (
 from napari_guideme.widgets.exchange import Outcome, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.slices import Slice, full_resolution
-from napari_guideme.widgets.sought import Sought, channel_axis
+from napari_guideme.widgets.sought import Sought, channel_axis, check_channels
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
@@ -268,6 +268,7 @@ class Sessions:
 
     def _setup(self, choice: Choice, part: Slice) -> tuple[FrozenNetwork, TextGuide | None, Setup]:
         network = self._networks.load(choice.network, choice.device)
+        check_channels(network, part)
         guide = None if network.interaction else self._networks.text_guide(choice)
         setup = Setup(
             channel_axis=channel_axis(part),

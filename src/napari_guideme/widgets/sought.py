@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
+from napari_guideme.errors import InputError
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import PROXIES, REFERRING
 from napari_guideme.session_file import NetworkReference, Search, Setup
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.slices import Slice, full_resolution
 
 if TYPE_CHECKING:
     from napari_guideme.localize.finding import Found
@@ -113,6 +114,18 @@ class Sought(Known, ABC):
 def channel_axis(part: Slice) -> int | None:
     """Return the axis of colours of a slice."""
     return -1 if part.layer.rgb else None
+
+
+def check_channels(network: FrozenNetwork, part: Slice) -> None:
+    """Raise `InputError` if a network takes channels that no layer shows: napari parts them."""
+    layer, wanted = part.layer, network.preparation.channels
+    count = full_resolution(layer).shape[-1] if layer.rgb else 1
+    if wanted != count and wanted not in (1, 3):
+        raise InputError(
+            f"{network.name} takes {wanted} channels, {layer.name} has {count}, and layers of "
+            "the viewer cannot be put together here; label the file in a shell with "
+            "`napari-guideme refine --channel-axis AXIS`, or in Python with GuideSession"
+        )
 
 
 def as_seen(part: Slice) -> NDArray[Any]:
