@@ -14,6 +14,7 @@ import tifffile
 from napari_guideme.cli import main
 from napari_guideme.referring.following import follow
 from napari_guideme.referring.opening import load, save
+from tests.files.series import NAME, write_series
 from tests.referring.untrained import untrained
 from tests.test_cli import hints_file, shell
 
@@ -189,9 +190,12 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert not out.exists()
 
 
-def test_a_volume_is_refused(tmp_path, capsys):
-    volume, out = tmp_path / "volume.tif", tmp_path / "labels.tif"
-    tifffile.imwrite(volume, np.zeros((5, 32, 32), np.uint8), metadata={"axes": "ZYX"})
-    assert main(["segment", str(volume), "cat", "-o", str(out)]) == 2
-    assert "pictures of two axes" in capsys.readouterr().err
+def test_a_volume_is_refused_without_its_name(tmp_path, capsys):
+    pytest.importorskip("pydicom")
+    folder, out = tmp_path / NAME, tmp_path / "labels.tif"
+    write_series(folder, np.zeros((5, 32, 32), np.int16))
+    assert main(["segment", str(folder), "cat", "-o", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "pictures of two axes; this image has 3" in told
+    assert NAME not in told
     assert not out.exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import open_image, write_labels
+from napari_guideme.files import may_name_a_patient, open_image, write_labels
 from tests.files.series import BIRTH, NAME, NUMBER, SECRETS, SERIES, many_frames, write_series
 
 pydicom = pytest.importorskip("pydicom")
@@ -192,3 +192,44 @@ def test_labels_name_no_patient(tmp_path, series, values):
     assert not [word for word in SECRETS if word.encode() in written]
     raw = next(series.iterdir()).read_bytes()
     assert all(word.encode() in raw for word in (NAME, NUMBER, BIRTH))
+
+
+def test_a_segmentation_of_strange_entries_says_nothing(tmp_path, series, values, recwarn, caplog):
+    for file in series.iterdir():
+        slice_ = pydicom.dcmread(file)
+        slice_.PatientName = "Mustermann, Erika"
+        slice_.StudyInstanceUID = f"1.2.{NAME}"
+        slice_.save_as(file)
+    picture = open_image(series)
+    recwarn.clear()
+    caplog.clear()
+    write_labels(tmp_path / "a.dcm", (values % 3).astype(int), picture)
+    assert not recwarn.list
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("IM0001", True),
+        ("scan.mha", True),
+        ("scan.mgz", True),
+        ("scan.hdr", True),
+        ("scan.nii.gz", True),
+        ("scan.dcm", True),
+        ("cells.TIF", False),
+        ("cells.png", False),
+    ],
+)
+def test_what_is_no_plain_picture_may_name_a_patient(tmp_path, name, expected):
+    assert may_name_a_patient(tmp_path / name) is expected
+
+
+def test_folders_may_name_a_patient_and_stores_say_so(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    (tmp_path / NAME).mkdir()
+    assert may_name_a_patient(tmp_path / NAME)
+    store = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    assert not may_name_a_patient(tmp_path / "a.zarr")
+    store.attrs["napari-guideme"] = {"private": True}
+    assert may_name_a_patient(tmp_path / "a.zarr")

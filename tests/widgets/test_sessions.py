@@ -391,7 +391,9 @@ def test_a_slice_that_was_carried_to_comes_back_as_it_was(
     np.testing.assert_array_equal(labels(again)[4], carried)
 
 
-@pytest.mark.parametrize(("name", "is_kept"), [("Erika.nii.gz", False), ("cells.tif", True)])
+@pytest.mark.parametrize(
+    ("name", "is_kept"), [("Erika.nii.gz", False), ("Erika", False), ("cells.tif", True)]
+)
 def test_a_session_keeps_no_path_of_what_may_be_a_patients(viewer, qtbot, tmp_path, name, is_kept):
     (tmp_path / name).touch()
     with layer_source(path=str(tmp_path / name)):
@@ -402,6 +404,11 @@ def test_a_session_keeps_no_path_of_what_may_be_a_patients(viewer, qtbot, tmp_pa
     settle(qtbot, widget)
     told = json.loads((tmp_path / "work.guideme.json").read_text())
     assert told["image"]["path"] == (name if is_kept else None)
+    for panel in (widget.sessions, widget.applying):
+        panel.ask_where_to_save()
+        proposed = Path(panel.dialog.selectedFiles()[0]).name
+        assert proposed.startswith("cells." if is_kept else "untitled.")
+        panel.dialog.close()
 
 
 def test_a_session_of_the_shell_opens_its_image(viewer, qtbot, tmp_path):

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import IMAGE_FILES, LABEL_FILES, PICTURES, first_line
+from napari_guideme.files import (
+    IMAGE_FILES,
+    LABEL_FILES,
+    PICTURES,
+    first_line,
+    may_name_a_patient,
+)
 from napari_guideme.files.dicom import DICOM
 from napari_guideme.files.dicom_seg import DICOM_SEG
-from napari_guideme.files.nifti import NIFTI
-from napari_guideme.files.nrrd import NRRD
-from napari_guideme.files.ome_zarr import ZARR, is_private, is_zarr
+from napari_guideme.files.ome_zarr import ZARR, is_zarr
 
 _SUFFIXES = sorted({*IMAGE_FILES, *LABEL_FILES, ".ome.zarr"}, key=len, reverse=True)
-_OF_PATIENTS = (*NIFTI, *NRRD, *DICOM)
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,7 @@ class Target:
 
     def name(self) -> str:
         """What a report calls the image: nothing that may name a patient."""
-        if is_zarr(self.image):
-            private = is_private(self.image)
-        else:
-            private = self.image.is_dir() or self.image.name.lower().endswith(_OF_PATIENTS)
-        return "a medical image" if private else str(self.image)
+        return "a medical image" if may_name_a_patient(self.image) else str(self.image)
 
     def told(self, error: Exception) -> str:
         """What a report says of an error, without the name of a patient's file."""

@@ -104,7 +104,7 @@ def _picture(options: argparse.Namespace) -> Picture:
     picture = open_picture(options.image, options.output, channel_axis=options.channel_axis)
     if len(picture.label_shape) != 2:
         raise InputError(
-            f"things are found by name in pictures of two axes; {options.image.name} has "
+            f"things are found by name in pictures of two axes; this image has "
             f"{len(picture.label_shape)}"
         )
     return replace(picture, pixels=np.asarray(picture.pixels))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.files.dicom import library as pydicom_library
 from napari_guideme.files.picture import Picture
-from napari_guideme.files.whole import optional, write_whole
+from napari_guideme.files.whole import optional, unwarned, write_whole
 
 DICOM_SEG = (".dcm",)
 
@@ -42,12 +42,24 @@ def write_dicom_seg(
 ) -> None:
     """Write labels; each one but 0 is a segment, called by `names` if there is one for it."""
     check_seg(like)
+    with unwarned():
+        segmentation = _segmentation(labels, like, names)
+        write_whole(path, segmentation.save_as)
+
+
+def library() -> Any:
+    """Import highdicom, and the part of it that makes segmentations."""
+    optional("highdicom.seg", "medical", "DICOM segmentations")
+    return optional("highdicom", "medical", "DICOM segmentations")
+
+
+def _segmentation(labels: NDArray[np.integer], like: Picture, names: Sequence[str]) -> Any:
     highdicom = library()
     try:
         sources = [pydicom_library().dcmread(file) for file in like.kept["sources"]]
         stored = _in_file_order(labels, like)
         segments, numbered = _segments(highdicom, stored, names)
-        segmentation = highdicom.seg.Segmentation(
+        return highdicom.seg.Segmentation(
             source_images=sources,
             pixel_array=numbered,
             segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -69,13 +81,6 @@ def write_dicom_seg(
             f"a DICOM segmentation cannot be made of this series ({type(error).__name__}); "
             "write .nii.gz or .nrrd"
         ) from None
-    write_whole(path, segmentation.save_as)
-
-
-def library() -> Any:
-    """Import highdicom, and the part of it that makes segmentations."""
-    optional("highdicom.seg", "medical", "DICOM segmentations")
-    return optional("highdicom", "medical", "DICOM segmentations")
 
 
 def _in_file_order(labels: NDArray[np.integer], like: Picture) -> NDArray[np.integer]:

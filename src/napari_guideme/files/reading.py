@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from napari_guideme.files.dicom import DICOM, read_dicom
 from napari_guideme.files.flat import PICTURES, TIFF, read_indices, read_picture, read_tiff
 from napari_guideme.files.nifti import NIFTI, read_nifti
 from napari_guideme.files.nrrd import NRRD, read_nrrd
-from napari_guideme.files.ome_zarr import is_zarr, read_ome_zarr
+from napari_guideme.files.ome_zarr import is_private, is_zarr, read_ome_zarr
 from napari_guideme.files.picture import Picture
-from napari_guideme.files.whole import first_line
+from napari_guideme.files.whole import first_line, unwarned
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json
 
@@ -64,9 +63,7 @@ def _opened(path: Path, read: Callable[[Path], Picture]) -> Picture:
     dicom = path.name.lower().endswith(DICOM) or (path.is_dir() and not is_zarr(path))
     name = "the DICOM series" if dicom else path.name
     try:
-        # What libraries warn of may hold what is written in the file, such as a name.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with unwarned():
             return read(path)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
@@ -77,9 +74,13 @@ def _opened(path: Path, read: Callable[[Path], Picture]) -> Picture:
 
 
 def may_name_a_patient(path: Path) -> bool:
-    """Whether a path is that of an image of medicine, whose names are often those of patients."""
-    folder = path.is_dir() and not is_zarr(path)
-    return folder or path.name.lower().endswith((*DICOM, *NIFTI, *NRRD))
+    """Whether a path may be that of an image of medicine, whose names are often those of patients.
+
+    DICOM files often have no ending, and others than those that are read here hold patients too.
+    """
+    if is_zarr(path):
+        return is_private(path)
+    return path.is_dir() or not path.name.lower().endswith((*TIFF, *PICTURES))
 
 
 def read_image(path: Path) -> tuple[NDArray[Any], int | None]:

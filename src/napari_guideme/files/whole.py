@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +56,22 @@ def write_whole(path: Path, save: Callable[[Path], Any]) -> None:
             if new.is_dir():
                 shutil.rmtree(new)
             new.unlink(missing_ok=True)
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Drop what libraries warn of: it may hold what is written in a file, such as a name."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

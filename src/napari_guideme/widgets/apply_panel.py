@@ -27,6 +27,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.widgets.applying import AppliedSlice, Results, Told, apply_to
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.saving import save_dialog
 from napari_guideme.widgets.slices import shown_slice
 
 if TYPE_CHECKING:
@@ -151,10 +152,8 @@ class ApplyPanel(QWidget):
         self._controller.reported(self._ask_where_to_save)
 
     def _ask_where_to_save(self) -> None:
-        name = self._controller.checked_image().name
-        dialog = QFileDialog(self, "Save correction", "", FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.selectFile(f"{name}{SUFFIX}")
+        image = self._controller.checked_image()
+        dialog = save_dialog(self, "Save correction", image, SUFFIX, FILTER)
         dialog.fileSelected.connect(
             lambda path: self._controller.reported(lambda: self.save_to(Path(path)))
         )

@@ -35,6 +35,7 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.recovery import Found, Recovery, matches
 from napari_guideme.widgets.resuming import Resumer, slice_of
+from napari_guideme.widgets.saving import save_dialog
 from napari_guideme.widgets.seeking import Seeker
 
 if TYPE_CHECKING:
@@ -160,10 +161,7 @@ class SessionPanel(QWidget):
             raise InputError(f"nothing was corrected in {image.name} yet: click, paint or tell")
         path = image.source.path
         folder = self._folder or (str(Path(path).parent) if path else "")
-        dialog = QFileDialog(self, "Save session", folder, FILTER)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(SUFFIX)
-        dialog.selectFile(f"{Path(path).stem if path else image.name}{SUFFIX}")
+        dialog = save_dialog(self, "Save session", image, SUFFIX, FILTER, folder)
         dialog.fileSelected.connect(lambda chosen: self.save_to(Path(chosen)))
         self.dialog = dialog
         dialog.open()

@@ -1,0 +1,32 @@
+"""Where something is saved: the dialog, and a name that names no patient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_guideme.files import may_name_a_patient
+
+#: What a file of an image of medicine is called at first, as its own name may be that of a patient.
+NEUTRAL = "untitled"
+
+
+def save_dialog(
+    parent: QWidget, title: str, image: Image, suffix: str, kinds: str, folder: str = ""
+) -> QFileDialog:
+    """Return a dialog that asks for a file to save what was done to an image."""
+    dialog = QFileDialog(parent, title, folder, kinds)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix(suffix)
+    dialog.selectFile(f"{proposed_name(image)}{suffix}")
+    return dialog
+
+
+def proposed_name(image: Image) -> str:
+    """Name of an image's file, or of the layer if it has none, unless it may name a patient."""
+    if not image.source.path:
+        return str(image.name)
+    path = Path(image.source.path)
+    return NEUTRAL if may_name_a_patient(path) else path.stem
