@@ -166,11 +166,17 @@ def header(shape):
     ("shape", "metadata", "expected"),
     [
         ((9, 8, 7), {}, ("", "", "")),
-        ((9, 8, 7), {"affine": LPS}, ("L", "P", "S")),
+        ((9, 8, 7), {"affine": LPS}, ("", "", "")),
         ((9, 8, 7), {"affine": LPS, "header": header((9, 8, 7))}, ("L", "P", "S")),
         ((7, 8, 9), {"affine": LPS, "header": header((9, 8, 7))}, ("S", "P", "L")),
         ((7, 7, 9), {"affine": LPS, "header": header((9, 8, 7))}, ("", "", "")),
-        ((9, 8, 7), {"affine": LPS[:, [1, 2, 0, 3]]}, ("P", "S", "L")),
+        ((7, 8, 7), {"affine": LPS, "header": header((7, 8, 7))}, ("", "", "")),
+        ((8, 8, 8), {"affine": LPS, "header": header((8, 8, 8))}, ("", "", "")),
+        (
+            (9, 8, 7),
+            {"affine": LPS[:, [1, 2, 0, 3]], "header": header((9, 8, 7))},
+            ("P", "S", "L"),
+        ),
         ((9, 8, 7), {"affine": LPS, "direction": np.eye(3)}, ("", "", "")),
         ((9, 8, 7), {"affine": np.zeros((4, 4))}, ("", "", "")),
         ((9, 8, 7), {"affine": "unknown"}, ("", "", "")),
@@ -182,12 +188,31 @@ def test_letters_are_those_that_the_metadata_tell(viewer, shape, metadata, expec
     assert letters(layer) == expected
 
 
+@pytest.mark.parametrize(
+    ("shape", "scale", "expected"),
+    [
+        ((8, 8, 8), (1, 1, 3), ("L", "P", "S")),
+        ((8, 8, 8), (-3, 1, 1), ("S", "P", "L")),
+        ((8, 8, 8), (1, 3, 1), ("", "", "")),
+        ((9, 8, 7), (1, 1, 1), ("L", "P", "S")),
+        ((9, 8, 7), (3, 1, 1), ("", "", "")),
+    ],
+)
+def test_sizes_of_voxels_tell_how_a_cube_lies_and_may_not_contradict(
+    viewer, shape, scale, expected
+):
+    metadata = {"affine": LPS, "header": header(shape)}
+    layer = viewer.add_image(np.zeros(shape), scale=scale, metadata=metadata)
+    assert letters(layer) == expected
+
+
 def test_an_axis_between_two_sides_has_no_letter(viewer):
     slightly, halfway = (
         np.block([[turned(angle)[:2, :2], np.zeros((2, 2))], [np.zeros((2, 2)), np.eye(2)]])
         for angle in (30, 45)
     )
-    layer = viewer.add_image(np.zeros((9, 8, 7)), metadata={"affine": slightly})
+    metadata = {"affine": slightly, "header": header((9, 8, 7))}
+    layer = viewer.add_image(np.zeros((9, 8, 7)), metadata=metadata)
     assert letters(layer) == ("R", "A", "S")
     layer.metadata["affine"] = halfway
     assert letters(layer)[2] == "S"

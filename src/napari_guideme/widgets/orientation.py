@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from napari import Viewer
@@ -39,8 +40,8 @@ def letters(layer: Image) -> tuple[str, ...]:
 
     napari-nifti gives arrays whose axes lead superior, anterior, right, and says so by
     the coordinate system in the metadata. Any other ``affine`` there is taken for that
-    of a NIfTI file, whose axes are those of the layer, or of its transpose if
-    the ``header`` says so.
+    of a NIfTI file, whose axes are those of the layer or of its transpose: which of both,
+    the shape in the ``header`` tells, or the sizes of voxels where the layer has them as scale.
     """
     told, shape = layer.metadata, spatial_shape(layer)
     unknown = ("",) * len(shape)
@@ -51,11 +52,10 @@ def letters(layer: Image) -> tuple[str, ...]:
     affine = np.asarray(told["affine"])
     if "direction" in told or layer.ndim != 3 or affine.shape != (4, 4):
         return unknown
-    found = letters_of(affine[:3, :3])
-    in_file = _shape_in_file(told.get("header"), shape)
-    if in_file == shape[::-1] != shape:
-        return found[::-1]
-    return found if in_file == shape else unknown
+    sizes = np.linalg.norm(affine[:3, :3].astype(float), axis=0)
+    ways = {_way(_shape_in_file(told.get("header")), shape), _way(sizes, np.abs(layer.scale))}
+    ways -= {0}
+    return letters_of(affine[:3, :3])[:: ways.pop()] if len(ways) == 1 else unknown
 
 
 def _directions(viewer: Viewer) -> tuple[int, int]:
@@ -64,8 +64,15 @@ def _directions(viewer: Viewer) -> tuple[int, int]:
     return 1 if str(vertical) == "down" else -1, 1 if str(horizontal) == "right" else -1
 
 
-def _shape_in_file(header: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape that a header of nibabel tells; without one, that of the layer."""
-    if not hasattr(header, "get_data_shape"):
-        return shape
-    return tuple(header.get_data_shape())
+def _way(in_file: Sequence[float], in_layer: Sequence[float]) -> Literal[-1, 0, 1]:
+    """Whether axes lie as in their file, 1, or are reversed, -1; 0 where nothing tells."""
+    if len(in_file) != len(in_layer) or np.allclose(in_layer, in_layer[::-1]):
+        return 0
+    if np.allclose(in_file, in_layer):
+        return 1
+    return -1 if np.allclose(in_file[::-1], in_layer) else 0
+
+
+def _shape_in_file(header: Any) -> tuple[int, ...]:
+    """Shape that a header of nibabel tells, empty without one."""
+    return tuple(header.get_data_shape()) if hasattr(header, "get_data_shape") else ()
