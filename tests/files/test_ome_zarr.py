@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_labels_are_written_in_one_go(tmp_path, version, inside):
         told = dict(zarr.open_group(path.parent, mode="r").attrs)
         assert told.get("ome", told)["labels"] == ["cells"]
     assert not [file for file in path.parent.iterdir() if file.name.startswith((".1", ".2"))]
+
+
+def test_what_a_killed_run_left_is_in_nobodys_way(tmp_path):
+    pixels = write_image(tmp_path / "a.zarr")
+    picture = open_image(tmp_path / "a.zarr")
+    path, left = tmp_path / "labels.zarr", tmp_path / ".labels.zarr.old"
+    write_labels(path, pixels[0] % 3, picture)
+    shutil.copytree(path, left)
+    write_labels(path, pixels[0] % 5, picture)
+    np.testing.assert_array_equal(open_image(path).pixels, pixels[0] % 5)
+    assert not left.exists()
+    # Killed earlier, when the old labels had just been moved aside.
+    path.rename(left)
+    write_labels(path, pixels[0] % 3, picture)
+    np.testing.assert_array_equal(open_image(path).pixels, pixels[0] % 3)
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])

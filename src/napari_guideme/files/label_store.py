@@ -244,6 +244,8 @@ def write_store(path: Path, labels: NDArray[np.integer], like: Picture) -> None:
         store.write(tuple(slice(0, n) for n in labels.shape), labels)
         describe(store._group, image_around(path))
         if path.exists():
+            if old.exists():  # Left by a run that was killed after it had replaced the labels.
+                shutil.rmtree(old)
             path.rename(old)
 
     make_room(path)
