@@ -316,6 +316,16 @@ def test_overwriting_a_store(file, tissue, tmp_path):
     assert chunk.stat().st_mtime_ns > first
 
 
+def test_a_change_of_few_pixels_of_a_store_is_noticed(file, tissue, tmp_path, capsys):
+    zarr = pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))
+    assert apply(file, image, "-o", tmp_path / "out") == 0
+    array = next(array for _, array in zarr.open_group(image, mode="r+").arrays())
+    array[1, 40, 40] += 1
+    assert apply(file, image, "-o", tmp_path / "out") == 3
+    assert "another image" in capsys.readouterr().err
+
+
 def test_a_torn_journal_is_read(tmp_path):
     path = tmp_path / JOURNAL
     journal = Journal(path)

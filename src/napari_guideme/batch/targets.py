@@ -18,6 +18,7 @@ from napari_guideme.files import (
 from napari_guideme.files.dicom import DICOM
 from napari_guideme.files.dicom_seg import DICOM_SEG
 from napari_guideme.files.ome_zarr import ZARR, is_zarr
+from napari_guideme.files.whole import stamp
 
 _SUFFIXES = sorted({*IMAGE_FILES, *LABEL_FILES, ".ome.zarr"}, key=len, reverse=True)
 
@@ -66,9 +67,7 @@ class Target:
 
     def stamp(self) -> str:
         """SHA-256 of names, sizes and dates of the image's files: whether it changed."""
-        files = sorted(self.image.rglob("*")) if self.image.is_dir() else [self.image]
-        told = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+        return stamp(self.image)
 
 
 def targets(images: Sequence[Path], folder: Path, ending: str | None = None) -> list[Target]:

@@ -58,7 +58,7 @@ def read_ome_zarr(path: Path) -> Picture:
         _stored_geometry(own) or _geometry(image, axes, units),
         "an OME-Zarr image",
         private=bool(own.get("private")),
-        kept={"zarr_format": array.metadata.zarr_format},
+        kept={"zarr_format": array.metadata.zarr_format, "chunks": path / array.path},
     )
 
 

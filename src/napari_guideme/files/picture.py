@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_guideme.errors import InputError
 from napari_guideme.files.geometry import Geometry
+from napari_guideme.files.whole import stamp
 
 #: Sides of the blocks of pixels by which an image is known, and how many along each axis.
 _BLOCK, _BLOCKS = 32, 2
@@ -36,8 +37,8 @@ class Picture:
     private
         Whether it may belong to a patient: its path is not written to any report then.
     kept
-        What its own format needs to write labels on the same grid, and which ``"series"``
-        of several was read, from 1.
+        What its own format needs to write labels on the same grid, which ``"series"``
+        of several was read, from 1, and the folder of the ``"chunks"`` that are read lazily.
     """
 
     pixels: Any
@@ -110,10 +111,15 @@ class Picture:
         return replace(self, pixels=self.pixels[chosen], axes=rest)
 
     def fingerprint(self) -> str:
-        """SHA-256 of shape, type, place and of a few blocks of pixels spread over the image."""
+        """SHA-256 of shape, type, place and of a few blocks of pixels spread over the image.
+
+        Of a lazy image also of names, sizes and dates of its chunks: not all are read.
+        """
         digest = hashlib.sha256(repr((self.pixels.shape, str(self.pixels.dtype))).encode())
         if self.geometry is not None:
             digest.update(np.round(self.geometry.affine, 6).tobytes())
+        if "chunks" in self.kept:
+            digest.update(stamp(self.kept["chunks"]).encode())
         corners = [sorted({n * i // _BLOCKS for i in range(_BLOCKS)}) for n in self.pixels.shape]
         for corner in product(*corners):
             block = tuple(slice(start, start + _BLOCK) for start in corner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import logging
@@ -56,6 +57,16 @@ def write_whole(path: Path, save: Callable[[Path], Any]) -> None:
             if new.is_dir():
                 shutil.rmtree(new)
             new.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> str:
+    """SHA-256 of names, sizes and dates of a file, or of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            about, name = file.stat(), file.relative_to(path).as_posix()
+            digest.update(repr((name, about.st_size, about.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 @contextmanager
