@@ -139,6 +139,39 @@ def test_a_new_detached_header_never_meets_old_data(tmp_path):
         write_labels(tmp_path / "a.nhdr", np.full((3, 4, 5), value))
         assert (open_image(tmp_path / "a.nhdr").pixels == value).all()
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_data_of_others_stay_when_their_header_is_replaced(tmp_path):
+    nrrd.write(str(tmp_path / "a.nhdr"), numbered(SHAPE))
+    before = {file.name for file in tmp_path.iterdir()}
+    write_labels(tmp_path / "a.nhdr", np.ones((3, 4, 5), int))
+    assert before < {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_plane_in_a_space_of_two_axes_keeps_its_spacing(tmp_path):
+    header = {"space dimension": 2, "space directions": [[0.3, 0], [0, 0.7]]}
+    header |= {"space origin": [5.0, 6.0], "space units": ["mm", "mm"]}
+    nrrd.write(str(tmp_path / "a.nrrd"), numbered((5, 4)), header)
+    picture = open_image(tmp_path / "a.nrrd")
+    assert picture.axes == ("y", "x")
+    assert picture.geometry.spacing[1:] == pytest.approx((0.7, 0.3))
+    assert picture.geometry.unit == "millimeter"
+    np.testing.assert_allclose(picture.geometry.affine @ [0, 1, 2, 1], [5.6, 6.7, 0, 1])
+    write_labels(tmp_path / "b.nrrd", picture.pixels, picture)
+    read = open_image(tmp_path / "b.nrrd")
+    np.testing.assert_allclose(read.geometry.affine, picture.geometry.affine)
+
+
+@pytest.mark.parametrize("space", ["left-posterior-superior-time", "LPST"])
+def test_time_is_no_axis_of_space(tmp_path, space):
+    directions = np.diag([0.7, 0.8, 3.0, 2.0])
+    header = {"space": space, "space directions": directions, "space origin": [1.0, 2, 3, 0]}
+    nrrd.write(str(tmp_path / "a.nrrd"), numbered((*SHAPE, 2)), header)
+    picture = open_image(tmp_path / "a.nrrd")
+    assert picture.axes == ("t", "z", "y", "x")
+    assert picture.geometry.letters == ("S", "P", "L")
+    assert picture.geometry.spacing == pytest.approx((3.0, 0.8, 0.7))
 
 
 def test_patients_sides_are_told_by_the_affine():
