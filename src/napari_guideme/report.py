@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_guideme.hints import HintPixels
+from napari_guideme.hints import HintPixels, TextHint
 from napari_guideme.spacing import longest
 
 #: A changed pixel is far when it is further from every hint than this share of
@@ -33,7 +33,7 @@ class Report:
         Indices of those that are not.
     changed_pixels, far_pixels
         Pixels whose class differs from the network's own, and how many of them
-        are far from every hint.
+        are far from every mark and from every place that was told.
     seconds
         Duration of the last refinement.
     """
@@ -56,6 +56,7 @@ def reported(
     pixels: HintPixels,
     seconds: float,
     spacing: Sequence[float],
+    texts: Sequence[TextHint] = (),
 ) -> Report:
     """Count what became of hints that cover some pixels, of a size along each axis."""
     return Report(
@@ -63,7 +64,7 @@ def reported(
         hints=len(satisfied),
         unmet=tuple(i for i, met in enumerate(satisfied) if not met),
         changed_pixels=int(changed.sum()),
-        far_pixels=int((changed & _far(pixels, changed.shape, spacing)).sum()),
+        far_pixels=int((changed & _far(pixels, texts, changed.shape, spacing)).sum()),
         seconds=seconds,
     )
 
@@ -75,10 +76,14 @@ def agreeing(labels: NDArray[np.integer], pixels: HintPixels, count: int) -> lis
     return [not len(a) or bool(a.mean() >= SATISFIED_SHARE) for a in own]
 
 
-def _far(pixels: HintPixels, shape: Sequence[int], spacing: Sequence[float]) -> NDArray[np.bool_]:
+def _far(
+    pixels: HintPixels, texts: Sequence[TextHint], shape: Sequence[int], spacing: Sequence[float]
+) -> NDArray[np.bool_]:
     """Pixels that are far from every hint."""
     away = np.ones(shape, dtype=bool)
     away[tuple(pixels.positions.T)] = False
+    for text in texts:
+        away &= ~text.mask(shape)
     if away.all():
         return away
     distance = ndimage.distance_transform_edt(away, spacing)

@@ -447,7 +447,8 @@ class GuideSession(Undoable[State]):
     def report(self) -> Report:
         """Say what became of the hints."""
         pixels = self._refiner.pixels(self._state)
-        return reported(self.satisfied(), self.changed(), pixels, self._seconds, self.spacing)
+        met, changed = self.satisfied(), self.changed()
+        return reported(met, changed, pixels, self._seconds, self.spacing, self.hints.texts)
 
     def _logits(self) -> Tensor:
         """Logits of the present state, or, until it is refined, those shown last."""
