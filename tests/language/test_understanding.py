@@ -140,3 +140,39 @@ def test_wordnet_is_read_where_debian_keeps_it(shared, tmp_path, monkeypatch):
     forget()
     assert [hint.class_name for hint in understand("find the oak on the left", ROAD)] == ["tree"]
     forget()
+
+
+@pytest.mark.parametrize(
+    ("sentence", "letters", "shown", "cells"),
+    [
+        ("find the liver superiorly", "SPL", "everywhere, superior third", 9),
+        ("find the liver superiorly", "IPL", "everywhere, superior third", 9),
+        (
+            "remove the liver inferiorly and posteriorly",
+            "SPL",
+            "everywhere, inferior third; bottom, middle and superior third",
+            12,
+        ),
+        ("remove the liver posteriorly", "SPL", "bottom", 3),
+        ("remove the liver at the top left", "SPL", "top left", 1),
+        ("remove the liver", "SPL", "everywhere", 9),
+    ],
+)
+def test_places_in_a_volume_are_told_along_the_axis_that_is_not_seen(
+    sentence, letters, shown, cells
+):
+    view = View.upright(3, letters)
+    (hint,) = understand(sentence, ("background", "liver"), view)
+    assert described(hint, view) == f"{hint.operation} · liver · {shown}"
+    told = cell_names(hint, view)
+    assert len(told) == len(set(told)) == cells
+    assert {name.partition(", ")[2] for name in told} == {
+        part.partition(", ")[2] for part in shown.split("; ")
+    }
+
+
+def test_thirds_of_a_volume_without_sides_are_counted():
+    first = TextHint("find", "liver", tuple((0, row, 0) for row in range(3)))
+    assert described(first, View.upright(3)) == "find · liver · left, first third"
+    both = TextHint("find", "liver", (*first.place, *((2, row, 0) for row in range(3))))
+    assert described(both, View.upright(3)) == "find · liver · left, first and last third"

@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 
+#: What the thirds along an axis are called, by the side of the patient to which it leads.
+_THIRDS = {
+    "": ("first", "middle", "last"),
+    "S": ("inferior", "middle", "superior"),
+    "I": ("superior", "middle", "inferior"),
+    "A": ("posterior", "middle", "anterior"),
+    "P": ("anterior", "middle", "posterior"),
+    "L": ("patient's right", "middle", "patient's left"),
+    "R": ("patient's left", "middle", "patient's right"),
+}
+
+
 class NotUnderstood(InputError):
     """A sentence that is not acted on.
 
@@ -90,15 +102,18 @@ def described(hint: TextHint, view: View | None = None) -> str:
     about = hint.class_name
     if hint.instead_of:
         about += f" instead of {hint.instead_of}"
-    return f"{hint.operation} · {about} · {named(view.spots(hint.place))}"
+    place = "; ".join(named(spots) + third for third, spots in _thirds(hint, view))
+    return f"{hint.operation} · {about} · {place}"
 
 
 def cell_names(hint: TextHint, view: View | None = None) -> list[str]:
     """Name the cells of a hint's place as they are seen, row by row."""
     if not hint.place:
         return list(CELL_NAMES)
-    spots = (view or View.upright(2)).spots(hint.place)
-    return [CELL_NAMES[GRID * row + column] for row, column in spots]
+    thirds = _thirds(hint, view or View.upright(2))
+    return [
+        CELL_NAMES[GRID * row + column] + third for third, spots in thirds for row, column in spots
+    ]
 
 
 def to_json(hint: TextHint, view: View | None = None) -> dict[str, Any]:
@@ -109,6 +124,25 @@ def to_json(hint: TextHint, view: View | None = None) -> dict[str, Any]:
         "place": cell_names(hint, view),
         "instead_of": hint.instead_of,
     }
+
+
+def _thirds(hint: TextHint, view: View) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Where a place is seen, and in which thirds along an axis that is not seen if in some."""
+    seen = zip(view.down_world, view.right_world, strict=True)
+    unseen = [axis for axis, steps in enumerate(seen) if not any(steps)]
+    if not hint.place or len(unseen) != 1:
+        return [("", view.spots(hint.place))]
+    (axis,) = unseen
+    letter = view.letters[axis] if view.letters else ""
+    thirds: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    for number, name in enumerate(_THIRDS[letter]):
+        spots = view.spots([cell for cell in hint.place if cell[axis] == number])
+        if spots:
+            thirds.setdefault(tuple(spots), []).append(name)
+    return [
+        ("" if len(names) == GRID else f", {' and '.join(names)} third", list(spots))
+        for spots, names in thirds.items()
+    ]
 
 
 @cache
