@@ -208,6 +208,21 @@ def test_a_segmentation_of_strange_entries_says_nothing(tmp_path, series, values
     assert not caplog.records
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_a_segmentation_leaves_out_what_breaks_the_standard(tmp_path, series, values):
+    for file in series.iterdir():
+        slice_ = pydicom.dcmread(file)
+        slice_.PatientSex, slice_.PatientBirthDate = "female", "12.8.1964"
+        slice_.StudyDate, slice_.StudyTime = "unknown", "12 o'clock"
+        del slice_.AccessionNumber
+        slice_.save_as(file)
+    write_labels(tmp_path / "a.dcm", (values % 3).astype(int), open_image(series))
+    written = highdicom.seg.segread(tmp_path / "a.dcm")
+    assert written.PatientID == NUMBER
+    for keyword in ("PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "AccessionNumber"):
+        assert not written.get(keyword)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

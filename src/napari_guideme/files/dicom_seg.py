@@ -21,6 +21,18 @@ from napari_guideme.files.whole import optional, unwarned, write_whole
 
 DICOM_SEG = (".dcm",)
 
+#: What a segmentation says of its patient and study; it may be empty, but must be there.
+_NAMED = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "AccessionNumber",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+)
+
 
 def check_seg(like: Picture | None) -> None:
     """Raise `InputError` if labels of an image cannot be written as a segmentation."""
@@ -57,6 +69,7 @@ def _segmentation(labels: NDArray[np.integer], like: Picture, names: Sequence[st
     highdicom = library()
     try:
         sources = [pydicom_library().dcmread(file) for file in like.kept["sources"]]
+        _clean(sources[0])
         stored = _in_file_order(labels, like)
         segments, numbered = _segments(highdicom, stored, names)
         return highdicom.seg.Segmentation(
@@ -81,6 +94,25 @@ def _segmentation(labels: NDArray[np.integer], like: Picture, names: Sequence[st
             f"a DICOM segmentation cannot be made of this series ({type(error).__name__}); "
             "write .nii.gz or .nrrd"
         ) from None
+
+
+def _clean(source: Any) -> None:
+    """Leave empty what a segmentation must name, where its series lacks it or it is malformed."""
+    kinds = pydicom_library().valuerep
+    for keyword in _NAMED:
+        if keyword not in source:
+            setattr(source, keyword, "")
+    if source.PatientSex not in ("M", "F", "O"):
+        source.PatientSex = ""
+    for keyword, kind in (
+        ("PatientBirthDate", kinds.DA),
+        ("StudyDate", kinds.DA),
+        ("StudyTime", kinds.TM),
+    ):
+        try:
+            kind(source.get(keyword))
+        except ValueError:
+            setattr(source, keyword, "")
 
 
 def _in_file_order(labels: NDArray[np.integer], like: Picture) -> NDArray[np.integer]:
