@@ -30,7 +30,8 @@ class Unreadable(Exception):
     """The words are known, but not what they mean together."""
 
 
-_LIST = "C(?:,?E?C)*"
+_PICTURE = "only those of the picture, such as 'at the top left'"
+_LIST = "C(?:(?:,E?|E)C)*"
 #: Two classes: letters of a clause, and whether the first of them is the true one.
 _REPLACING = [
     (re.compile(pattern), first_is_true)
@@ -39,17 +40,18 @@ _REPLACING = [
         (r"I(C),?[FHDSB]*C", False),
         (r"[FHDBS]*C,?E?NB?C", True),
         (r"[DHB]*NC[,;]?[XE]?,?[DSBF]+C", False),
-        (r"[DB]*NC,?X?C", False),
+        (r"[DB]*NC(?:,|,?X)C", False),
         (r"[DL]*C[,;]DC", False),
-        (r"C[B]*SA?T?C", False),
-        (r"[LGF]CC", False),
+        (r"C[B]*SA?[Tt]?C", False),
+        (r"[LG]CC", False),
         (r"[FHD]*CWC", True),
         (r"WC,?[FHDSBM]*C", False),
         (r"CB*KC", True),
-        (r"QC[TI]C", True),
-        (r"B*CB*AT?C", True),
-        (r"ACTC", True),
-        (r"[GF]CB*TC", False),
+        (r"QC[TtI]C", True),
+        (r"B*CB*A[Tt]?C", True),
+        (r"AC[Tt]C", True),
+        (r"GCB*[Tt]C", False),
+        (r"FCB*tC", False),
         (r"F?C[BS]+C", False),
     )
 ]
@@ -142,7 +144,7 @@ def _statements(
     found = _told_once(found)
     letters = "".join(unit.kind for unit in found)
     named = [unit for unit in found if unit.kind == "C"]
-    if not named or "?" in letters or "Y" in letters:
+    if not named or set(letters) & set("?YJ"):
         return []
     if any(len(unit.classes) != 1 for unit in named):
         return []
@@ -228,6 +230,8 @@ def _placed(clauses: list[_Clause], found: Sequence[Unit]) -> list[Statement]:
 def _why_not(found: Sequence[Unit]) -> str:
     """Say what hinders the reading of units."""
     kinds = {unit.kind for unit in found}
+    if relation := next((unit for unit in found if unit.kind == "J"), None):
+        return f"{relation.words!r}: places relative to other things are not known, {_PICTURE}"
     ambiguous = [unit for unit in found if unit.kind == "C" and len(unit.classes) > 1]
     if ambiguous:
         unit = ambiguous[0]

@@ -23,8 +23,9 @@ class Unit:
     Attributes
     ----------
     kind
-        ``C`` for a class, ``P`` for a place, ``Z`` for a place named before, ``?``
-        for words that are not known, else a letter of `cues.toml`.
+        ``C`` for a class, ``P`` for a place, ``Z`` for a place named before, ``J``
+        for a relation to another thing, ``?`` for words that are not known, ``_`` for
+        words without a meaning, else a letter of `cues.toml`.
     words
         As they were said.
     classes
@@ -65,6 +66,8 @@ _ADJECTIVE = re.compile(
 _RELATION = re.compile(
     r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
 )
+#: "On the left of" something, unlike "the left half of" it.
+_DIRECTION = re.compile(r".*\b(?:left|right|top|bottom|middle|centre|center)")
 
 
 def normalised(sentence: str) -> str:
@@ -99,11 +102,35 @@ def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
     found: list[Unit] = []
     text = normalised(sentence)
     while text:
-        unit, length = _next_unit(text, found, vocabulary)
-        if unit is not None:
-            found.append(unit)
+        unit, length = _next_unit(text, [u for u in found if u.kind != "_"], vocabulary)
+        found.append(unit or Unit("_", text[:length]))
         text = text[length:].lstrip()
-    return found
+    return _with_a_meaning(found)
+
+
+def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
+    """Leave out fillers, and prepositions that relate no class to another one."""
+    return [
+        unit
+        for at, unit in enumerate(found)
+        if unit.kind != "_"
+        and not (unit.kind == "J" and _FILLERS.fullmatch(unit.words) and not _relates(found, at))
+    ]
+
+
+def _relates(found: Sequence[Unit], at: int) -> bool:
+    """Whether a preposition relates a class to another one, as "no car on the road" does."""
+    after = "".join(unit.kind for unit in found[at + 1 :] if unit.kind not in "_J")
+    clause: list[Unit] = []
+    for unit in found[:at]:
+        clause = [] if unit.kind in ",;EX" else [*clause, unit]
+    if not after.startswith("C"):
+        return False
+    if any(unit.kind == "C" for unit in clause):
+        return True
+    # "In the liver there is no lesion", "on the left of the liver there is no lesion".
+    begins = all(unit.kind == "P" and _DIRECTION.fullmatch(unit.words) for unit in clause)
+    return begins and bool(re.match(r"C(?:(?:,E?|E)C)*(?!(?:,E?|E)C)[^;C]+C", after))
 
 
 def _next_unit(
@@ -115,7 +142,7 @@ def _next_unit(
     if relation := _RELATION.match(text):
         words = text[relation.end() :].split()[:1]
         if words and not re.match(r"patient|image|picture|scan|slice|frame|middle|cent", words[0]):
-            return Unit("?", relation.group().strip()), relation.end()
+            return Unit("J", relation.group().strip()), relation.end()
     if between := _BETWEEN.match(text):
         inner = _class_at(text[between.end() :], vocabulary)
         if inner and before and before[-1].kind == "C":
