@@ -39,8 +39,9 @@ _REPLACING = [
         (r"[FHDB]*C,?IC", True),
         (r"I(C),?[FHDSB]*C", False),
         (r"[FHDBS]*C,?E?NB?C", True),
-        (r"[DHB]*NC[,;]?[XE]?,?[DSBF]+C", False),
-        (r"[DB]*NC(?:,|,?X)C", False),
+        (r"[DHB]*NC[,;]?[XE]?O?,?[DSBF]+C", False),
+        (r"[DB]*NC(?:,|,?[XO]|,?XO)C", False),
+        (r"[DHB]*nC,?[EX]?O[DHB]*C", False),
         (r"[DL]*C[,;]DC", False),
         (r"C[B]*SA?[Tt]?C", False),
         (r"[LG]CC", False),
@@ -86,7 +87,7 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
         return []
     if clause := _clause(found, inherited):
         return [clause]
-    for separator in (";", "X", "E", ","):
+    for separator in (";", "X", "O", "E", ","):
         for at, unit in enumerate(found):
             if unit.kind != separator:
                 continue
@@ -94,7 +95,9 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
             if not first:
                 continue
             passed_on = first[-1].statements[-1].operation
-            rest = _clauses(found[at + 1 :], None if passed_on == "replace" else passed_on)
+            # "No border but nucleus", "no border, only nucleus": not both are denied.
+            ends = passed_on == "replace" or (separator in "XO" and passed_on == "remove")
+            rest = _clauses(found[at + 1 :], None if ends else passed_on)
             if rest:
                 return first + rest
     return []
@@ -187,9 +190,11 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
     """Tell from the letters of a clause what is to be done with its classes."""
     if not re.search(rf"^[^C]*{_LIST}[^C]*$", letters):
         return None
-    cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
     negations = sum(letter in "Nn" for letter in letters)
-    if cues & set("IKQWGX") or negations > 1 or (";" in cues and letters.count("C") > 1):
+    cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
+    if not negations or letters.count("C") == 1:
+        cues -= {"O"}
+    if cues & set("IKQWGXO") or negations > 1 or (";" in cues and letters.count("C") > 1):
         return None
     if "A" in cues and not cues & set("RM"):
         return None
@@ -199,7 +204,9 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
         return None if "M" in cues or _demands_both(letters) else "remove"
     if cues & set("MFHDS") or "V" in cues:
         return "find"
-    if cues <= {"B"} and not cues:
+    if not cues:
+        if inherited == "remove" and "O" in letters:
+            return None
         return inherited or ("find" if placed else None)
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from napari_guideme.language.place_words import read_place, rewritten
@@ -110,12 +110,22 @@ def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
 
 def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
     """Leave out fillers, and prepositions that relate no class to another one."""
+    told = [
+        replace(unit, kind="O") if _limits(found, at) else unit for at, unit in enumerate(found)
+    ]
     return [
         unit
-        for at, unit in enumerate(found)
+        for at, unit in enumerate(told)
         if unit.kind != "_"
         and not (unit.kind == "J" and _FILLERS.fullmatch(unit.words) and not _relates(found, at))
     ]
+
+
+def _limits(found: Sequence[Unit], at: int) -> bool:
+    """Whether "just" means "only", as in "no border, just nucleus"."""
+    before = found[at - 1].kind if at else ""
+    after = next((unit.kind for unit in found[at + 1 :] if unit.kind != "_"), "")
+    return found[at].words == "just" and before in (",", "E", "X") and after == "C"
 
 
 def _relates(found: Sequence[Unit], at: int) -> bool:
