@@ -52,6 +52,7 @@ _REPLACING = [
         (r"B*CB*A[Tt]?C", True),
         (r"AC[Tt]C", True),
         (r"GCB*[Tt]C", False),
+        (r"uCTC", True),
         (r"FCB*tC", False),
         (r"F?C[BS]+C", False),
     )
@@ -89,7 +90,7 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
         return [clause]
     for separator in (";", "X", "O", "E", ","):
         for at, unit in enumerate(found):
-            if unit.kind != separator:
+            if unit.kind != separator or _takes_back(found, at):
                 continue
             first = _clauses(found[:at], inherited)
             if not first:
@@ -101,6 +102,12 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
             if rest:
                 return first + rest
     return []
+
+
+def _takes_back(found: Sequence[Unit], at: int) -> bool:
+    """Whether what follows is not to be removed: "remove the border, not the nucleus"."""
+    after = next((unit.kind for unit in found[at:] if unit.kind not in ",;EXO"), "")
+    return after == "N" and any(unit.kind == "R" for unit in found[:at])
 
 
 def _trimmed(found: list[Unit]) -> list[Unit]:
@@ -147,7 +154,7 @@ def _statements(
     found = _told_once(found)
     letters = "".join(unit.kind for unit in found)
     named = [unit for unit in found if unit.kind == "C"]
-    if not named or set(letters) & set("?YJ"):
+    if not named or set(letters) & set("?YJU"):
         return []
     if any(len(unit.classes) != 1 for unit in named):
         return []
@@ -194,8 +201,10 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
     cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
     if not negations or letters.count("C") == 1:
         cues -= {"O"}
-    if cues & set("IKQWGXO") or negations > 1 or (";" in cues and letters.count("C") > 1):
+    if cues & set("IKQWGXOu") or negations > 1 or (";" in cues and letters.count("C") > 1):
         return None
+    if "y" in cues:
+        return "find" if ("M" in cues) != bool(negations) and "R" not in cues else None
     if "A" in cues and not cues & set("RM"):
         return None
     if negations:

@@ -80,6 +80,7 @@ _FIXED = (
 _EXCEPT = re.compile(
     r"(?:(?:everywhere|anywhere)(?: else)?,? )?(?:but|except(?:ing)?(?: for)?|apart from|"
     r"other than|save|outside(?: of)?|away from)(?: not)? "
+    r"(?:(?:the|that) one |the ones |those |that )?"
 )
 _NOT = re.compile(r"(?:but )?not ")
 _ELSEWHERE = re.compile(r",? ?but (?:everywhere else|elsewhere)(?![a-z])")

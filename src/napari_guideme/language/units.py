@@ -66,6 +66,13 @@ _ADJECTIVE = re.compile(
 _RELATION = re.compile(
     r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
 )
+_BEGINNING = r"(?:^|(?<=[,;.!?] ))"
+_AUXILIARY = "is|are|was|were|do|does|did|have|has|can|could|will|would|should"
+_PRONOUN = "you|we|it|they|i|this|that|these|those"
+#: "Remove the nucleus, no, the border".
+_TAKEN_BACK = re.compile(
+    r", (?:no(?: wait)?(?= ,)|(?:nope|wait|oops|correction)\b|sorry(?: ,)? (?=the|an?|that|this)\b)"
+)
 #: "On the left of" something, unlike "the left half of" it.
 _DIRECTION = re.compile(r".*\b(?:left|right|top|bottom|middle|centre|center)")
 
@@ -92,9 +99,20 @@ def normalised(sentence: str) -> str:
     text = re.sub(r"\bpatient s\b", "patient", text)
     text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
     text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
+    text = _expecting(text)
     # At the beginning "no" only objects to what was there before.
-    text = re.sub(r"^no ,(?= .*\b(?:not|no|is|are|remove)\b)", "", text).strip()
+    text = re.sub(
+        r"^no ,(?= .*\b(?:not|no|is|are|remove|delete|find|add|missing)\b)", "", text
+    ).strip()
     return rewritten(text)
+
+
+def _expecting(text: str) -> str:
+    """Leave out the negation of a question that expects a yes: "can't you see it?"."""
+    text = re.sub(rf"{_BEGINNING}({_AUXILIARY}) not there\b", r"there \1", text)
+    return re.sub(
+        rf"{_BEGINNING}({_AUXILIARY}) not (?=(?:{_PRONOUN})\b[^.;!]*\?|you see\b)", r"\1 ", text
+    )
 
 
 def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
@@ -147,6 +165,8 @@ def _next_unit(
     text: str, before: Sequence[Unit], vocabulary: Vocabulary
 ) -> tuple[Unit | None, int]:
     """Read one unit; none for words without a meaning."""
+    if before and (back := _TAKEN_BACK.match(text)):
+        return Unit("U", back.group()[2:]), back.end()
     if text[0] in _SEPARATORS:
         return Unit(_SEPARATORS[text[0]], text[0]), 1
     if relation := _RELATION.match(text):
