@@ -98,6 +98,8 @@ def test_what_is_not_understood_says_why_and_what_would_be(wordnet):
         ("find the nucleus left of the border", "'left of the'.* relative to other things"),
         ("remove the nuclei touching the border", "'touching'.* relative to other things"),
         ("in the border there is a nucleus", "'in'.* relative to other things"),
+        ("remove the small nuclei", "no class for 'small', only nucleus"),
+        ("remove half of the nuclei", "no class for 'half of', only nucleus"),
         ("find the nucleus on the patient's left", "how the patient lies"),
         ("find the nucleus at the top; remove the nucleus", "contradict"),
         ("find the нуклеус", "none of the classes"),

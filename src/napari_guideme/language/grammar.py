@@ -31,6 +31,8 @@ class Unreadable(Exception):
 
 
 _PICTURE = "only those of the picture, such as 'at the top left'"
+#: Letters of words that say which ones of a class, or how many.
+_WHICH = "raq"
 _LIST = "C(?:(?:,E?|E)C)*"
 #: Two classes: letters of a clause, and whether the first of them is the true one.
 _REPLACING = [
@@ -143,7 +145,7 @@ def _one_place(found: Sequence[Unit], places: Sequence[int]) -> bool:
 
 def _parted(found: Sequence[Unit]) -> bool:
     """Whether a place stands between classes that are listed."""
-    letters = "".join(unit.kind for unit in found)
+    letters = "".join(unit.kind for unit in found if unit.kind not in _WHICH)
     return bool(re.search(r"CP,?EC|C,?EP?CP|CP,C", letters)) and not re.search(r"CP,?E?N", letters)
 
 
@@ -151,7 +153,8 @@ def _statements(
     found: Sequence[Unit], inherited: Operation | None, placed: bool
 ) -> list[Statement]:
     """Read units of one clause without its place."""
-    found = _told_once(found)
+    which = {unit.kind for unit in found} & set(_WHICH)
+    found = _told_once([unit for unit in found if unit.kind not in _WHICH])
     letters = "".join(unit.kind for unit in found)
     named = [unit for unit in found if unit.kind == "C"]
     if not named or set(letters) & set("?YJU"):
@@ -165,11 +168,25 @@ def _statements(
                 true, wrong = classes if first_is_true else reversed(classes)
                 if true == wrong:
                     return []
-                return [Statement("replace", true, instead_of=wrong)]
+                told = [Statement("replace", true, instead_of=wrong)]
+                return told if _goes_with(which, "replace", letters, placed) else []
     operation = _operation(letters, inherited, placed)
-    if operation is None:
+    if operation is None or not _goes_with(which, operation, letters, placed):
         return []
     return [Statement(operation, name) for name in dict.fromkeys(classes)]
+
+
+def _goes_with(which: set[str], operation: Operation, letters: str, placed: bool) -> bool:
+    """Whether what is done to a whole class is true to words such as "small" or "half of".
+
+    "There is a small nucleus at the top" is true of the class there. To remove the small
+    ones is another thing than to remove the class.
+    """
+    if not which:
+        return True
+    if which == {"a"}:
+        return placed and operation != "remove"
+    return which == {"q"} and operation == "find" and "M" in letters
 
 
 def _told_once(found: Sequence[Unit]) -> list[Unit]:
@@ -248,6 +265,12 @@ def _why_not(found: Sequence[Unit]) -> str:
     kinds = {unit.kind for unit in found}
     if relation := next((unit for unit in found if unit.kind == "J"), None):
         return f"{relation.words!r}: places relative to other things are not known, {_PICTURE}"
+    named = next((name for unit in found for name in unit.classes), "")
+    if named and (which := next((unit for unit in found if unit.kind in _WHICH), None)):
+        return (
+            f"the network has no class for {which.words!r}, only {named}; "
+            "say where in the picture instead, such as 'at the top left'"
+        )
     ambiguous = [unit for unit in found if unit.kind == "C" and len(unit.classes) > 1]
     if ambiguous:
         unit = ambiguous[0]

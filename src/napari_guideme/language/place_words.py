@@ -32,6 +32,7 @@ _OF_PICTURE = rf"(?: (?:of|in) (?:the|this|my|our) (?:whole |entire )?(?:{_PICTU
 #: Phrases that are put into one word before a place is read.
 _REWRITES = (
     (r"\bfields? of view\b", "field"),
+    (r"\bdead (cent(?:re|er)|middle)\b", r"\1"),
     (r"\bpatients?(?: own)? (left|right)\b(?: hand)?(?: side)?", r"patient\1"),
     (r"\b(left|right)(?: hand)?(?: side)? of (?:the|this) patient\b", r"patient\1"),
     (r"\banatomical(?:ly)? (left|right)\b", r"patient\1"),

@@ -201,7 +201,7 @@ def _shown(unit: Unit) -> str | None:
     if unit.kind == "C":
         meant = " or ".join(unit.classes)
         return meant if meant == unit.words else f"{unit.words} = {meant}"
-    if unit.kind in "PMFRIKWG":
+    if unit.kind in "PMFRIKWGrq":
         return re.sub(r"\bpatient(?=left|right)", "patient's ", unit.words)
     return None
 

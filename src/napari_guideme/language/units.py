@@ -24,8 +24,9 @@ class Unit:
     ----------
     kind
         ``C`` for a class, ``P`` for a place, ``Z`` for a place named before, ``J``
-        for a relation to another thing, ``?`` for words that are not known, ``_`` for
-        words without a meaning, else a letter of `cues.toml`.
+        for a relation to another thing, ``a`` for words that describe a thing, ``?``
+        for words that are not known, ``_`` for words without a meaning, else a letter
+        of `cues.toml`.
     words
         As they were said.
     classes
@@ -66,6 +67,7 @@ _ADJECTIVE = re.compile(
 _RELATION = re.compile(
     r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
 )
+_DEGREES = ("very", "quite", "rather", "fairly", "pretty", "really")
 _BEGINNING = r"(?:^|(?<=[,;.!?] ))"
 _AUXILIARY = "is|are|was|were|do|does|did|have|has|can|could|will|would|should"
 _PRONOUN = "you|we|it|they|i|this|that|these|those"
@@ -129,7 +131,10 @@ def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
 def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
     """Leave out fillers, and prepositions that relate no class to another one."""
     told = [
-        replace(unit, kind="O") if _limits(found, at) else unit for at, unit in enumerate(found)
+        replace(
+            unit, kind="O" if _limits(found, at) else "a" if _describes(found, at) else unit.kind
+        )
+        for at, unit in enumerate(found)
     ]
     return [
         unit
@@ -144,6 +149,12 @@ def _limits(found: Sequence[Unit], at: int) -> bool:
     before = found[at - 1].kind if at else ""
     after = next((unit.kind for unit in found[at + 1 :] if unit.kind != "_"), "")
     return found[at].words == "just" and before in (",", "E", "X") and after == "C"
+
+
+def _describes(found: Sequence[Unit], at: int) -> bool:
+    """Whether "small" tells how a new thing looks, "a small nucleus", and not which ones."""
+    before = [unit for unit in found[:at] if unit.kind != "r" and unit.words not in _DEGREES]
+    return found[at].kind == "r" and bool(before) and before[-1].words in ("a", "an", "another")
 
 
 def _relates(found: Sequence[Unit], at: int) -> bool:
@@ -255,7 +266,7 @@ def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit | None, int]:
             return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
     describes = len(listed) > 1 and _ADJECTIVE.fullmatch(listed[0])
     if describes and _class_at(text[len(listed[0]) + 1 :], vocabulary):
-        return None, len(listed[0])
+        return Unit("a", listed[0]), len(listed[0])
     return Unit("?", listed[0]), len(listed[0])
 
 
