@@ -426,11 +426,11 @@ class GuideSession(Undoable[State]):
         Raises
         ------
         InputError
-            If there is no click or scribble.
+            If there is no click or scribble, or the method corrects nothing by them.
         """
         if not self.hints.marks:
             raise InputError("there is no correction to save: click on the image first")
-        corrected = Corrected(0, self.anchors(), self.hints, self.values)
+        corrected = Corrected(0, self.anchors(), self.hints)
         return SavedGuidance.of(self._scene, self.method, [corrected])
 
     @property

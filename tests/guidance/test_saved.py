@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from skimage.data import immunohistochemistry
 
 from napari_guideme.errors import InputError
-from napari_guideme.guidance import saved as module
 from napari_guideme.guidance.applying import applied
 from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.guidance.scene import Scene
@@ -68,7 +68,7 @@ def refused(path: Path) -> str:
 
 def test_what_is_read_is_what_was_saved(guidance, file):
     read = SavedGuidance.read(file)
-    for name in ("network", "fingerprint", "classes", "guide_point", "feature_points", "method"):
+    for name in ("network", "fingerprint", "classes", "feature_points", "method"):
         assert getattr(read, name) == getattr(guidance, name)
     assert (read.shape, read.thickness) == (guidance.shape, guidance.thickness) == ((16, 16), 0)
     assert all(map(torch.equal, read.spreads, guidance.spreads))
@@ -111,12 +111,28 @@ def test_to_files_of_earlier_versions_pixels_were_square(guidance, file, network
     assert torch.equal(applied(read, scene, 0).logits, applied(guidance, scene, 0).logits)
 
 
-def test_values_of_the_variable_are_kept(network, picture, tmp_path):
-    found = refined(picture, network, Click((11, 11), "cell"), method="guide-me").guidance()
-    found.save(tmp_path / NAME)
-    values = SavedGuidance.read(tmp_path / NAME).corrected[0].values
-    assert values is not None
-    assert torch.equal(values, found.corrected[0].values)
+def test_what_acts_is_the_residual_whichever_method_corrected_the_image(network, picture, tmp_path):
+    click = Click((11, 11), "cell")
+    refined(picture, network, click, method="guide-me").guidance().save(tmp_path / NAME)
+    read, scene = SavedGuidance.read(tmp_path / NAME), Scene(network, picture)
+    assert read.method == "guide-me"
+    expected = refined(picture, network, click).probabilities()
+    np.testing.assert_allclose(applied(read, scene, 0).logits.softmax(0), expected, atol=1e-6)
+
+
+def test_what_corrects_nothing_is_not_saved(network, picture):
+    session = refined(picture, network, Click((11, 11), "cell"), method="none")
+    with pytest.raises(InputError, match="method none corrects nothing"):
+        session.guidance()
+
+
+def test_a_file_can_be_read_by_whom_the_umask_allows(guidance, tmp_path):
+    before = os.umask(0o027)
+    try:
+        guidance.save(tmp_path / NAME)
+    finally:
+        os.umask(before)
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o640
 
 
 def test_a_file_of_the_bundled_network_is_a_few_kilobytes(tmp_path):
@@ -146,7 +162,7 @@ def test_nothing_of_the_image_is_in_it(file):
     """All it holds: names of the network and places, classes and features of hinted pixels."""
     told = metadata(file)
     assert set(told) == {
-        *("format", "network", "fingerprint", "classes", "guide_point", "feature_points"),
+        *("format", "network", "fingerprint", "classes", "feature_points"),
         *("preparation", "method", "shape", "thickness", "spacing", "corrected"),
     }
     (entry,) = told["corrected"]
@@ -259,11 +275,12 @@ def test_the_name_says_what_it_is(guidance, tmp_path, name):
 def test_a_failed_write_leaves_what_was_there(guidance, file, monkeypatch):
     before = file.read_bytes()
 
-    def failing(tensors, path, told):
-        Path(path).write_bytes(b"half")
+    def failing(path, content):
+        with path.open("wb") as half:
+            half.write(content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", failing)
+    monkeypatch.setattr(Path, "write_bytes", failing)
     with pytest.raises(InputError, match="No space left"):
         guidance.save(file)
     assert file.read_bytes() == before

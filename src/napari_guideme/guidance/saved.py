@@ -1,9 +1,10 @@
 """Saved guidance: a correction as a file of a few kilobytes, for other slices and images.
 
 A ``.guidance.safetensors`` file holds the support of the residual (features of the hinted
-pixels, their places and weights), the values of the guiding variable, the hints themselves
-and how the features were spread where they were clicked. It holds no pixel and no name of
-the image. Nothing in it is executed when it is read.
+pixels, their places and weights) and how the features were spread where they were clicked:
+that acts, whichever method corrected the image. Hints and the method's name are kept to tell
+how it came about; words do not act. It holds no pixel and no name of the image. Nothing in it
+is executed when it is read.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from napari_guideme.errors import InputError
@@ -25,6 +26,7 @@ from napari_guideme.files import check_writable, first_line
 from napari_guideme.files.whole import write_whole
 from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of, under
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json, hints_to_json
@@ -46,15 +48,12 @@ class Corrected:
     anchors
         The support.
     hints
-        What it follows.
-    values
-        Of the variable of the method, ``None`` if it has none.
+        What was said there. Its clicks and scribbles made the support; words do not act.
     """
 
     index: int
     anchors: Anchors
     hints: Hints
-    values: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,12 @@ class SavedGuidance:
         Name and SHA-256 of the network, see `FrozenNetwork.fingerprint`.
     classes
         Of the network.
-    guide_point, feature_points
-        Where values act, and where features were read.
+    feature_points
+        Where features were read.
     preparation
         What the network expects, see `Preparation.to_dict`.
     method
-        Name of the method that found it.
+        Name of the method that corrected the image; what acts is always the residual.
     corrected
         One entry for each slice that was corrected, by rising number.
     shape
@@ -89,7 +88,6 @@ class SavedGuidance:
     network: str
     fingerprint: str
     classes: tuple[str, ...]
-    guide_point: str
     feature_points: tuple[str, ...]
     preparation: Mapping[str, Any]
     method: str
@@ -111,13 +109,22 @@ class SavedGuidance:
             The first slice that was corrected.
         method, corrected, thickness
             See the attributes.
+
+        Raises
+        ------
+        InputError
+            If the method corrects nothing by clicks.
         """
+        if method_named(method).completes is None:
+            raise InputError(
+                f"the method {method} corrects nothing by clicks, so that there is no guidance "
+                "to save; choose another one"
+            )
         network = scene.network
         return cls(
             network=network.name,
             fingerprint=network.fingerprint,
             classes=network.classes,
-            guide_point=scene.point,
             feature_points=network.feature_points,
             preparation=network.preparation.to_dict(),
             method=method,
@@ -155,13 +162,13 @@ class SavedGuidance:
         check_name(path)
         tensors = {f"spread.{i}": spread for i, spread in enumerate(self.spreads)}
         for number, entry in enumerate(self.corrected):
-            tensors.update({f"{number}.{k}": v for k, v in _tensors(entry).items()})
+            found = tensors_of(entry.anchors)
+            tensors.update({f"{number}.{k}": v for k, v in found.items()})
         told = {
             "format": _FORMAT,
             "network": self.network,
             "fingerprint": self.fingerprint,
             "classes": self.classes,
-            "guide_point": self.guide_point,
             "feature_points": self.feature_points,
             "preparation": self.preparation,
             "method": self.method,
@@ -174,7 +181,8 @@ class SavedGuidance:
             ],
         }
         whole, about = apart(tensors), {"guidance": json.dumps(told)}
-        write_whole(path, lambda new: save_file(whole, new, about))
+        # Its own way of writing files lets nobody else read them, whatever the umask says.
+        write_whole(path, lambda new: new.write_bytes(save(whole, about)))
 
     @classmethod
     def read(cls, path: Path) -> SavedGuidance:
@@ -202,14 +210,7 @@ class SavedGuidance:
 
     def to(self, device: torch.device) -> SavedGuidance:
         """Return it with what acts on a device."""
-        moved = [
-            replace(
-                entry,
-                anchors=entry.anchors.to(device),
-                values=None if entry.values is None else entry.values.to(device),
-            )
-            for entry in self.corrected
-        ]
+        moved = (replace(one, anchors=one.anchors.to(device)) for one in self.corrected)
         return replace(self, corrected=tuple(moved))
 
 
@@ -218,11 +219,6 @@ def check_name(path: Path) -> None:
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise InputError(f"{path.name}: the name of a guidance must end in {SUFFIX}")
     check_writable(path, (".safetensors",))
-
-
-def _tensors(entry: Corrected) -> dict[str, Tensor]:
-    tensors = tensors_of(entry.anchors)
-    return tensors if entry.values is None else {**tensors, "values": entry.values}
 
 
 def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidance:
@@ -241,7 +237,7 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         anchors = anchors_of(of, channels, shape, len(told["classes"]))
         hints = hints_from_json(entry["hints"])
         anchors = anchors.alone()  # What is applied follows no things.
-        corrected.append(Corrected(int(entry["index"]), anchors, hints, of.get("values")))
+        corrected.append(Corrected(int(entry["index"]), anchors, hints))
     indices = [entry.index for entry in corrected]
     if not indices or indices != sorted(set(indices)):
         raise ValueError("its corrections are not those of one slice after the other")
@@ -249,7 +245,6 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         network=str(told["network"]),
         fingerprint=str(told["fingerprint"]),
         classes=tuple(told["classes"]),
-        guide_point=str(told["guide_point"]),
         feature_points=tuple(told["feature_points"]),
         preparation=dict(told["preparation"]),
         method=str(told["method"]),

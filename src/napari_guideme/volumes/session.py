@@ -387,7 +387,7 @@ class VolumeSession:
         Raises
         ------
         InputError
-            If no slice was corrected.
+            If no slice was corrected, or the method corrects nothing by clicks.
         """
         sources = self.corrected
         if not sources:
@@ -398,7 +398,7 @@ class VolumeSession:
             scene,
             self.method,
             [
-                Corrected(index, self._anchors(index), session.hints, session.values)
+                Corrected(index, self._anchors(index), session.hints)
                 for index, session in zip(sources, sessions, strict=True)
             ],
             self.planes.thickness,

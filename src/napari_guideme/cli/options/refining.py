@@ -56,7 +56,8 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
         "--save-guidance",
         type=Path,
         metavar="FILE",
-        help="write what was found, ending .guidance.safetensors, for napari-guideme apply",
+        help="write what clicks and scribbles found by the method residual (words do not act "
+        "elsewhere), ending .guidance.safetensors, for napari-guideme apply",
     )
     add_session(parser)
 
