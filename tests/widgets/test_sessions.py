@@ -491,6 +491,23 @@ def test_dialogues_save_and_open(guide, qtbot, tmp_path):
     np.testing.assert_array_equal(labels(guide), before)
 
 
+def test_a_file_that_nobody_was_asked_about_is_not_replaced(guide, qtbot, tmp_path, problems):
+    click(qtbot, guide, (20, 30))
+    for panel, name in (
+        (guide.sessions, "my.cells.guideme.json"),
+        (guide.applying, "my.cells.guidance.safetensors"),
+    ):
+        (tmp_path / name).write_text("older")
+        panel.ask_where_to_save()
+        panel.dialog.fileSelected.emit(str(tmp_path / "my.cells"))
+        panel.dialog.close()
+        assert problems.pop() == (
+            f"{name} is there already; choose it by its whole name to replace it"
+        )
+        settle(qtbot, guide)
+        assert (tmp_path / name).read_text() == "older"
+
+
 def test_sentences_are_kept_as_they_were_typed(guide, qtbot, state):
     sentence = "there is no nucleus at the top"
     finish(qtbot, guide, lambda: guide.words.talker.tell(sentence))

@@ -27,7 +27,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.widgets.applying import AppliedSlice, Results, Told, apply_to
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
-from napari_guideme.widgets.saving import save_dialog
+from napari_guideme.widgets.saving import save_dialog, with_suffix
 from napari_guideme.widgets.slices import shown_slice
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ class ApplyPanel(QWidget):
 
     def save_to(self, path: Path) -> None:
         """Write the present correction."""
-        if not path.name.endswith(SUFFIX):
-            path = path.with_name(f"{path.name.removesuffix('.safetensors')}{SUFFIX}")
+        path = with_suffix(path, SUFFIX)
         guidance = self._present()
 
         def saving() -> Generator[Any, None, str]:

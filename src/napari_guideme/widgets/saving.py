@@ -7,6 +7,7 @@ from pathlib import Path
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_guideme.errors import InputError
 from napari_guideme.files import may_name_a_patient
 
 #: What a file of an image of medicine is called at first, as its own name may be that of a patient.
@@ -22,6 +23,24 @@ def save_dialog(
     dialog.setDefaultSuffix(suffix)
     dialog.selectFile(f"{proposed_name(image)}{suffix}")
     return dialog
+
+
+def with_suffix(path: Path, suffix: str) -> Path:
+    """Return a path with its whole ending, which Qt leaves out where there is another one.
+
+    Raises
+    ------
+    InputError
+        If there is such a file: nobody was asked whether it may be replaced.
+    """
+    if path.name.endswith(suffix):
+        return path
+    whole = path.with_name(f"{path.name.removesuffix(Path(suffix).suffix)}{suffix}")
+    if whole.exists():
+        raise InputError(
+            f"{whole.name} is there already; choose it by its whole name to replace it"
+        )
+    return whole
 
 
 def proposed_name(image: Image) -> str:

@@ -35,7 +35,7 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.recovery import Found, Recovery, matches
 from napari_guideme.widgets.resuming import Resumer, slice_of
-from napari_guideme.widgets.saving import save_dialog
+from napari_guideme.widgets.saving import save_dialog, with_suffix
 from napari_guideme.widgets.seeking import Seeker
 
 if TYPE_CHECKING:
@@ -162,7 +162,9 @@ class SessionPanel(QWidget):
         path = image.source.path
         folder = self._folder or (str(Path(path).parent) if path else "")
         dialog = save_dialog(self, "Save session", image, SUFFIX, FILTER, folder)
-        dialog.fileSelected.connect(lambda chosen: self.save_to(Path(chosen)))
+        dialog.fileSelected.connect(
+            lambda chosen: self._controller.reported(lambda: self.save_to(Path(chosen)))
+        )
         self.dialog = dialog
         dialog.open()
 
@@ -176,8 +178,7 @@ class SessionPanel(QWidget):
 
     def save_to(self, path: Path) -> None:
         """Write what was done to the chosen image."""
-        if not path.name.endswith(SUFFIX):
-            path = path.with_name(f"{path.name.removesuffix('.json')}{SUFFIX}")
+        path = with_suffix(path, SUFFIX)
         self._folder = str(path.parent)
         controller = self._controller
         work = self.autosave.work(controller.image, controller.network)
