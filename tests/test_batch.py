@@ -295,7 +295,7 @@ def test_what_is_there_is_kept(saved, file, tissue, tmp_path, capsys):
     # Another correction does not silently take the place of the first one.
     replace(saved, method="other").save(file)
     assert apply(file, *words) == 3
-    assert "--overwrite" in capsys.readouterr().err
+    assert "its labels are there already" in capsys.readouterr().err
     assert labels.stat().st_mtime_ns == first
     assert apply(file, *words, "--overwrite") == 0
     assert labels.stat().st_mtime_ns > first

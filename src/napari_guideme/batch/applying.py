@@ -137,7 +137,7 @@ class Run:
                 return []
             if not self._journal.is_begun(piece.key):
                 raise InputError(
-                    f"{target.labels.name} is there already and was not made from this image by "
+                    "its labels are there already and were not made from this image by "
                     "this guidance; choose another folder, or --overwrite"
                 )
         self._journal.begin(piece.key)
