@@ -63,6 +63,9 @@ _BETWEEN = re.compile(
 _ADJECTIVE = re.compile(
     r"(?!non|un|in|mis|pseudo|dis|anti|extra|para)[a-z]{3,}(?:al|ic|ar|ous|oid|ary|ive)"
 )
+#: After an adjective they only make it a noun: the gastric wall is stomach, the stomach wall may
+#: be something else.
+_PART = re.compile(r"(?:walls?|process(?:es)?|lesions?|tumou?rs?)(?![a-z0-9])")
 #: A relation to something else in the image is no place of the grid.
 _RELATION = re.compile(
     r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
@@ -207,10 +210,17 @@ def _next_unit(
         candidates.append((match.end(), Unit("Z", match.group())))
     if match := _FILLERS.match(text):
         candidates.append((match.end(), None))
+    if (match := _PART.match(text)) and before and _is_adjective(before[-1]):
+        candidates.append((match.end(), None))
     if candidates:
         longest = max(length for length, _ in candidates)
         return next((unit, length) for length, unit in candidates if length == longest)
     return _guessed(text, vocabulary)
+
+
+def _is_adjective(unit: Unit) -> bool:
+    """Whether a class was named by an adjective, as the stomach is by "gastric"."""
+    return unit.kind == "C" and bool(_ADJECTIVE.fullmatch(unit.words))
 
 
 def _class_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
