@@ -430,7 +430,7 @@ class GuideSession(Undoable[State]):
         """
         if not self.hints.marks:
             raise InputError("there is no correction to save: click on the image first")
-        corrected = Corrected(0, self.anchors(), self.hints)
+        corrected = Corrected(0, self.anchors(), self.hints, self.values)
         return SavedGuidance.of(self._scene, self.method, [corrected])
 
     @property

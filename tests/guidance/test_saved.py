@@ -68,7 +68,7 @@ def refused(path: Path) -> str:
 
 def test_what_is_read_is_what_was_saved(guidance, file):
     read = SavedGuidance.read(file)
-    for name in ("network", "fingerprint", "classes", "feature_points", "method"):
+    for name in ("network", "fingerprint", "classes", "guide_point", "feature_points", "method"):
         assert getattr(read, name) == getattr(guidance, name)
     assert (read.shape, read.thickness) == (guidance.shape, guidance.thickness) == ((16, 16), 0)
     assert all(map(torch.equal, read.spreads, guidance.spreads))
@@ -120,6 +120,14 @@ def test_what_acts_is_the_residual_whichever_method_corrected_the_image(network,
     np.testing.assert_allclose(applied(read, scene, 0).logits.softmax(0), expected, atol=1e-6)
 
 
+def test_values_of_the_variable_are_kept(network, picture, tmp_path):
+    found = refined(picture, network, Click((11, 11), "cell"), method="guide-me").guidance()
+    found.save(tmp_path / NAME)
+    values = SavedGuidance.read(tmp_path / NAME).corrected[0].values
+    assert values is not None
+    assert torch.equal(values, found.corrected[0].values)
+
+
 def test_what_corrects_nothing_is_not_saved(network, picture):
     session = refined(picture, network, Click((11, 11), "cell"), method="none")
     with pytest.raises(InputError, match="method none corrects nothing"):
@@ -162,7 +170,7 @@ def test_nothing_of_the_image_is_in_it(file):
     """All it holds: names of the network and places, classes and features of hinted pixels."""
     told = metadata(file)
     assert set(told) == {
-        *("format", "network", "fingerprint", "classes", "feature_points"),
+        *("format", "network", "fingerprint", "classes", "guide_point", "feature_points"),
         *("preparation", "method", "shape", "thickness", "spacing", "corrected"),
     }
     (entry,) = told["corrected"]

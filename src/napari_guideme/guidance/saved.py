@@ -2,9 +2,9 @@
 
 A ``.guidance.safetensors`` file holds the support of the residual (features of the hinted
 pixels, their places and weights) and how the features were spread where they were clicked:
-that acts, whichever method corrected the image. Hints and the method's name are kept to tell
-how it came about; words do not act. It holds no pixel and no name of the image. Nothing in it
-is executed when it is read.
+that acts, whichever method corrected the image. Hints, the method's name, its guide point and
+the values of its variable, which mean little elsewhere, are kept to tell how it came about; words
+do not act. It holds no pixel and no name of the image. Nothing in it is executed when it is read.
 """
 
 from __future__ import annotations
@@ -49,11 +49,14 @@ class Corrected:
         The support.
     hints
         What was said there. Its clicks and scribbles made the support; words do not act.
+    values
+        Of the variable of the method, ``None`` if it has none; they do not act.
     """
 
     index: int
     anchors: Anchors
     hints: Hints
+    values: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,8 @@ class SavedGuidance:
         Name and SHA-256 of the network, see `FrozenNetwork.fingerprint`.
     classes
         Of the network.
-    feature_points
-        Where features were read.
+    guide_point, feature_points
+        Where the values of the variable were found, and where features were read.
     preparation
         What the network expects, see `Preparation.to_dict`.
     method
@@ -88,6 +91,7 @@ class SavedGuidance:
     network: str
     fingerprint: str
     classes: tuple[str, ...]
+    guide_point: str
     feature_points: tuple[str, ...]
     preparation: Mapping[str, Any]
     method: str
@@ -125,6 +129,7 @@ class SavedGuidance:
             network=network.name,
             fingerprint=network.fingerprint,
             classes=network.classes,
+            guide_point=scene.point,
             feature_points=network.feature_points,
             preparation=network.preparation.to_dict(),
             method=method,
@@ -162,13 +167,13 @@ class SavedGuidance:
         check_name(path)
         tensors = {f"spread.{i}": spread for i, spread in enumerate(self.spreads)}
         for number, entry in enumerate(self.corrected):
-            found = tensors_of(entry.anchors)
-            tensors.update({f"{number}.{k}": v for k, v in found.items()})
+            tensors.update({f"{number}.{k}": v for k, v in _tensors(entry).items()})
         told = {
             "format": _FORMAT,
             "network": self.network,
             "fingerprint": self.fingerprint,
             "classes": self.classes,
+            "guide_point": self.guide_point,
             "feature_points": self.feature_points,
             "preparation": self.preparation,
             "method": self.method,
@@ -221,6 +226,11 @@ def check_name(path: Path) -> None:
     check_writable(path, (".safetensors",))
 
 
+def _tensors(entry: Corrected) -> dict[str, Tensor]:
+    tensors = tensors_of(entry.anchors)
+    return tensors if entry.values is None else {**tensors, "values": entry.values}
+
+
 def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidance:
     spreads = tuple(tensors[f"spread.{i}"] for i in range(len(told["feature_points"])))
     if any(spread.ndim != 2 or len(spread) != 2 for spread in spreads):
@@ -237,7 +247,7 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         anchors = anchors_of(of, channels, shape, len(told["classes"]))
         hints = hints_from_json(entry["hints"])
         anchors = anchors.alone()  # What is applied follows no things.
-        corrected.append(Corrected(int(entry["index"]), anchors, hints))
+        corrected.append(Corrected(int(entry["index"]), anchors, hints, of.get("values")))
     indices = [entry.index for entry in corrected]
     if not indices or indices != sorted(set(indices)):
         raise ValueError("its corrections are not those of one slice after the other")
@@ -245,6 +255,7 @@ def _read(told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SavedGuidan
         network=str(told["network"]),
         fingerprint=str(told["fingerprint"]),
         classes=tuple(told["classes"]),
+        guide_point=str(told["guide_point"]),
         feature_points=tuple(told["feature_points"]),
         preparation=dict(told["preparation"]),
         method=str(told["method"]),

@@ -398,7 +398,7 @@ class VolumeSession:
             scene,
             self.method,
             [
-                Corrected(index, self._anchors(index), session.hints)
+                Corrected(index, self._anchors(index), session.hints, session.values)
                 for index, session in zip(sources, sessions, strict=True)
             ],
             self.planes.thickness,
