@@ -67,7 +67,7 @@ class Kernel:
     middle: float = 0.95
     evident: float = 3.0
     vast: float = 0.05
-    likely: float = 0.75
+    likely: float = 0.9
 
     @property
     def looks_closer(self) -> bool:
