@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from napari_guideme.errors import InputError
+from napari_guideme.language.understanding import NotUnderstood, understand
 from napari_guideme.language.vocabulary import Vocabulary, WordVectors
+from napari_guideme.language.wordnet import find_wordnet
 
 CELLS = Vocabulary(("background", "nucleus", "mitochondrion", "cell border"))
 
@@ -42,6 +44,26 @@ def test_vectors_meet_what_wordnet_does_not(shared):
     assert Vocabulary(classes).meant("truck") == ()
     assert Vocabulary(classes, vectors=vectors).meant("truck") == ("car",)
     assert Vocabulary(classes, vectors=vectors).meant("philosophy") == ()
+
+
+def test_what_wordnet_knows_as_another_thing_is_no_class(shared, wordnet):
+    vectors = WordVectors.read(shared / "models" / "glove100" / "glove100_top50k_f16.npz")
+    organs = Vocabulary(("background", "liver", "spleen"), find_wordnet(), vectors)
+    for organ in ("lung", "colon", "thyroid"):
+        assert organs.meant(organ) == ()
+    assert organs.alike("lung") == ("liver",)
+    with pytest.raises(NotUnderstood) as refused:
+        understand("find the lung", organs.classes, vectors=vectors)
+    assert refused.value.suggestions == ("liver",)
+
+
+def test_rare_senses_and_words_that_look_alike_are_no_class(wordnet):
+    things = Vocabulary(("person", "horse", "sheep", "pole", "chair"), find_wordnet())
+    for word in ("bear", "goat", "wolf", "head", "leg"):
+        assert things.meant(word) == ()
+    for word in ("house", "lamp", "hole"):
+        assert things.misspelt(word) is None
+    assert things.misspelt("hosre") == "horse"
 
 
 def test_vectors_by_hand():

@@ -88,7 +88,7 @@ def understand(
         why = f"{strange[0]!r} is none of the classes {', '.join(classes)}"
         if vocabulary.wordnet is None:
             why += f" ({HOW_TO_GET})"
-        raise NotUnderstood(why, understood, _suggested(strange[0], found, classes))
+        raise NotUnderstood(why, understood, _suggested(strange[0], found, vocabulary))
     try:
         statements = read(found)
     except Unreadable as error:
@@ -206,9 +206,9 @@ def _shown(unit: Unit) -> str | None:
     return None
 
 
-def _suggested(word: str, found: Sequence[Unit], classes: Sequence[str]) -> list[str]:
-    near = get_close_matches(word, classes, n=2, cutoff=0.5)
-    return near or _examples(found, classes)
+def _suggested(word: str, found: Sequence[Unit], vocabulary: Vocabulary) -> list[str]:
+    near = get_close_matches(word, vocabulary.classes, n=2, cutoff=0.5)
+    return near or [*vocabulary.alike(word)] or _examples(found, vocabulary.classes)
 
 
 def _examples(found: Sequence[Unit], classes: Sequence[str]) -> list[str]:

@@ -215,7 +215,7 @@ def _next_unit(
     if candidates:
         longest = max(length for length, _ in candidates)
         return next((unit, length) for length, unit in candidates if length == longest)
-    return _guessed(text, vocabulary)
+    return _guessed(text, before, vocabulary)
 
 
 def _is_adjective(unit: Unit) -> bool:
@@ -261,10 +261,15 @@ def _slip_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
     return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
 
 
-def _guessed(text: str, vocabulary: Vocabulary) -> tuple[Unit | None, int]:
+def _guessed(text: str, before: Sequence[Unit], vocabulary: Vocabulary) -> tuple[Unit | None, int]:
     """Read words that are no name: other words for a class, or slips of the hand."""
     words = re.match(r"[a-z0-9]+(?: [a-z0-9]+)*", text)
     listed = words.group().split() if words else [text.split()[0]]
+    # "Tree trunk" is tree, as WordNet knows; "trunk" alone is not.
+    if before and before[-1].kind == "C":
+        own = before[-1]
+        if vocabulary.by_wordnet(f"{own.words} {listed[0]}") == own.classes:
+            return None, len(listed[0])
     for count in range(min(3, len(listed)), 0, -1):
         phrase = " ".join(listed[:count])
         if vocabulary.is_action(phrase):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: A class has to be nearer than this to be meant, and nearer than others by `_LEAD`.
 _FURTHEST = 2.0
 _LEAD = 0.45
+#: What the senses of a word for a thing are kinds of; a quality or an event is none.
+_CONCRETE = "physical_entity.n.01"
 #: What one step between two senses costs, and every sense that is commoner than it.
 _STEP, _RARER = 0.2, 0.25
 _MOST_STEPS = 7
@@ -105,25 +107,49 @@ class Vocabulary:
             return ()
         if parts := self._part_of_names(phrase):
             return parts
-        return self._by_wordnet(phrase) or self._by_vectors(phrase)
+        return self.by_wordnet(phrase) or self._by_vectors(phrase)
+
+    def by_wordnet(self, phrase: str) -> tuple[str, ...]:
+        """Classes that WordNet takes a phrase for a kind, or a more general name of."""
+        if self.wordnet is None:
+            return ()
+        senses = _common(self._senses(phrase)) or self._nouns_behind(phrase)
+        ranked = sorted(
+            (min(far), name)
+            for name in self.classes
+            if (far := _distances(senses, self._class_senses[name], _names(phrase, name)))
+        )
+        ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
+        return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
 
     def misspelt(self, word: str) -> str | None:
         """Name or synonym that a phrase is a slip of, if it is only one."""
-        if min(map(len, word.split())) < 4:
+        if min(map(len, word.split())) < 4 or self._is_english(word):
             return None
-        allowed = 1 if len(word) < 7 else 2
+        allowed = 1 if len(word) < 7 or self.wordnet is None else 2
         candidates: dict[tuple[str, ...], list[tuple[int, str]]] = {}
         for known in {**self._synonyms, **self._named}:
             for form in (known, plural(known)):
                 if form.count(" ") == word.count(" ") and abs(len(form) - len(word)) <= allowed:
                     away = edit_distance(word, form, transpositions=True)
-                    if away <= allowed:
+                    if away <= allowed and self._is_slip(word, form):
                         named = self.meant(known, exact=True)
                         candidates.setdefault(named, []).append((away, form))
         nearest = sorted((min(found), named) for named, found in candidates.items())
         if not nearest or (len(nearest) > 1 and nearest[0][0][0] == nearest[1][0][0]):
             return None
         return nearest[0][0][1]
+
+    def _is_english(self, phrase: str) -> bool:
+        """Whether all words of a phrase are words: "house" is no slip of "horse"."""
+        return self.wordnet is not None and all(map(self.wordnet.synsets, phrase.split()))
+
+    def _is_slip(self, word: str, form: str) -> bool:
+        """Whether only the hand can have gone wrong; without WordNet "house" is no "horse"."""
+        if self.wordnet is not None:
+            return True
+        swapped = len(word) != len(form) or sorted(word) == sorted(form)
+        return swapped and word[0] == form[0]
 
     def is_action(self, word: str) -> bool:
         """Whether a word says what somebody is doing, such as "crossing"."""
@@ -169,18 +195,6 @@ class Vocabulary:
             if any(len(form) < len(words) and set(form) <= set(words) for form in forms)
         )
 
-    def _by_wordnet(self, phrase: str) -> tuple[str, ...]:
-        if self.wordnet is None:
-            return ()
-        senses = self._senses(phrase) or self._nouns_behind(phrase)
-        ranked = sorted(
-            (min(far), name)
-            for name in self.classes
-            if (far := _distances(senses, self._class_senses[name]))
-        )
-        ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
-        return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
-
     @cached_property
     def _class_senses(self) -> dict[str, list[tuple[Any, dict[Any, int]]]]:
         """Senses of the classes, each with what it is a kind of."""
@@ -216,6 +230,11 @@ class Vocabulary:
         return []
 
     def _by_vectors(self, phrase: str) -> tuple[str, ...]:
+        """Classes by word vectors, of what WordNet does not know as another thing."""
+        return () if any(map(_is_thing, self._senses(phrase)[:1])) else self.alike(phrase)
+
+    def alike(self, phrase: str) -> tuple[str, ...]:
+        """Classes that are near a phrase by word vectors, as "lung" is near "liver"."""
         own = self.vectors.of(phrase) if self.vectors else None
         if self.vectors is None or own is None:
             return ()
@@ -227,10 +246,28 @@ class Vocabulary:
         return tuple(name for name, cosine in alike.items() if cosine > best - _COSINE_LEAD)
 
 
-def _distances(said: list[Any], wanted: list[tuple[Any, dict[Any, int]]]) -> list[float]:
+def _common(senses: list[Any]) -> list[Any]:
+    """Return the first senses of a noun, up to the first that is a thing: a bear is an animal."""
+    first = next((rank for rank, sense in enumerate(senses[:4]) if _is_thing(sense)), 3)
+    return senses[: first + 1]
+
+
+def _is_thing(sense: Any) -> bool:
+    """Whether a sense is a kind of concrete thing."""
+    return any(above.name() == _CONCRETE for path in sense.hypernym_paths() for above in path)
+
+
+def _names(phrase: str, name: str) -> bool:
+    """Whether a phrase has the name of a class in it, as "tree trunk" has."""
+    return f" {plain(name)} " in f" {phrase} "
+
+
+def _distances(
+    said: list[Any], wanted: list[tuple[Any, dict[Any, int]]], parts: bool
+) -> list[float]:
     """How far senses of a word are from those of a class, which may be kinds or parts of it."""
     found = []
-    for rank, sense in enumerate(said[:4]):
+    for rank, sense in enumerate(said):
         kinds = _ancestors(sense)
         for other, (target, general) in enumerate(wanted):
             cost = _RARER * (rank + other)
@@ -238,7 +275,7 @@ def _distances(said: list[Any], wanted: list[tuple[Any, dict[Any, int]]]) -> lis
                 found.append(cost + _STEP * kinds[target])
             elif general.get(sense, _MOST_STEPS) <= 3:
                 found.append(cost + 0.5 + _STEP * general[sense])
-            elif target in sense.part_holonyms():
+            elif parts and target in sense.part_holonyms():
                 found.append(cost + 0.8)
     return found
 
