@@ -11,7 +11,7 @@ from torch import nn
 
 from napari_guideme.errors import InputError
 from napari_guideme.localize import SALIENCY_NAMES
-from napari_guideme.localize.saliency import METHODS, VIEWS, saliency
+from napari_guideme.localize.saliency import METHODS, RECTIFIERS, VIEWS, saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
 from napari_guideme.networks.formats.weights import filled
@@ -173,6 +173,27 @@ def test_a_classifier_without_relus_has_its_gradient():
     for method in set(METHODS) - {"gradient"}:
         with pytest.raises(InputError, match="smooth has no ReLU in its graph"):
             saliency(classifier, image, 0, method, channel_axis=-1)
+
+
+class Squeezed(Colours):
+    """Rectifies means of channels behind its maps, as squeeze-and-excitation does."""
+
+    def forward(self, x):
+        means = self.features(x).mean((2, 3), keepdim=True)
+        for _ in range(RECTIFIERS):
+            means = nn.functional.relu(means)
+        return self.classify(means.flatten(1))
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "feedback-hard", "feedback-soft"])
+def test_rectifiers_of_a_single_pixel_tell_nothing_of_the_image(method, colours):
+    classifier = FrozenClassifier(Squeezed(), ["red", "green"], PREPARATION, device="cpu")
+    found = saliency(classifier, SQUARES, RED, method, channel_axis=-1)
+    assert SQUARES[highest(found)][RED] == 255
+    only = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Flatten())
+    classifier = FrozenClassifier(only, "ab", PREPARATION, name="means", device="cpu")
+    with pytest.raises(InputError, match=r"means has no ReLU .* still has an image; .*'gradient'"):
+        saliency(classifier, SQUARES, RED, method, channel_axis=-1)
 
 
 def test_it_can_be_cancelled(colours):

@@ -170,18 +170,20 @@ def _guided(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
 
 def _hard(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
     score = GatedScore(classifier, x, label)
-    return _of_last(score.opened(score.gates.initial(x.device)), x)
+    return _of_last(classifier, score.opened(score.gates.initial(x.device)), x)
 
 
 def _soft(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
     score = GatedScore(classifier, x, label)
     (last,) = deque(feedback(score, "soft", SOFT_STEPS), maxlen=1)
-    return _of_last(score.evidence(last.values), x)
+    return _of_last(classifier, score.evidence(last.values), x)
 
 
-def _of_last(evidence: Evidence, x: Tensor) -> Tensor:
-    """Add up what the last rectifiers tell, each as strong as the others."""
-    told = list(evidence.values())[-RECTIFIERS:]
+def _of_last(classifier: FrozenClassifier, evidence: Evidence, x: Tensor) -> Tensor:
+    """Add up what the last rectifiers tell that have an image, each as strong as the others."""
+    told = [found for found in evidence.values() if _has_image(found)][-RECTIFIERS:]
+    if not told:
+        raise _without_image(classifier)
     scaled = (found / found.amax().clamp_min(1e-20) for found in told)
     return torch.stack([_stretched(found, x) for found in scaled]).sum(0)
 
@@ -192,7 +194,7 @@ def _grad_cams(classifier: FrozenClassifier, x: Tensor, labels: Sequence[int]) -
 
     def keep(rectifier: Rectifier, a: Tensor) -> Tensor:
         y = rectifier(a)
-        if y.ndim == 4:
+        if _has_image(y):
             kept[:] = [y.detach().requires_grad_()]
             return kept[0]
         return y
@@ -201,11 +203,23 @@ def _grad_cams(classifier: FrozenClassifier, x: Tensor, labels: Sequence[int]) -
         scores = classifier.scores(x, keep)[0]
         asked = [scores[label] for label in labels]
     if not kept:
-        raise InputError(f"{classifier.name} has no ReLU in its graph, which grad-cam needs")
+        raise _without_image(classifier)
     for score in asked:
         (slope,) = torch.autograd.grad(score, kept[0], retain_graph=True)
         weights = slope.mean((2, 3), keepdim=True)
         yield _stretched((weights * kept[0].detach()).sum(1, keepdim=True).relu(), x)
+
+
+def _has_image(activation: Tensor) -> bool:
+    """Whether it tells places apart; squeeze-and-excitation rectifies means of whole channels."""
+    return activation.ndim == 4 and activation.shape[2:].numel() > 1
+
+
+def _without_image(classifier: FrozenClassifier) -> InputError:
+    return InputError(
+        f"{classifier.name} has no ReLU in its graph that still has an image; "
+        "the plain gradient (method 'gradient') works for any classifier"
+    )
 
 
 def _stretched(found: Tensor, x: Tensor) -> Tensor:
