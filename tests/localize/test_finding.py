@@ -7,6 +7,7 @@ from threading import Event
 import numpy as np
 import pytest
 import skimage.data
+from torch import nn
 
 from napari_guideme import Click, InputError
 from napari_guideme.guidance import FOUND_METHODS
@@ -20,9 +21,11 @@ from napari_guideme.localize.finding import (
     scene_of,
 )
 from napari_guideme.localize.proxies import StandIns
+from napari_guideme.localize.saliency import saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.preparation import Preparation
 from napari_guideme.session import GuideSession
 
 CHELSEA = skimage.data.chelsea()
@@ -107,6 +110,28 @@ def test_grey_and_deep_pixels(classifier, network):
     found = find("cat", grey, classifier, labels, network=network)
     assert found.mask.shape == grey.shape
     assert found.mask[CAT]
+
+
+class OfOneSize(nn.Module):
+    """Refuses images of another size, as vision transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+        self.classify = nn.Linear(4 * 30 * 30, 3)
+
+    def forward(self, x):
+        return self.classify(self.features(x).flatten(1))
+
+
+def test_a_classifier_of_one_size_sees_the_image_in_it(network):
+    preparation = Preparation(value_range="dtype", size=(32, 32))
+    classifier = FrozenClassifier(OfOneSize(), "abc", preparation, name="one size", device="cpu")
+    labels = StandIns((0,), (1,))
+    found = find("cat", CHELSEA, classifier, labels, network=network, channel_axis=-1)
+    assert found.positive.shape == CHELSEA.shape[:2]
+    with pytest.raises(InputError, match=r"one size classifies no image of shape \(64, 64\): "):
+        saliency(classifier, CHELSEA, 0, "grad-cam", channel_axis=-1, side=64)
 
 
 def test_labels_can_be_told(classifier):

@@ -183,7 +183,8 @@ def find(
         raise InputError(f"unknown method {method!r}; choose {', '.join(FINDING_NAMES)}")
     kind = ATTENDED if method == "proxies" else method
     asked = labels.positive + (labels.negative if method == "proxies" else ())
-    side = SIDE if method == "proxies" else None
+    # The network learned from maps of this size, but not every classifier makes them.
+    side = SIDE if method == "proxies" and classifier.takes((SIDE, SIDE)) else None
     made: list[Map] = []
     for own in saliencies(
         classifier, image, asked, kind, channel_axis=channel_axis, views=views, side=side

@@ -76,13 +76,14 @@ class FrozenClassifier:
         self.licence = licence
         self.device = choose_device(device)
         guest = _ScoresAsMaps(guest_of(module).to(self.device))
-        size = preparation.example_sizes[0]
+        size: tuple[int, ...] = preparation.example_sizes[0]
         example = noise(1, preparation.channels, *size).to(self.device)
         try:
             self._graph_module = trace(guest, example)
         except Exception as error:
             # Foreign code can fail in any manner.
             raise InputError(f"{name} classifies no image of shape {size}: {error}") from error
+        self._taken = {size: True}
         returned: Tensor = self._graph_module.meta.pop("returned")
         if returned.shape[1] != len(self.labels):
             raise InputError(
@@ -142,9 +143,26 @@ class FrozenClassifier:
             Prepared inputs.
         rectify
             What takes the place of every rectifier; they rectify by default.
+
+        Raises
+        ------
+        InputError
+            If it cannot take them, because of their size for instance.
         """
-        scored: Tensor = _Rectifying(self._graph_module, self.rectifiers, rectify).run(x)
+        scored: Tensor = _Rectifying(self, self._graph_module, rectify).run(x)
         return scored.flatten(1)
+
+    def takes(self, size: tuple[int, int]) -> bool:
+        """Whether it classifies inputs of this size, too; vision transformers have but one."""
+        if size not in self._taken:
+            try:
+                with torch.no_grad():
+                    self.scores(noise(1, self.preparation.channels, *size).to(self.device))
+            except InputError:
+                self._taken[size] = False
+            else:
+                self._taken[size] = True
+        return self._taken[size]
 
     @torch.no_grad()
     def probabilities(
@@ -181,20 +199,36 @@ class _Rectifying(Runner):
 
     def __init__(
         self,
+        classifier: FrozenClassifier,
         graph_module: fx.GraphModule,
-        rectifiers: Sequence[Rectifier],
         rectify: Rectify | None,
     ) -> None:
         super().__init__(graph_module)
+        self._name = classifier.name
         self._rectify = rectify
-        self._rectifiers = {r.node: r for r in rectifiers} if rectify else {}
+        self._rectifiers = {r.node: r for r in classifier.rectifiers} if rectify else {}
+
+    def run(self, *args: Any, **options: Any) -> Any:
+        self._size = tuple(args[0].shape[2:])
+        return super().run(*args, **options)
 
     def run_node(self, n: fx.Node) -> Any:
         cancelling.check()
         rectifier = self._rectifiers.get(n)
         if rectifier is None or self._rectify is None:
-            return super().run_node(n)
+            return self._computed(n)
         return self._rectify(rectifier, self.env[n.all_input_nodes[0]])
+
+    def _computed(self, n: fx.Node) -> Any:
+        try:
+            return super().run_node(n)
+        except (cancelling.Cancelled, InputError):
+            raise
+        except Exception as error:  # Foreign code can fail in any manner.
+            why = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"{self._name} classifies no image of shape {self._size}: {why}"
+            ) from error
 
 
 #: Values of Caffe's classifiers: blue, green, red from 0 to 255 less their means.
