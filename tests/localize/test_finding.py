@@ -18,6 +18,7 @@ from napari_guideme.localize.finding import (
     find,
     labels_called,
     labels_of,
+    limits_of,
     scene_of,
 )
 from napari_guideme.localize.proxies import StandIns
@@ -110,6 +111,16 @@ def test_grey_and_deep_pixels(classifier, network):
     found = find("cat", grey, classifier, labels, network=network)
     assert found.mask.shape == grey.shape
     assert found.mask[CAT]
+
+
+def test_hot_pixels_leave_a_photograph_as_it_is():
+    deep = CHELSEA.astype(np.uint16)
+    low, high = limits_of(deep)
+    deep[0, 0] = 65535
+    assert limits_of(deep) == pytest.approx((low, high), abs=1)
+    rare = np.zeros((100, 100), np.uint16)
+    rare[5, 5] = 9
+    assert limits_of(rare) == (0, 9)
 
 
 class OfOneSize(nn.Module):

@@ -76,6 +76,13 @@ def test_grey_images(cut, picture, hint, dtype):
 
 
 @pytest.mark.parametrize("cut", [from_saliency, from_likelihood])
+def test_a_hot_pixel_darkens_nothing(cut, picture, hint):
+    deep = picture.astype(np.uint16)
+    deep[3, 3] = 65535
+    assert iou(cut(deep, hint)) > 0.95
+
+
+@pytest.mark.parametrize("cut", [from_saliency, from_likelihood])
 def test_large_images_are_cut_at_their_own_size(cut, picture, hint):
     large, map_ = (np.kron(a, np.ones((8, 8, 1)[: a.ndim])) for a in (picture, hint))
     assert iou(cut(large.astype(np.uint8), map_), np.kron(DISC, np.ones((8, 8), bool))) > 0.95

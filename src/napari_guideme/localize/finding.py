@@ -38,6 +38,9 @@ _HALF = 0.5
 #: By how many logits a pixel leads where GrabCut overruled the network.
 _OVERRULED = 0.5
 
+#: Of the values, those that are shown black and white: some hot pixels do not count.
+PERCENTILES = (1.0, 99.8)
+
 #: Called with steps done and steps in all.
 Progress = Callable[[int, int], None]
 
@@ -266,7 +269,10 @@ def limits_of(image: NDArray[Any]) -> tuple[float, float] | None:
     if image.dtype == np.uint8:
         return None
     values = checked_pixels(image).astype(np.float32)
-    return float(values.min()), float(values.max())
+    low, high = np.percentile(values, PERCENTILES)
+    if low == high:  # What little there is is not taken for hot pixels.
+        low, high = values.min(), values.max()
+    return float(low), float(high)
 
 
 def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> NDArray[Any]:

@@ -139,8 +139,8 @@ def _reduced(
     share = min(_LONGEST / max(values.shape), 1.0)
     rows, columns = (max(round(n * share), 1) for n in values.shape)
     colours = Preparation(
+        # A single hot pixel must not leave everything else black.
         value_range="dtype" if image.dtype == np.uint8 else "percentile",
-        percentiles=(0.0, 100.0),
         size=(rows, columns),
     )
     x = colours.prepare(image, channel_axis=channel_axis)[0][0]
