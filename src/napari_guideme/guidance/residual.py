@@ -14,12 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
-from napari_guideme.guidance.closer import Look, part_at
+from napari_guideme.guidance.closer import Look
 from napari_guideme.guidance.distances import (
     depth_within,
     depths,
@@ -28,7 +26,8 @@ from napari_guideme.guidance.distances import (
 )
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import HELD, Kernel
-from napari_guideme.guidance.regions import BACKGROUND, Region, centrality, least_depth
+from napari_guideme.guidance.meaning import seen_region, whole_region
+from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.spacing import longest
 
@@ -161,11 +160,11 @@ def extended(
         regions=support.regions,
     )
     if len(positions) == 1 and not confirms.any():
-        told = grown
-        if look is not None and kernel.looks_closer and classes[0] != BACKGROUND:
-            grown = _meaning_what_is_seen(grown, labels, look, kernel.likely)
-        if grown is told and central[0] >= kernel.middle:
-            grown = _meaning_its_region(grown, labels, depth[0] * size, spacing)
+        is_central = bool(central[0] >= kernel.middle)
+        region = _meant(
+            grown, labels, depth[0] * size if is_central else None, look, kernel, spacing
+        )
+        grown = replace(grown, regions=(*grown.regions, *region))
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
     # A small system, solved where small steps cost little.
     gram = _gram(grown, features, kernel, spacing).cpu().double()
@@ -270,40 +269,28 @@ def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequenc
     return gram
 
 
-def _meaning_its_region(
-    support: Support, labels: Tensor, depth: Tensor, spacing: Sequence[float]
-) -> Support:
-    """Let the region around the last pixel, in its middle, follow it if that is one thing.
+def _meant(
+    support: Support,
+    labels: Tensor,
+    depth: Tensor | None,
+    look: Look | None,
+    kernel: Kernel,
+    spacing: Sequence[float],
+) -> list[Region]:
+    """What follows the last pixel, a click, as a whole.
 
-    It does not where an earlier hint said that the region is right.
+    What the network sees of its class there; else, where a depth is told because the click lies
+    in its middle, the region that it lies in.
     """
-    place, owner = support.positions[-1], len(support) - 1
-    label = labels[tuple(place)]
-    if label == BACKGROUND:
-        return support
-    region = Region.around(labels, place, owner)
-    said_right = region.holds(support.positions[support.classes == label]).any()
-    if said_right or depth < least_depth(region.mask.sum(), spacing):
-        return support
-    return replace(support, regions=(*support.regions, region))
-
-
-def _meaning_what_is_seen(support: Support, labels: Tensor, look: Look, likely: float) -> Support:
-    """Let follow the last pixel what the network sees of its class there, looking closer.
-
-    Only within its label, and no part of which an earlier hint said otherwise.
-    """
-    place, index = support.positions[-1], int(support.classes[-1])
-    seen = look(place, index)
-    alike = labels == labels[tuple(place)]
-    here = part_at(seen.here & alike, place.tolist())
-    parts, _ = ndimage.label((here | (alike & (seen.likely > likely))).cpu().numpy())
-    said = support.positions[support.classes != index].cpu().numpy()
-    parts[np.isin(parts, parts[tuple(said.T)])] = 0
-    if not parts.any():
-        return support
-    region = Region.of(parts > 0, len(support) - 1, labels.device)
-    return replace(support, regions=(*support.regions, region))
+    place, index, owner = support.positions[-1], int(support.classes[-1]), len(support) - 1
+    region = None
+    if look is not None and kernel.looks_closer and index != BACKGROUND:
+        denied = support.positions[support.classes != index]
+        region = seen_region(labels, place, denied, look(place, index), kernel.likely, owner)
+    if region is None and depth is not None:
+        said_right = support.positions[support.classes == labels[tuple(place)]]
+        region = whole_region(labels, place, said_right, depth, spacing, owner)
+    return [] if region is None else [region]
 
 
 def _leads(weights: Tensor, gram: Tensor, first: Tensor, classes: Tensor) -> Tensor:
