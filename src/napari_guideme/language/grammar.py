@@ -157,7 +157,7 @@ def _statements(
     found = _told_once([unit for unit in found if unit.kind not in _WHICH])
     letters = "".join(unit.kind for unit in found)
     named = [unit for unit in found if unit.kind == "C"]
-    if not named or set(letters) & set("?YJU"):
+    if not named or set(letters) & set("?YJUv"):
         return []
     if any(len(unit.classes) != 1 for unit in named):
         return []
@@ -265,6 +265,8 @@ def _why_not(found: Sequence[Unit]) -> str:
     kinds = {unit.kind for unit in found}
     if relation := next((unit for unit in found if unit.kind == "J"), None):
         return f"{relation.words!r}: places relative to other things are not known, {_PICTURE}"
+    if where := next((unit for unit in found if unit.kind == "v"), None):
+        return f"{where.words!r} could be anywhere; say where in the picture"
     named = next((name for unit in found for name in unit.classes), "")
     if named and (which := next((unit for unit in found if unit.kind in _WHICH), None)):
         return (

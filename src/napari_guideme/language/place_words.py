@@ -38,7 +38,7 @@ _REWRITES = (
     (r"\banatomical(?:ly)? (left|right)\b", r"patient\1"),
     (r"\b(left|right) hand\b", r"\1"),
     (r"\b(north|south) ?(east|west)(?:ern)?\b", r"\1 \2"),
-    (r"\b(\d{1,2}) (?:o clock|oclock)\b", r"clock\1"),
+    (r"\b(1[0-2]|[1-9]) (?:o clock|oclock)\b", r"clock\1"),
 )
 
 _PREPOSITION = (
