@@ -32,6 +32,12 @@ def test_the_class_is_told_from_the_sentence_alone(sentence, name):
     assert class_of(sentence, LEARNED) == name
 
 
+def test_what_someone_does_is_no_part_of_a_name_though_the_word_is_known():
+    known = (*LEARNED, "wearing", "sitting")
+    assert class_of("the man wearing a red shirt", known) == "man"
+    assert class_of("the dog sitting on the left", known) == "dog"
+
+
 def test_what_only_asks_is_left_out():
     asked = ("dog", "the dog", "Please find me a dog.", "all the dogs in the picture")
     assert [without_articles(one) for one in asked] == ["dog", "dog", "dog", "dogs"]

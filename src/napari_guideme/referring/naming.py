@@ -18,6 +18,11 @@ a an the this that these those all both of in on at to from by with and or but n
 which who whose left right above below over under inside within between near beside behind before
 one ones first second third fourth last two three four five six
 """
+#: What people and animals are told by; word vectors know it as they know "wing" and "building".
+_DOING = """
+wearing holding carrying sitting standing lying leaning riding driving walking running playing
+eating drinking looking watching talking facing having using
+"""
 _DETERMINERS = re.compile(r"(?:(?:the|that|this|these|those|an?|any|some|all|every|each) )+")
 _WHOLE = re.compile(r",? (?:in|on|of) (?:the|this) (?:whole )?(?:image|picture|photo|photograph)$")
 
@@ -33,7 +38,10 @@ class _AnyName:
     def meant(self, phrase: str) -> tuple[str, ...]:
         words = phrase.split()
         # "The man wearing a shirt" is no wearing.
-        doing = any(word.endswith("ing") and word not in self.known for word in words[1:])
+        doing = any(
+            word in _DOING.split() or (word.endswith("ing") and word not in self.known)
+            for word in words[1:]
+        )
         return () if doing or not {",", *_NEVER.split()}.isdisjoint(words) else (phrase,)
 
 
