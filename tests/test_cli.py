@@ -223,6 +223,23 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path, capsys, option, va
     assert capsys.readouterr().err == told
 
 
+@pytest.mark.parametrize(
+    ("protocol", "words", "others"),
+    [
+        ("referring", ["--card", "none.toml"], "errors, questions, text, noc, carry"),
+        ("errors", ["--clicks", "3"], "referring"),
+        ("errors", ["--folds", "2"], "referring"),
+        ("errors", ["--views", "2"], "names"),
+        ("noc", ["--no-grabcut"], "names, referring"),
+    ],
+)
+def test_an_option_of_another_protocol_is_refused(tmp_path, capsys, protocol, words, others):
+    told = ["evaluate", str(tmp_path), "--protocol", protocol, "--json", str(tmp_path / "o.json")]
+    assert main([*told, *words]) == 2
+    said = f"{words[0]} is of no use with --protocol {protocol}; it is for {others}"
+    assert capsys.readouterr().err == f"napari-guideme: {said}\n"
+
+
 def test_how_the_patient_lies_is_kept_for_later(tissue, tmp_path):
     session = tmp_path / "work.guideme.json"
     hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])

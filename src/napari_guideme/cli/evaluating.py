@@ -12,10 +12,15 @@ from tqdm import tqdm
 from napari_guideme.cli.opening import network_of, text_guide_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, write_json
-from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, DEFAULT_METHOD, DEFAULT_OBJECT_METHOD
+from napari_guideme.guidance import (
+    DEFAULT_FOLLOWED_METHOD,
+    DEFAULT_METHOD,
+    DEFAULT_OBJECT_METHOD,
+    DEFAULT_QUESTION,
+)
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
-from napari_guideme.networks.catalogue import DEFAULT_NETWORK
+from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
 from napari_guideme.referring import REFERRING
 
 if TYPE_CHECKING:
@@ -27,9 +32,35 @@ if TYPE_CHECKING:
     from napari_guideme.evaluation.results import Result
     from napari_guideme.networks.frozen import FrozenNetwork
 
+#: Options that only some protocols can follow: their defaults, and these protocols.
+_ONLY_FOR: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "axis": (0, ("carry",)),
+    "slice": (None, ("carry",)),
+    "carry": ("onward", ("carry",)),
+    "spacing": (None, ("carry",)),
+    "ask": (DEFAULT_QUESTION, ("questions",)),
+    "operation": ("either", ("text",)),
+    "text_guide": (None, ("text",)),
+    "objects": (None, ("noc", "referring")),
+    "least_pixels": (100, ("noc", "names")),
+    "folds": (None, ("referring",)),
+    "names": (None, ("referring",)),
+    "clicks": (0, ("referring",)),
+    "baselines": (False, ("referring",)),
+    "classifier": (DEFAULT_CLASSIFIER, ("names",)),
+    "views": (1, ("names",)),
+    "by": ("wordnet", ("names",)),
+    "grabcut": (True, ("names", "referring")),
+    "vectors": (None, ("text", "names")),
+    "card": (None, ("errors", "questions", "text", "noc", "carry")),
+    "window": (None, ("errors", "questions", "text", "noc", "carry")),
+    "class_map": (None, ("errors", "questions", "text", "carry")),
+}
+
 
 def evaluate(options: argparse.Namespace) -> int:
     """Let a simulated user correct a folder of images with truth."""
+    _check_options(options)
     check_writable(options.json, (".json",))
     runs: dict[str, Callable[[argparse.Namespace], Any]] = {
         "noc": _count_clicks,
@@ -44,6 +75,17 @@ def evaluate(options: argparse.Namespace) -> int:
     write_json(options.json, result.to_json())
     print(result)
     return 0
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse options that the protocol cannot follow."""
+    for name, (default, protocols) in _ONLY_FOR.items():
+        if getattr(options, name) != default and options.protocol not in protocols:
+            flag = "--no-grabcut" if name == "grabcut" else f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{flag} is of no use with --protocol {options.protocol}; "
+                f"it is for {', '.join(protocols)}"
+            )
 
 
 def _correct(options: argparse.Namespace) -> Result:
