@@ -240,6 +240,12 @@ def test_an_option_of_another_protocol_is_refused(tmp_path, capsys, protocol, wo
     assert capsys.readouterr().err == f"napari-guideme: {said}\n"
 
 
+def test_the_device_of_sentences_is_checked(tmp_path, capsys):
+    told = ["evaluate", str(tmp_path), "--protocol", "referring", "--device", "magic"]
+    assert main([*told, "--json", str(tmp_path / "o.json")]) == 2
+    assert "device 'magic' is not here" in capsys.readouterr().err
+
+
 def test_how_the_patient_lies_is_kept_for_later(tissue, tmp_path):
     session = tmp_path / "work.guideme.json"
     hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])

@@ -173,6 +173,7 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
         (["cat", "dog", "--stand-ins", "tabby"], "--stand-ins is for a single name"),
         (["cat", "--stand-ins", "tabbyy"], "near are tabby"),
         (["cat", "--by", "vectors"], "--by vectors needs --vectors"),
+        (["the left dog", "--network", "{network}", "--device", "magic"], "device 'magic' is not"),
         (["cat", "--classifier", "none.onnx"], "there is no classifier 'none.onnx'"),
         (["cat", "--views", "0"], "views is 0"),
         (["cat", "--channel-axis", "7"], "axis"),

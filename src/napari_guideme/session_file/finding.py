@@ -201,10 +201,12 @@ class BySentence(Finding[SentenceSearch, "Followed"]):
         Raises
         ------
         InputError
-            If there is no such network, or the file holds something else.
+            If there is no such network or device, or the file holds something else.
         """
+        from napari_guideme.networks.devices import choose_device
         from napari_guideme.referring.opening import open_referring, weights_of
 
+        choose_device(device)  # Clicks come later; a wrong name is to be told at once.
         network = open_referring(source)
         return cls(network, FileReference.of(weights_of(source)), source, device)
 
