@@ -70,6 +70,12 @@ def test_classes_of_an_image_have_a_mask_and_boxes(folder):
     assert [one.name for one in data.present(second)] == ["cat"]
 
 
+def test_where_all_is_too_small_that_is_said(folder):
+    data = replace(open_named(folder), least_pixels=1000)
+    with pytest.raises(InputError, match="no image shows a class of at least 1000 pixels"):
+        evaluate_names(data, way({}))
+
+
 @pytest.mark.parametrize(
     ("other", "fit"),
     [

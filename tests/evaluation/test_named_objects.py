@@ -52,7 +52,7 @@ def test_ids_are_named_beside_the_mask(folder):
 
 
 def test_objects_without_names_are_refused(folder):
-    with pytest.raises(InputError, match="nothing names the objects"):
+    with pytest.raises(InputError, match=r"nothing names the objects .*--names NAME"):
         open_named_objects(folder)
 
 

@@ -93,6 +93,15 @@ def test_what_is_said_depends_on_the_seed_alone(folder):
     assert len({e.object_id for e in fewer(next(iter(data)))}) == 1
 
 
+def test_what_is_written_of_an_image_that_is_not_there_is_refused(folder, tmp_path):
+    for part in ("images", "masks", "instances"):
+        (tmp_path / part).symlink_to(folder / part)
+    line = {"image": "nowhere", "object": 2, "sentence": "the blue cup"}
+    (tmp_path / "expressions.jsonl").write_text(json.dumps(line))
+    with pytest.raises(InputError, match=r"expressions\.jsonl is about the image nowhere"):
+        said_of(open_named_objects(tmp_path))
+
+
 def test_what_people_wrote_counts(folder, tmp_path, network):
     for part in ("images", "masks", "instances"):
         (tmp_path / part).symlink_to(folder / part)

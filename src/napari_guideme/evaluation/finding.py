@@ -181,6 +181,8 @@ def evaluate_names(
                 without[one.name] += 1
             else:
                 sought.append(compared(item.name, one, found, len(present) > 1))
+    if not sought and not without:
+        raise InputError(f"no image shows a class of at least {data.least_pixels} pixels")
     if not sought:
         raise InputError("no label of the classifier stands in for any class of the images")
     return NamesResult.of(

@@ -117,7 +117,7 @@ def _classes(path: Path) -> dict[int, str]:
     if not path.is_file():
         raise InputError(
             f"nothing names the objects in {path.parent}: neither instances/STEM.json nor "
-            "classes.txt; say what they are"
+            "classes.txt; say what they are by --names NAME"
         )
     return {
         value: name

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.evaluation.datasets import chosen_entries
 from napari_guideme.evaluation.named_objects import NamedItem, NamedObjects
 from napari_guideme.evaluation.referring_baselines import LARGEST, TEXT_HINT, TextHints, largest
 from napari_guideme.evaluation.referring_results import (
@@ -74,10 +75,14 @@ def said_of(data: NamedObjects, per_image: int | None = None, seed: int = 0) -> 
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the file cannot be read, or is about an image that is not there.
     """
     path = data.folder / "expressions.jsonl"
     written = read_expressions(path) if path.exists() else None
+    if written is not None:
+        there = {entry.name for entry in chosen_entries(data.folder, None, None)}
+        if missing := [stem for stem in written if stem not in there]:
+            raise InputError(f"{path.name} is about the image {missing[0]}, which is not there")
 
     def said(item: NamedItem) -> list[Expression]:
         random = _random(seed, item.name)
