@@ -56,6 +56,14 @@ def test_a_cat_is_found_in_a_real_process(photograph, tmp_path):
     assert "tabby" in told["stand_ins"]
 
 
+def test_an_article_is_no_part_of_a_name(photograph, tmp_path):
+    out, report = tmp_path / "labels.tif", tmp_path / "report.json"
+    run = ["segment", str(photograph), "the cat", "-o", str(out), "--json", str(report)]
+    assert main(run) == 0
+    (told,) = json.loads(report.read_text())["found"]
+    assert told["name"] == "cat"
+
+
 def test_chosen_labels_and_a_click_change_what_is_found(photograph, tmp_path):
     plain, chosen, clicked = (tmp_path / f"{name}.tif" for name in ("plain", "chosen", "clicked"))
     assert main(["segment", str(photograph), "cat", "-o", str(plain)]) == 0
@@ -173,6 +181,8 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
         (["cat", "dog", "--stand-ins", "tabby"], "--stand-ins is for a single name"),
         (["cat", "--stand-ins", "tabbyy"], "near are tabby"),
         (["cat", "--by", "vectors"], "--by vectors needs --vectors"),
+        (["background"], "background is what no name is found in"),
+        (["cat", "the cat"], "a name is told twice"),
         (["the left dog", "--network", "{network}", "--device", "magic"], "device 'magic' is not"),
         (["cat", "--classifier", "none.onnx"], "there is no classifier 'none.onnx'"),
         (["cat", "--views", "0"], "views is 0"),

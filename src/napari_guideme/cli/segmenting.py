@@ -58,6 +58,7 @@ def segment(options: argparse.Namespace) -> int:
     answered_by = REFERRING if answering else PROXIES
     _check_options_of(answered_by, options)
     if answering is None:
+        options.names = _names(options.names)
         found = by_proxies(options, picture, hints)
     else:
         found = by_network(options, picture, hints, answering)
@@ -85,6 +86,18 @@ def _check(options: argparse.Namespace) -> None:
         _check_options_of(options.answer, options)
     if options.show_maps:
         make_folder(options.show_maps)
+
+
+def _names(told: list[str]) -> list[str]:
+    """Return names as the widget takes them, without articles."""
+    from napari_guideme.referring.naming import without_articles
+
+    names = [without_articles(name) or name for name in told]
+    if "background" in names:
+        raise InputError("background is what no name is found in; name a thing")
+    if len(set(names)) < len(names):
+        raise InputError("a name is told twice")
+    return names
 
 
 def _check_options_of(answering: str, options: argparse.Namespace) -> None:
