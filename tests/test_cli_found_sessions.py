@@ -75,7 +75,7 @@ def test_all_options_of_a_search_are_replayed(tmp_path):
     tifffile.imwrite(image, np.stack([grey * 30, grey[::-1]]).astype(np.uint16))
     path, after = tmp_path / "a.guideme.json", tmp_path / "b.tif"
     words = ["--channel-axis", 0, "--channels", 0, "--views", 2, "--no-grabcut"]
-    words += ["--stand-ins", "tabby,lynx", "--distractors", "quilt", "--method", "grad-cam"]
+    words += ["--stand-ins", "tabby,lynx", "--method", "grad-cam"]
     assert run("segment", image, "moggy", *words, "-o", before, "--save-session", path) == 0
     assert 0 < labels(before).mean() < 1
     assert run("replay", path, "-o", after) == 0

@@ -173,6 +173,8 @@ def _find_by_name(options: argparse.Namespace) -> NamesResult:
         raise InputError(f"{method} finds nothing by its name; choose {', '.join(FINDING_NAMES)}")
     if options.by == "vectors" and not options.vectors:
         raise InputError("--by vectors needs --vectors NPZ")
+    if options.vectors and options.by != "vectors":
+        raise InputError("--vectors is of no use without --by vectors")
     from napari_guideme.evaluation.finding import Way, evaluate_names, open_named
     from napari_guideme.language.vocabulary import WordVectors
     from napari_guideme.localize.attention import open_attention

@@ -84,6 +84,10 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"--{given[0].replace('_', '-')} is for a single name")
     if options.answer != "auto":
         _check_options_of(options.answer, options)
+    if options.distractors and options.method != DEFAULT_FINDING:
+        raise InputError(f"--distractors is for {DEFAULT_FINDING}; {options.method} has none")
+    if options.vectors and options.by != "vectors":
+        raise InputError("--vectors is of no use without --by vectors")
     if options.show_maps:
         make_folder(options.show_maps)
 

@@ -52,6 +52,8 @@ class WordVectors:
             with np.load(path, allow_pickle=False) as table:
                 words, vectors = table["words"], table["vectors"].astype(np.float32)
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        except FileNotFoundError:
+            raise InputError(f"there is no file {path}") from None
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise InputError(
                 f"{path.name} is no table of word vectors; "
