@@ -222,8 +222,13 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
         return None
     if "y" in cues:
         return "find" if ("M" in cues) != bool(negations) and "R" not in cues else None
-    if "A" in cues and not cues & set("RM"):
+    if cues & {"A", "p"} and not cues & set("RM"):
+        # "No cells were found", "not all cells were found".
+        return "find" if re.fullmatch("n[^n]*C[^n]*A|[^nN]*p[^nN]*A", letters) else None
+    if "p" in cues:
         return None
+    if "e" in cues:
+        return "find" if placed and re.fullmatch("eB+C", letters) else None
     if negations:
         return None if cues & set("RM") else "remove"
     if "R" in cues:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from napari_guideme.language.place_words import read_place, rewritten
 from napari_guideme.language.places import Region
 from napari_guideme.language.vocabulary import Vocabulary
+from napari_guideme.language.word_forms import plain, plural
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ _PART = re.compile(r"(?:walls?|process(?:es)?|lesions?|tumou?rs?)(?![a-z0-9])")
 _RELATION = re.compile(
     r"(?:above|below|(?:to the )?(?:left|right) of|(?:north|south) of) (?:the|an?|that|this) "
 )
+#: "The patient's left kidney" is the left kidney.
+_PATIENT = re.compile(r"(?:the )?patient(?=(?:left|right) )")
 _DEGREES = ("very", "quite", "rather", "fairly", "pretty", "really")
 _BEGINNING = r"(?:^|(?<=[,;.!?] ))"
 _AUXILIARY = "is|are|was|were|do|does|did|have|has|can|could|will|would|should"
@@ -104,7 +107,7 @@ def normalised(sentence: str) -> str:
     text = re.sub(r"\bpatient s\b", "patient", text)
     text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
     text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
-    text = _expecting(text)
+    text = re.sub(r"\bneither\b([^,;.]*?)\bnor\b", r"no\1and", _expecting(text))
     # At the beginning "no" only objects to what was there before.
     text = re.sub(
         r"^no ,(?= .*\b(?:not|no|is|are|remove|delete|find|add|missing)\b)", "", text
@@ -128,7 +131,16 @@ def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
         unit, length = _next_unit(text, [u for u in found if u.kind != "_"], vocabulary)
         found.append(unit or Unit("_", text[:length]))
         text = text[length:].lstrip()
-    return _with_a_meaning(found)
+    return [one for unit in _with_a_meaning(found) for one in _each(unit)]
+
+
+def _each(unit: Unit) -> list[Unit]:
+    """Take "kidneys" for the left and the right one."""
+    pair = [re.sub(r"\b(?:left|right) ", "", plain(name)) for name in unit.classes]
+    if len(pair) != 2 or pair[0] != pair[1] or unit.words != plural(pair[0]):
+        return [unit]
+    first, second = (replace(unit, classes=(name,)) for name in unit.classes)
+    return [first, Unit("E", "and"), second]
 
 
 def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
@@ -187,6 +199,8 @@ def _next_unit(
         words = text[relation.end() :].split()[:1]
         if words and not re.match(r"patient|image|picture|scan|slice|frame|middle|cent", words[0]):
             return Unit("J", relation.group().strip()), relation.end()
+    if (own := _PATIENT.match(text)) and (named := _class_at(text[own.end() :], vocabulary)):
+        return named[0], own.end() + named[1]
     if between := _BETWEEN.match(text):
         inner = _class_at(text[between.end() :], vocabulary)
         if inner and before and before[-1].kind == "C":
@@ -209,7 +223,8 @@ def _next_unit(
     ):
         candidates.append((match.end(), Unit("Z", match.group())))
     if match := _FILLERS.match(text):
-        candidates.append((match.end(), None))
+        meant = vocabulary.named_after(match.group())
+        candidates.append((match.end(), Unit("C", match.group(), meant) if meant else None))
     if (match := _PART.match(text)) and before and _is_adjective(before[-1]):
         candidates.append((match.end(), None))
     if candidates:

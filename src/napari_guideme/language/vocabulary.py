@@ -124,6 +124,12 @@ class Vocabulary:
         ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
         return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
 
+    def named_after(self, noun: str) -> tuple[str, ...]:
+        """Classes whose names end with a noun, if several do: live and dead "cells"."""
+        forms = [f" {form}" for form in singulars(noun)]
+        names = [name for name in self.classes if plain(name).endswith(tuple(forms))]
+        return tuple(names) if len(names) > 1 else ()
+
     def misspelt(self, word: str) -> str | None:
         """Name or synonym that a phrase is a slip of, if it is only one."""
         if min(map(len, word.split())) < 4 or self._is_english(word):
