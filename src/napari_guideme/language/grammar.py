@@ -186,7 +186,7 @@ def _goes_with(which: set[str], operation: Operation, letters: str, placed: bool
         return True
     if which == {"a"}:
         return placed and operation != "remove"
-    return which == {"q"} and operation == "find" and "M" in letters
+    return which == {"q"} and operation == "find" and letters.count("C") == 1 and "M" in letters
 
 
 def _told_once(found: Sequence[Unit]) -> list[Unit]:
