@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: A class has to be nearer than this to be meant, and nearer than others by `_LEAD`.
 _FURTHEST = 2.0
 _LEAD = 0.45
-#: What the senses of a word for a thing are kinds of; a quality or an event is none.
-_CONCRETE = "physical_entity.n.01"
+#: What the senses of a word for a thing are kinds of, and what they are not: oak is wood first.
+_CONCRETE, _MATTER = "physical_entity.n.01", "matter.n.03"
 #: What one step between two senses costs, and every sense that is commoner than it.
 _STEP, _RARER = 0.2, 0.25
 _MOST_STEPS = 7
@@ -261,8 +261,9 @@ def _common(senses: list[Any]) -> list[Any]:
 
 
 def _is_thing(sense: Any) -> bool:
-    """Whether a sense is a kind of concrete thing."""
-    return any(above.name() == _CONCRETE for path in sense.hypernym_paths() for above in path)
+    """Whether a sense is a kind of concrete thing, unlike a quality, an event or a matter."""
+    kinds = {above.name() for path in sense.hypernym_paths() for above in path}
+    return _CONCRETE in kinds and _MATTER not in kinds
 
 
 def _names(phrase: str, name: str) -> bool:
