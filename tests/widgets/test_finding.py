@@ -11,7 +11,6 @@ from skimage.data import chelsea
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.localize import attention
 from napari_guideme.networks import classifier
-from napari_guideme.widgets.find_panel import TO_FIND
 
 from .conftest import finish, is_busy, open_widget
 
@@ -220,15 +219,6 @@ def test_without_an_image_it_is_told(viewer, qtbot):
     widget = type_name(qtbot, open_tab(qtbot, viewer), "cat")
     assert "no image" in widget.finding.answer.text()
     assert not widget.finding.find.isEnabled()
-
-
-def test_what_was_cancelled_while_it_was_looked_at_is_found_later(finding, qtbot):
-    panel = finding.finding
-    panel.line.setText("moggy")
-    finding.finding.seeker.stop()
-    assert panel.answer.text() == TO_FIND
-    finish(qtbot, finding, panel.find.click)
-    assert finding.controller.classes == ("background", "moggy")
 
 
 def test_deleting_the_image_and_cancelling_leave_nothing(finding, viewer, qtbot):

@@ -116,13 +116,6 @@ class FindPanel(QWidget):
         if self.seeker.answer is not None:
             self.answer.setText(self._advice(self.seeker.answer))
 
-    def _on_stopped(self) -> None:
-        """Say how to go on; what was typed is looked at again when it is to be found."""
-        is_typed = bool(self.line.text().strip())
-        self._show(None)
-        self.answer.setText(TO_FIND if is_typed else HOW)
-        self.find.setEnabled(is_typed)
-
     def _on_refused(self, why: str) -> None:
         self._show(None)
         self.answer.setText(_sentence(why))
@@ -174,7 +167,6 @@ class FindPanel(QWidget):
         self.seeker.looked.connect(self._on_looked)
         self.seeker.chosen.connect(self._on_chosen)
         self.seeker.recalled.connect(self._on_recalled)
-        self.seeker.stopped.connect(self._on_stopped)
         self.seeker.refused.connect(self._on_refused)
         self.names.refused.connect(lambda why: self.answer.setText(_sentence(why)))
         self.seeker.progressed.connect(self._on_progress)

@@ -41,8 +41,6 @@ class Seeker(QObject):
     recalled
         The `Query` by which something was found that is there again: after an undo, or from
         a session that was saved.
-    stopped
-        What is typed was no longer looked at before there was an answer.
 
     Attributes
     ----------
@@ -58,7 +56,6 @@ class Seeker(QObject):
     progressed = Signal(int, int)
     busy = Signal(bool)
     recalled = Signal(object)
-    stopped = Signal()
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +65,6 @@ class Seeker(QObject):
         self._before: Known | None = None
         self._sought: dict[tuple[Layer, str], Sought] = {}
         self._wanted = self._is_ready = self._has_loaded = False
-        self._is_stopped = False
         self.answer: Answer | None = None
         self._job = LatestJob(self)
         self._job.done.connect(self._on_looked)
@@ -136,10 +132,7 @@ class Seeker(QObject):
 
     def find(self) -> None:
         """Find what was typed, as soon as it was looked at."""
-        if self.answer is None and (self._is_stopped or not self.is_busy):
-            self._listen()
-            self._wanted = self.is_busy
-        elif self.is_busy:
+        if self.is_busy:
             self._wanted = True
         else:
             self._controller.reported(self._find)
@@ -187,10 +180,7 @@ class Seeker(QObject):
     def stop(self) -> None:
         """Look at nothing any more."""
         self._wanted = False
-        was_busy, self._is_stopped = self.is_busy, True
         self._job.cancel()
-        if was_busy:
-            self.stopped.emit()
 
     # -- looking at what is typed -------------------------------------------
 
@@ -203,7 +193,7 @@ class Seeker(QObject):
     def _listen(self) -> None:
         if not (self.is_on and self._is_ready):
             return
-        self.answer, self._is_stopped = None, False
+        self.answer = None
         try:
             part = self._part() if self._query.text else None
         except InputError as error:
