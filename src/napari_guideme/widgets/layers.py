@@ -232,7 +232,10 @@ class GuideLayers:
     def shown_labels(self, part: Slice) -> NDArray[np.integer] | None:
         """Read the labels of a slice, if there are any labels."""
         layer = self.existing("labels")
-        return None if layer is None else np.asarray(layer.data[part.slices])
+        # While another image is taken up, the labels may still be those of the one before.
+        if layer is None or layer.data.ndim != len(part.slices):
+            return None
+        return np.asarray(layer.data[part.slices])
 
     def write_changes(self, part: Slice, changed: NDArray[np.bool_], *, shown: bool) -> None:
         """Know which pixels of a slice changed, one bit each, and show them or not."""
