@@ -353,7 +353,7 @@ def test_a_download_is_shown_and_can_be_cancelled(widget, qtbot, tmp_path, monke
         headers: ClassVar = {"Content-Length": "10000000"}
 
         def read(self, _=None):
-            if len(chunks) < 9:
+            if len(chunks) < 10:
                 widget.opener._opening._stop.wait(30)
             return chunks.pop()
 
