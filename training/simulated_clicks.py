@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import mmap
+import multiprocessing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
+from multiprocessing.connection import Connection
 
 import numpy as np
 import torch
@@ -80,7 +85,12 @@ class Pool:
         self._objects: list[Clicked] = []
         self._drawn: list[int] = []
 
-    def batches(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the inputs."""
+        return self._batch, 3 + self._maps.count, self._scenes.side, self._scenes.side
+
+    def batches(self, seed: int | Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield inputs (N, 3 + maps, side, side) and masks (N, 1, side, side), without end."""
         self._random = np.random.default_rng(seed)
         self._objects = [self._new() for _ in range(POOL)]
@@ -105,6 +115,58 @@ class Pool:
     def _new(self) -> Clicked:
         left = int(self._random.integers(1, self._rounds + 1))
         return first_clicked(self._scenes.draw(self._random), left, self._random)
+
+
+class Pools:
+    """Pools in processes of their own, asked in turn: one alone does not keep up with a GPU."""
+
+    def __init__(self, pool: Pool, processes: int) -> None:
+        self._pool, self._processes = pool, processes
+
+    def batches(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield inputs and masks as a pool does, which hold until they are answered."""
+        desks = [_Desk(self._pool, (seed, i)) for i in range(self._processes)]
+        for self._asked in cycle(desks):
+            yield self._asked.batch()
+
+    def answer(self, logits: Tensor) -> None:
+        """Click the errors of what the network made of the last batch."""
+        self._asked.answer(logits)
+
+
+class _Desk:
+    """A pool in another process, and the memory that it shares with this one."""
+
+    def __init__(self, pool: Pool, seed: Sequence[int]) -> None:
+        own = multiprocessing.get_context("fork")
+        n, _, *sides = pool.shape
+        self._inputs = _shared(pool.shape, torch.half)
+        self._masks, self._logits = (_shared((n, 1, *sides), torch.half) for _ in range(2))
+        self._line, other = own.Pipe()
+        own.Process(target=self._serve, args=(pool, seed, other), daemon=True).start()
+
+    def _serve(self, pool: Pool, seed: Sequence[int], line: Connection) -> None:
+        torch.set_num_threads(1)
+        for inputs, masks in pool.batches(seed):
+            self._inputs.copy_(inputs)
+            self._masks.copy_(masks)
+            line.send("ready")
+            line.recv()
+            pool.answer(self._logits.float())
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        self._line.recv()
+        return self._inputs, self._masks
+
+    def answer(self, logits: Tensor) -> None:
+        self._logits.copy_(logits)
+        self._line.send("answered")
+
+
+def _shared(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Zeros in memory that processes started from here share."""
+    memory = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
+    return torch.frombuffer(memory, dtype=dtype).view(*shape)
 
 
 def first_clicked(scene: Scene, left: int, random: Random) -> Clicked:
