@@ -16,7 +16,7 @@ from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import Method
 from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
-from napari_guideme.guidance.zoom import Window, around, still_fits, whole
+from napari_guideme.guidance.zoom import LARGEST, Window, around, still_fits, whole
 from napari_guideme.hints import HintPixels
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch
@@ -29,9 +29,6 @@ _LOOKS = 3
 
 #: A closer look pays if the window shrinks to this share of its side at least.
 _CLOSER = 0.67
-
-#: Pixels of the image are enlarged this much at most: more would show nothing new.
-_LARGEST = 6
 
 #: Of the last window, where nothing was found in it that could be zoomed in on.
 _INTO_NOTHING = 3
@@ -156,7 +153,7 @@ class Lens:
 
     def _around(self, positions: NDArray[np.intp], least: int = 0) -> Window:
         side, multiple = self._grid
-        least = max(least, side // _LARGEST)
+        least = max(least, side // LARGEST)
         return around(positions, self.shape, self.spacing, side, multiple, least)
 
     @property

@@ -52,6 +52,9 @@ class Kernel:
         What the network sees of a clicked thing when it looks closer follows the click, and so
         does what has a higher mean probability of its class than this; above 1 it does not
         look.
+    outlines
+        Whether the outline of what a click changed is drawn anew, see
+        :mod:`napari_guideme.guidance.outlining`.
     """
 
     temperature: float = 0.7
@@ -68,6 +71,7 @@ class Kernel:
     evident: float = 3.0
     vast: float = 0.05
     likely: float = 0.9
+    outlines: bool = True
 
     @property
     def looks_closer(self) -> bool:

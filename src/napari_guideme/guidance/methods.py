@@ -160,6 +160,7 @@ _LOCAL = Kernel(
     confirmed=0.5,
     middle=2.0,
     likely=2.0,
+    outlines=False,
 )
 
 

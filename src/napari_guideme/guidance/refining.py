@@ -15,6 +15,7 @@ from napari_guideme.guidance.energies import output_inertia, quadratic_inertia
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import Guiding, Method
+from napari_guideme.guidance.outlining import outliner
 from napari_guideme.guidance.residual import Support, extended, spread
 from napari_guideme.guidance.scene import Scene, at_pixels, margins
 from napari_guideme.guidance.variables import Variable
@@ -238,7 +239,8 @@ def _spread_on(
     shown: Tensor | None,
 ) -> tuple[Support, Tensor]:
     """Spread hints one after the other, from what is known of the first of them."""
-    features, spacing, look = scene.features, scene.spacing, look_of(scene)
+    features, spacing = scene.features, scene.spacing
+    look, draw = look_of(scene), outliner(scene)
     if known is None or not known.starts(hints.positions, hints.classes):
         known, shown = Support.empty(len(scene.shape), base.device), base
     support, moved = known, shown
@@ -250,7 +252,7 @@ def _spread_on(
         own[: len(known)] = False
         places, classes = hints.positions[own], hints.classes[own]
         given = support, base, moved, features, places, classes
-        support, moved = extended(*given, kernel, spacing, look)
+        support, moved = extended(*given, kernel, spacing, look, draw)
     # Not the sum of what was added on the way: the last bits must be those of `apply`.
     return support, spread(base, features, support, kernel, spacing)
 

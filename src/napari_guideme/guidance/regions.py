@@ -31,7 +31,7 @@ COMPACT = 0.2
 
 @dataclass(frozen=True)
 class Region:
-    """Pixels that follow one hinted pixel as it does itself.
+    """Pixels that follow one hinted pixel as it does itself, or more, or less.
 
     Attributes
     ----------
@@ -41,11 +41,15 @@ class Region:
         First pixel of the box around the region, along each axis.
     mask
         Its pixels in that box, (*spatial).
+    share
+        What they get of the weight of the hinted pixel, (*spatial) in that box; all of it if
+        nothing is said.
     """
 
     owner: int
     start: tuple[int, ...]
     mask: Tensor
+    share: Tensor | None = None
 
     @classmethod
     def around(cls, labels: Tensor, position: Tensor, owner: int) -> Region:
@@ -58,11 +62,18 @@ class Region:
         return cls(owner, tuple(int(along.start) for along in box), mask)
 
     @classmethod
-    def of(cls, mask: NDArray[np.bool_], owner: int, device: torch.device) -> Region:
-        """The region of some pixels (*spatial) of an image."""
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        owner: int,
+        device: torch.device,
+        share: Tensor | None = None,
+    ) -> Region:
+        """The region of some pixels (*spatial) of an image, and what each gets, (*spatial)."""
         box = ndimage.find_objects(mask.astype(np.uint8))[0]
         inside = torch.from_numpy(mask[box].copy()).to(device)
-        return cls(owner, tuple(int(along.start) for along in box), inside)
+        own = None if share is None else share[box].clone()
+        return cls(owner, tuple(int(along.start) for along in box), inside, own)
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -83,9 +94,16 @@ class Region:
         found[boxed] = self.mask[tuple(inside[boxed].T)]
         return found
 
+    def shares(self, positions: Tensor) -> Tensor:
+        """What pixels (n, ndim) that lie in it get, (n,)."""
+        if self.share is None:
+            return torch.ones(len(positions), device=positions.device)
+        return self.share[tuple((positions - positions.new_tensor(self.start)).T)]
+
     def follow(self, values: Tensor) -> None:
-        """Raise a kernel's values (*spatial) to 1 in it."""
-        values[self.box].masked_fill_(self.mask, 1.0)
+        """Let a kernel's values (*spatial) be the shares in it."""
+        inside = values[self.box]
+        inside[self.mask] = 1.0 if self.share is None else self.share[self.mask]
 
 
 def least_depth(pixels: Tensor, spacing: Sequence[float]) -> Tensor:

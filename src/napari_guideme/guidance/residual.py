@@ -27,6 +27,7 @@ from napari_guideme.guidance.distances import (
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import HELD, Kernel
 from napari_guideme.guidance.meaning import seen_region, whole_region
+from napari_guideme.guidance.outlining import Draw, outlined
 from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.spacing import longest
@@ -111,6 +112,7 @@ def extended(
     kernel: Kernel,
     spacing: Sequence[float],
     look: Look | None = None,
+    draw: Draw | None = None,
 ) -> tuple[Support, Tensor]:
     """Take one more hint.
 
@@ -132,6 +134,8 @@ def extended(
         Size of a pixel along each axis, in typical pixels.
     look
         How the network looks closer at a click, if it can.
+    draw
+        What draws the outline of what a click changed, if it is drawn.
 
     Returns
     -------
@@ -166,17 +170,38 @@ def extended(
         )
         grown = replace(grown, regions=(*grown.regions, *region))
     asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
+    solved = _solved(grown, asked, base, features, kernel, spacing)
+    spreading = spread(moved, features, _difference(solved, grown), kernel, spacing)
+    if draw is None or not kernel.outlines or len(positions) > 1 or confirms.any():
+        return solved, spreading
+    told = grown.positions, grown.classes, solved.weights[-1]
+    drawn = outlined(moved, spreading, *told, draw)
+    if not drawn:
+        return solved, spreading
+    grown = replace(grown, regions=(*grown.regions, *drawn))
+    solved = _solved(grown, asked, base, features, kernel, spacing)
+    return solved, spread(moved, features, _difference(solved, grown), kernel, spacing)
+
+
+def _solved(
+    support: Support,
+    asked: Tensor,
+    base: Tensor,
+    features: Features,
+    kernel: Kernel,
+    spacing: Sequence[float],
+) -> Support:
+    """Raise the weights of a support until all its pixels lead as asked, or at least are met."""
     # A small system, solved where small steps cost little.
-    gram = _gram(grown, features, kernel, spacing).cpu().double()
-    first = at_pixels(base, grown.positions).cpu().double()
-    own, asked = grown.classes.cpu(), asked.cpu()
-    before = grown.weights.cpu().double()
+    gram = _gram(support, features, kernel, spacing).cpu().double()
+    first = at_pixels(base, support.positions).cpu().double()
+    own, asked = support.classes.cpu(), asked.cpu()
+    before = support.weights.cpu().double()
     free = torch.where(asked.isfinite(), torch.inf, before * _FIRMER)
     weights = _raised(before, gram, first, own, asked, free)
     weights = _raised(weights, gram, first, own, asked.clamp(HELD, _MET), free)
     lacking = (HELD - _leads(weights, gram, first, own)).clamp_min(0)
-    solved = replace(grown, weights=weights.to(added), pins=lacking.to(added))
-    return solved, spread(moved, features, _difference(solved, grown), kernel, spacing)
+    return replace(support, weights=weights.to(support.weights), pins=lacking.to(support.weights))
 
 
 def spread(
@@ -265,7 +290,8 @@ def _gram(support: Support, features: Features, kernel: Kernel, spacing: Sequenc
         support.home_reaches,
     )
     for region in support.regions:
-        gram[region.holds(places), region.owner] = 1.0
+        held = region.holds(places)
+        gram[held, region.owner] = region.shares(places[held])
     return gram
 
 

@@ -164,22 +164,7 @@ class Scene:
 
     def zoomed(self, window: Window) -> Scene:
         """What the network sees of a window; values are scaled as in the whole image."""
-        spatial = [
-            axis
-            for axis in range(self._image.ndim)
-            if self._channel_axis is None or axis != self._channel_axis % self._image.ndim
-        ]
-        zoomed = Scene(
-            self.network,
-            window.seen(self._image, spatial),
-            channel_axis=self._channel_axis,
-            channels=self._channels,
-            point=self.point,
-            preparation=self.network.preparation.measured(
-                self._image, self._channel_axis, self._channels
-            ),
-            spacing=window.spacing(self.spacing),
-        )
+        zoomed = self.shown_to(self.network, window, self.point)
         if self._attended is not None:
             near = self._attended[(slice(None), *window.slices)]
             zoomed = zoomed.attending(F.interpolate(near[None], window.grid)[0])
@@ -187,6 +172,25 @@ class Scene:
             return zoomed
         field = self._field[(slice(None), *window.slices)]
         return zoomed.shifted(F.interpolate(field[None], window.grid)[0])
+
+    def shown_to(self, network: FrozenNetwork, window: Window, point: str | None = None) -> Scene:
+        """What a network, such as another one, sees of a window; values are scaled as in all."""
+        spatial = [
+            axis
+            for axis in range(self._image.ndim)
+            if self._channel_axis is None or axis != self._channel_axis % self._image.ndim
+        ]
+        return Scene(
+            network,
+            window.seen(self._image, spatial),
+            channel_axis=self._channel_axis,
+            channels=self._channels,
+            point=point,
+            preparation=network.preparation.measured(
+                self._image, self._channel_axis, self._channels
+            ),
+            spacing=window.spacing(self.spacing),
+        )
 
     def clouded(self, strength: float) -> Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""
@@ -220,7 +224,8 @@ class Scene:
         or by words what to find was told it of the whole image, and volumes would need too long.
         """
         told = self._field is not None or self.network.interaction is not None
-        return self.network.preparation.size is not None and len(self.shape) == 2 and not told
+        is_flat = len(self.shape) == 2 and self._plane is None
+        return self.network.preparation.size is not None and is_flat and not told
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+#: Pixels of an image are enlarged this much at most: more would show nothing new.
+LARGEST = 6
+
 #: How much longer than object and clicks a window is.
 MARGIN = 1.4
 
