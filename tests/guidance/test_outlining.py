@@ -146,6 +146,13 @@ def picture(bright: float = 0.9) -> np.ndarray:
     return (np.where(ROUND, bright, 0.1) + noise).astype(np.float32)
 
 
+class Sure(toys.DarkAndBright):
+    """Leads by far more than a click that confirms asks for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 20 * super().forward(x)
+
+
 def network_for(channels: int = 1, size: tuple[int, int] | None = (16, 16)):
     module = toys.DarkAndBright() if channels == 1 else torch.nn.Conv2d(channels, 2, 1)
     return toys.frozen(
@@ -198,3 +205,22 @@ def test_a_click_on_a_missed_disc_finds_its_outline_and_undo_takes_it_back():
     for _ in again.replay(session.history):
         pass
     np.testing.assert_array_equal(again.labels(), found)
+
+
+def test_a_click_that_confirms_a_label_outlines_the_thing_and_changes_nothing_else():
+    image = picture()
+    image[:40, :40] = 0.48
+    preparation = Preparation(channels=1, value_range="none", size=(16, 16))
+    session = GuideSession(image, toys.frozen(Sure(), preparation=preparation))
+    before = session.labels() == CELL
+    assert not before[:40, :40].any()
+    session.add(Click((96, 96), "cell"))
+    for _ in session.refine():
+        pass
+    found = session.labels() == CELL
+    assert iou(found, ROUND) > iou(before, ROUND)
+    changed = found != before
+    assert changed.any()
+    assert found[changed].all()
+    assert not changed[:40, :40].any()
+    assert not changed[80:112, 80:112].any()

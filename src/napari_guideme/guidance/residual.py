@@ -42,6 +42,10 @@ _MET = 1.0
 #: Weights raised at most per hint; what is unmet then is met at the very pixel.
 _RAISES = 200
 
+#: What a hint that outlines a thing weighs at least, and how far one without weight of its own
+#: reaches beyond the outline, as a share of its reach.
+_HEARD, _NOWHERE = 1.0, 1e-3
+
 #: Up to how many times its weight an earlier hint may hold out against a new one: a
 #: far-reaching hint that contradicts a short one must not spread without end.
 _FIRMER = 1.25
@@ -144,9 +148,36 @@ def extended(
     moved
         Logits after it.
     """
-    size = longest(base.shape[1:], spacing)
+    grown, asked = _grown(support, moved, positions, classes, kernel, spacing, look)
+
+    def spreading(solved: Support) -> Tensor:
+        return spread(moved, features, _difference(solved, grown), kernel, spacing)
+
+    solved = _solved(grown, asked, base, features, kernel, spacing)
+    after = spreading(solved)
+    if draw is not None and kernel.outlines and len(positions) == 1:
+        weight = solved.weights[-1].clamp_min(_HEARD)
+        drawn = outlined(moved, after, grown.positions, grown.classes, weight, draw)
+        if drawn:
+            redrawn = _following(grown, drawn, solved.weights[-1])
+            solved = _solved(redrawn, asked, base, features, kernel, spacing)
+            after = spreading(solved)
+    return solved, after
+
+
+def _grown(
+    support: Support,
+    moved: Tensor,
+    positions: Tensor,
+    classes: Tensor,
+    kernel: Kernel,
+    spacing: Sequence[float],
+    look: Look | None,
+) -> tuple[Support, Tensor]:
+    """Add the pixels of a hint, still without weight, and say by how much each pixel shall lead."""
+    size = longest(moved.shape[1:], spacing)
     labels = moved.argmax(0)
-    depth = depths(labels, positions, spacing).to(base) / size
+    depth = depths(labels, positions, spacing).to(moved) / size
     depth = _as_far_as_evident(depth, moved, positions, classes, kernel, spacing)
     confirms = labels[tuple(positions.T)] == classes
     wanted = kernel.margin(depth)
@@ -169,18 +200,20 @@ def extended(
             grown, labels, depth[0] * size if is_central else None, look, kernel, spacing
         )
         grown = replace(grown, regions=(*grown.regions, *region))
-    asked = torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
-    solved = _solved(grown, asked, base, features, kernel, spacing)
-    spreading = spread(moved, features, _difference(solved, grown), kernel, spacing)
-    if draw is None or not kernel.outlines or len(positions) > 1 or confirms.any():
-        return solved, spreading
-    told = grown.positions, grown.classes, solved.weights[-1]
-    drawn = outlined(moved, spreading, *told, draw)
-    if not drawn:
-        return solved, spreading
-    grown = replace(grown, regions=(*grown.regions, *drawn))
-    solved = _solved(grown, asked, base, features, kernel, spacing)
-    return solved, spread(moved, features, _difference(solved, grown), kernel, spacing)
+    return grown, torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
+
+
+def _following(support: Support, drawn: Sequence[Region], weight: Tensor) -> Support:
+    """Let what was drawn follow the last pixel; if that only confirms a label, nothing else does.
+
+    Then it has no weight of its own, or little; it gets some for this.
+    """
+    regions = (*support.regions, *drawn)
+    if weight >= _HEARD:
+        return replace(support, regions=regions)
+    weights, further = support.weights.clone(), support.further.clone()
+    weights[-1], further[-1] = _HEARD, _NOWHERE
+    return replace(support, weights=weights, further=further, regions=regions)
 
 
 def _solved(
