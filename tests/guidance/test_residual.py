@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import Kernel
-from napari_guideme.guidance.residual import Support, extended, spread
+from napari_guideme.guidance.residual import Support, extended, pinned, spread
 from napari_guideme.guidance.scene import at_pixels, margins
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative
@@ -464,3 +464,17 @@ class TestUnequalPixels:
             (first, moved), (second, again) = (self.taken(drawn, (9, 17), s) for s in (one, other))
             assert same(first, second)
             assert torch.equal(moved, again)
+
+
+def test_what_a_field_missed_is_met_at_its_very_pixel():
+    logits = torch.stack([torch.ones(4, 4), torch.zeros(4, 4)])
+    told = [(1, 1), (2, 2)]
+    none = torch.zeros(2)
+    support = Support(
+        torch.tensor(told), torch.tensor([1, 0]), none + 1, none, none + 0.25, none + 1
+    )
+    met = pinned(support, logits)
+    # It trails by 1 and shall lead by 0.5; the other one leads.
+    assert met.pins.tolist() == [1.75, 0.25]
+    logits[:, 1, 1] = torch.tensor([0.0, 0.1])
+    assert pinned(met, logits) is met

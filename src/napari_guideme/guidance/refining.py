@@ -16,7 +16,7 @@ from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import Guiding, Method
 from napari_guideme.guidance.outlining import outliner
-from napari_guideme.guidance.residual import Support, extended, spread
+from napari_guideme.guidance.residual import Support, extended, pinned, spread
 from napari_guideme.guidance.scene import Scene, at_pixels, margins
 from napari_guideme.guidance.variables import Variable
 from napari_guideme.guidance.zoom import Window, around, still_fits, unscaled
@@ -254,7 +254,11 @@ def _spread_on(
         given = support, base, moved, features, places, classes
         support, moved = extended(*given, kernel, spacing, look, draw)
     # Not the sum of what was added on the way: the last bits must be those of `apply`.
-    return support, spread(base, features, support, kernel, spacing)
+    logits = spread(base, features, support, kernel, spacing)
+    met = pinned(support, logits)
+    if met is support:
+        return support, logits
+    return met, spread(base, features, met, kernel, spacing)
 
 
 def _guide(

@@ -286,6 +286,19 @@ def spread(
     return moved
 
 
+def pinned(support: Support, logits: Tensor) -> Support:
+    """Meet at their very pixels the hints of a support that its field (K, *spatial) missed.
+
+    Between the pixels of coarse features similarity is interpolated, so a field can miss by a
+    little what its weights were solved for. Where all are met, the support itself is returned.
+    """
+    leads = margins(at_pixels(logits, support.positions), support.classes)
+    if (leads > 0).all():
+        return support
+    lacking = (HELD - leads).where(leads <= 0, 0)
+    return replace(support, pins=support.pins + lacking)
+
+
 def maps_at_once(pixels: int) -> int:
     """How many similarity maps of so many pixels are held at once."""
     return max(1, min(_CHUNK, _MAPPED // pixels))
