@@ -33,6 +33,7 @@ EVEN = {
     "outer": 1.0,
     "middle": 2.0,
     "likely": 2.0,
+    "outlines": False,
 }
 
 VARIANTS = {
@@ -40,11 +41,14 @@ VARIANTS = {
     "reach 0.1 and lead 2 at any depth": Kernel(nearest=0.1, lead=2.0, **EVEN),
     "reach 0.2 and lead 2 at any depth": Kernel(nearest=0.2, lead=2.0, **EVEN),
     "does not look closer": Kernel(likely=2.0),
+    "draws no outlines": Kernel(outlines=False),
     "no region is meant": Kernel(middle=2.0),
     "as far at the rim of a thing": Kernel(outer=1.0),
     "the background is as deep as it is": Kernel(evident=float("inf")),
     "growth 1": Kernel(growth=1.0),
-    "the kernel before: neither, growth 1": Kernel(middle=2.0, outer=1.0, growth=1.0, likely=2.0),
+    "the kernel before: neither, growth 1": Kernel(
+        middle=2.0, outer=1.0, growth=1.0, likely=2.0, outlines=False
+    ),
     "the same lead at any depth": Kernel(lead_growth=0.0),
     "lead 2": Kernel(lead=2.0),
     "lead 6": Kernel(lead=6.0),
