@@ -211,9 +211,10 @@ def _following(support: Support, drawn: Sequence[Region], weight: Tensor) -> Sup
     regions = (*support.regions, *drawn)
     if weight >= _HEARD:
         return replace(support, regions=regions)
-    weights, further = support.weights.clone(), support.further.clone()
-    weights[-1], further[-1] = _HEARD, _NOWHERE
-    return replace(support, weights=weights, further=further, regions=regions)
+    weights, reaches = support.weights.clone(), support.reaches.clone()
+    weights[-1] = _HEARD
+    reaches[-1] *= _NOWHERE
+    return replace(support, weights=weights, reaches=reaches, regions=regions)
 
 
 def _solved(
