@@ -42,7 +42,7 @@ def measure(network_name: str, method: str, clicks: int, device: str) -> tuple[f
     spent = []
     for _ in range(clicks):
         at = tuple(int(i) for i in random.integers(0, picture.shape[:2]))
-        wrong = "background" if labels[at] else "nucleus"
+        wrong = network.classes[0 if labels[at] else 1]
         session.add(Click(at, wrong))
 
         def refine() -> None:
