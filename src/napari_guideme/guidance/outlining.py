@@ -18,6 +18,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.guidance.closer import part_at
+from napari_guideme.guidance.kernel import HELD
 from napari_guideme.guidance.regions import BACKGROUND, Region
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import LARGEST, around
@@ -36,9 +37,6 @@ UNLIKELY = 0.2
 
 #: Smaller things, in pixels, are left as they are.
 LEAST = 30
-
-#: By how many logits what is added leads at least.
-_LEAD = 0.5
 
 Mask = NDArray[np.bool_]
 
@@ -98,7 +96,7 @@ def outlined(
     positions, classes
         Hinted pixels (n, ndim) and their classes (n,).
     weight
-        Of the click.
+        Of the click, above 0.
     draw
         From :func:`outliner`.
 
@@ -121,7 +119,7 @@ def outlined(
         gained, spared = unlikely & thing, likely & turned
     gained[tuple(positions[classes != index].cpu().T)] = False
     spared[tuple(positions[classes == index].cpu().T)] = False
-    needed = (before.amax(0) - before[index] + _LEAD) / weight.clamp_min(_LEAD)
+    needed = (before.amax(0) - before[index] + HELD) / weight
     shares = ((gained, needed.clamp_min(1)), (spared, torch.zeros_like(needed)))
     owner = len(positions) - 1
     return [Region.of(mask, owner, before.device, share) for mask, share in shares if mask.any()]
