@@ -22,7 +22,7 @@ from napari_guideme.guidance.questions import RECONSIDERING, Position, Question,
 from napari_guideme.guidance.refining import Step, refine
 from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.hints import Hints, TextHint
 from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING, effects
@@ -417,7 +417,7 @@ class GuideSession(Undoable[State]):
             support = step.guidance.support
         empty = Support.empty(len(self.shape), self.network.device)
         anchors = Anchors.of(scene, support or empty, index)
-        labels = self._logits().argmax(0)
+        labels = winning(self._logits())
         return anchors.proven(scene, labels).turning(scene, labels)
 
     def guidance(self) -> SavedGuidance:
@@ -460,7 +460,7 @@ class GuideSession(Undoable[State]):
 
     def _labels(self, logits: Tensor) -> NDArray[np.integer]:
         kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
-        labels: NDArray[np.integer] = logits.max(0).indices.cpu().numpy().astype(kind)
+        labels: NDArray[np.integer] = winning(logits).cpu().numpy().astype(kind)
         return labels
 
 

@@ -13,6 +13,7 @@ from napari_guideme.batch.recipe import Recipe, Tools, tools_of
 from napari_guideme.batch.views import View, views
 from napari_guideme.files import LabelStore, Picture, check_labels_writable, write_labels
 from napari_guideme.guidance.applying import Applied, applied
+from napari_guideme.guidance.scene import winning
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.objects import objects
 
@@ -83,7 +84,7 @@ def _corrected(
             told.append(_told(view, found, index in tools.saved.indices))
             inside = found.logits[(slice(None), *view.inside)]
             place = tuple(map(_moved, view.place, start))
-            labels[place] = inside.max(0).indices.cpu().numpy()
+            labels[place] = winning(inside).cpu().numpy()
             view.scene.forget()
     return labels, tuple(told)
 

@@ -19,7 +19,7 @@ from napari_guideme.evaluation.user import Position, largest_error_click
 from napari_guideme.files import IMAGE_FILES, Picture, open_image
 from napari_guideme.guidance.applying import applied, found_anywhere
 from napari_guideme.guidance.saved import SavedGuidance
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.hints import Click
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.session import GuideSession
@@ -280,7 +280,7 @@ def evaluate_images(
     number = at = 0
     for number, item in enumerate(items):
         scene = Scene(network, item.image, channel_axis=item.channel_axis)
-        own = scene.logits.argmax(0).cpu().numpy()
+        own = winning(scene.logits).cpu().numpy()
         before = _score(item.truth, item.merged[own])
         if before is None:
             continue
@@ -294,7 +294,7 @@ def evaluate_images(
         result = applied(saved, scene)
         blind = found_anywhere(saved.corrected[0].anchors, scene, check=False)
         after, unchecked = (
-            _score(item.truth, item.merged[one.logits.argmax(0).cpu().numpy()]) or 0.0
+            _score(item.truth, item.merged[winning(one.logits).cpu().numpy()]) or 0.0
             for one in (result, blind)
         )
         told = result.state, result.agreement, result.why

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.saved import SavedGuidance
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 
 State = Literal["corrected", "carried", "doubtful", "own"]
 
@@ -152,7 +152,7 @@ def found_anywhere(anchors: Anchors, scene: Scene, *, check: bool = True) -> App
     likeness = ((anchors.likeness(scene) - UNLIKE) / (1 - UNLIKE)).clamp(0, 1)
     agreement = _mean(likeness, anchors.support.weights) or 0.0
     logits = anchors.elsewhere().added(scene.logits, scene, KERNEL)
-    changed = float((logits.argmax(0) != scene.logits.argmax(0)).float().mean())
+    changed = float((winning(logits) != winning(scene.logits)).float().mean())
     most = float(anchors.changed.max())
     if check and changed > most:
         why = "it would change more here than where it was clicked"
@@ -195,7 +195,7 @@ def _mean(shares: Tensor, weights: Tensor) -> float | None:
 
 
 def _judged(logits: Tensor, scene: Scene, agreement: float, doubt: str) -> Applied:
-    changed = bool((logits.argmax(0) != scene.logits.argmax(0)).any())
+    changed = bool((winning(logits) != winning(scene.logits)).any())
     if agreement >= DOUBTED:
         return Applied(logits, "carried", agreement)
     return Applied(logits, "doubtful" if changed else "own", agreement, doubt)

@@ -23,7 +23,7 @@ from napari_guideme.files import make_folder, write_json
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import METHODS
 from napari_guideme.guidance.refining import Step, guided_logits
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.networks.frozen import FrozenNetwork
 
 logger = logging.getLogger(__name__)
@@ -64,16 +64,16 @@ def calibrate(scene: Scene) -> Iterator[Trial]:
     What is measured is guiding by scale and bias, as in f-BRS, without the residual.
     """
     method = METHODS["f-brs"]
-    truth = scene.logits.argmax(0)
+    truth = winning(scene.logits)
     disturbed = _disturbed(scene, truth)
     if disturbed is None:
         return
-    hints = _largest_differences(disturbed.logits.argmax(0), truth, scene.spacing)
+    hints = _largest_differences(winning(disturbed.logits), truth, scene.spacing)
     points = candidates(scene.network)
-    before = int((disturbed.logits.argmax(0) != truth).sum())
+    before = int((winning(disturbed.logits) != truth).sum())
     for index, point in enumerate(points, start=1):
         logits = guided_logits(disturbed.at(point), hints, method)
-        after = int((logits.argmax(0) != truth).sum())
+        after = int((winning(logits) != truth).sum())
         yield Trial(index, len(points), point, 1 - after / before)
 
 
@@ -133,7 +133,7 @@ def _disturbed(scene: Scene, truth: Tensor) -> Scene | None:
     """The scene with as few clouds as change enough labels."""
     for strength in _NOISE:
         noisy = scene.clouded(strength)
-        if (noisy.logits.argmax(0) != truth).float().mean() >= _ENOUGH:
+        if (winning(noisy.logits) != truth).float().mean() >= _ENOUGH:
             return noisy
     return None
 

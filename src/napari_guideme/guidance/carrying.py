@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.residual import Support, maps_at_once, spread
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.tracking import Thing, things
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
@@ -143,8 +143,8 @@ class Anchors:
         """
         if not len(self):
             return self
-        own = scene.logits.argmax(0)
-        alone = self.elsewhere().added(scene.logits, scene, Kernel()).argmax(0)
+        own = winning(scene.logits)
+        alone = winning(self.elsewhere().added(scene.logits, scene, Kernel()))
         moved = alone != own
         right = float((alone == labels)[moved].float().mean()) if moved.any() else 1.0
         share = float((labels != own).float().mean()) if right >= PROVEN else 0.0

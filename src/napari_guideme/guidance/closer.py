@@ -17,7 +17,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.zoom import Window, around, unscaled
 from napari_guideme.networks import cancelling
 
@@ -60,7 +60,7 @@ def look_of(scene: Scene) -> Look | None:
         windows = (_window(scene, position.tolist(), share) for share in AT_CLICKS)
         for window, logits in _views(scene, windows):
             place = np.subtract(position.tolist(), window.start)
-            here[window.slices] |= part_at(logits.argmax(0) == index, place.tolist())
+            here[window.slices] |= part_at(winning(logits) == index, place.tolist())
             likely[window.slices] += logits.softmax(0)[index]
             views[window.slices] += 1
         return Seen(here, likely / views)

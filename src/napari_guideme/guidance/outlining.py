@@ -20,7 +20,7 @@ from torch import Tensor
 from napari_guideme.guidance.closer import part_at
 from napari_guideme.guidance.kernel import HELD
 from napari_guideme.guidance.regions import BACKGROUND, Region
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.zoom import LARGEST, around
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.catalogue import open_network
@@ -106,7 +106,7 @@ def outlined(
     were hinted stay as they were told.
     """
     index = int(classes[-1])
-    own, thing, turned = _thing(before.argmax(0), after.argmax(0), positions[-1], index)
+    own, thing, turned = _thing(winning(before), winning(after), positions[-1], index)
     if own == BACKGROUND or thing.sum() < LEAST:
         return []
     in_it = torch.from_numpy(thing)[tuple(positions.cpu().T)].to(classes.device)

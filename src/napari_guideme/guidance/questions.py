@@ -19,7 +19,7 @@ from napari_guideme.guidance.grids import condensed, peaks
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.regions import centrality, least_depth, numbered
 from napari_guideme.guidance.residual import Support
-from napari_guideme.guidance.scene import Scene, at_pixels
+from napari_guideme.guidance.scene import Scene, at_pixels, winning
 from napari_guideme.hints import HintPixels
 from napari_guideme.spacing import longest
 
@@ -141,7 +141,7 @@ def ask(
     The question, or ``None`` if there is nothing left to ask.
     """
     choose = question_named(rule)
-    labels = logits.argmax(0)
+    labels = winning(logits)
     own = (logits if second is None else second + logits - scene.own_logits).softmax(0)
     as_one = range(len(own)) if counts_as is None else counts_as
     probabilities = merged(own, as_one)
@@ -262,7 +262,7 @@ def _means(values: Tensor, regions: Tensor) -> Tensor:
 
 def lead(probabilities: Tensor) -> Tensor:
     """How far the likeliest class leads the next one, (*spatial), of (K, *spatial)."""
-    return 1 - doubted(probabilities, probabilities.argmax(0))
+    return 1 - doubted(probabilities, winning(probabilities))
 
 
 def doubted(probabilities: Tensor, labels: Tensor) -> Tensor:

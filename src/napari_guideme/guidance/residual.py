@@ -29,7 +29,7 @@ from napari_guideme.guidance.kernel import HELD, Kernel
 from napari_guideme.guidance.meaning import seen_region, whole_region
 from napari_guideme.guidance.outlining import Draw, outlined
 from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
-from napari_guideme.guidance.scene import at_pixels, margins
+from napari_guideme.guidance.scene import at_pixels, margins, winning
 from napari_guideme.spacing import longest
 
 #: Similarity maps held at once, and pixels of all of them: bounds the memory for long
@@ -176,7 +176,7 @@ def _grown(
 ) -> tuple[Support, Tensor]:
     """Add the pixels of a hint, still without weight, and say by how much each pixel shall lead."""
     size = longest(moved.shape[1:], spacing)
-    labels = moved.argmax(0)
+    labels = winning(moved)
     depth = depths(labels, positions, spacing).to(moved) / size
     depth = _as_far_as_evident(depth, moved, positions, classes, kernel, spacing)
     confirms = labels[tuple(positions.T)] == classes
@@ -317,7 +317,7 @@ def _as_far_as_evident(
 
     How large a missed thing is, the background around it does not tell.
     """
-    labels, size = logits.argmax(0), longest(logits.shape[1:], spacing)
+    labels, size = winning(logits), longest(logits.shape[1:], spacing)
     counted = depth.clone()
     in_vast = (labels[tuple(positions.T)] == BACKGROUND) & (depth > kernel.vast)
     for index in in_vast.nonzero()[:, 0].tolist():

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from napari_guideme.guidance.regions import BACKGROUND, Region
 from napari_guideme.guidance.residual import Support
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 
 #: Pixels of a thing, at least.
 LEAST = 12
@@ -173,7 +173,7 @@ def _looks(scene: Scene, mask: Mask) -> tuple[Tensor, ...]:
 
 
 def _labels(scene: Scene) -> NDArray[np.int64]:
-    labels: NDArray[np.int64] = scene.logits.argmax(0).cpu().numpy()
+    labels: NDArray[np.int64] = winning(scene.logits).cpu().numpy()
     return labels
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.refining import Step
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.hints import TextHint
 from napari_guideme.language import TELLING_NAMES
 from napari_guideme.language.queries import phrase
@@ -187,7 +187,7 @@ def gated(
     sign = -1 if hint.operation == "remove" else 1
     change = sign * F.leaky_relu(sign * change, leak)
     if hint.instead_of is not None:
-        change = change * (before.argmax(0) == list(classes).index(hint.instead_of))
+        change = change * (winning(before) == list(classes).index(hint.instead_of))
     place = torch.from_numpy(softened(hint.mask(logits.shape[1:]), spacing)).to(logits)
     evidence = torch.zeros_like(before)
     evidence[index] = 1

@@ -17,6 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.guidance.minimisers import Iterate, lbfgs
+from napari_guideme.guidance.scene import winning
 from napari_guideme.hints import TextHint
 from napari_guideme.spacing import longest, relative
 
@@ -66,7 +67,7 @@ class Wish:
         said = hint.mask(logits.shape[1:])
         place = torch.from_numpy(softened(said, spacing)).to(logits)
         # Torch finds the largest along channels faster by `max` than by `argmax`.
-        probability, labels = logits.softmax(0)[index], logits.max(0).indices
+        probability, labels = logits.softmax(0)[index], winning(logits)
         inside = torch.from_numpy(said).to(logits.device)
         if hint.operation == "remove":
             return cls(index, -1, place, (1 - probability) * (inside & (labels == index)))

@@ -19,7 +19,7 @@ from napari_guideme.guidance.applying import DOUBTED, KERNEL, Applied, agreement
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.distances import depths
 from napari_guideme.guidance.residual import Support
-from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.hints import TextHint
 from napari_guideme.spacing import longest
 
@@ -148,7 +148,7 @@ class Heard:
             return Applied(clicks.logits, "own", agreement, why)
         if agreement >= DOUBTED:
             return Applied(clicks.logits, "carried", agreement)
-        changed = bool((clicks.logits.argmax(0) != own.argmax(0)).any())
+        changed = bool((winning(clicks.logits) != winning(own)).any())
         return Applied(clicks.logits, "doubtful" if changed else "own", agreement, why)
 
 

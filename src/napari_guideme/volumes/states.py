@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.applying import State
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.scene import winning
 from napari_guideme.volumes.inherited import Inherited
 from napari_guideme.volumes.sayings import Saying
 
@@ -111,7 +112,7 @@ def same(some: Carried | None, other: Carried | None) -> bool:
 
 def labels_of(logits: Tensor) -> NDArray[np.integer]:
     """Class of every pixel of logits (K, *spatial)."""
-    labels: NDArray[np.integer] = logits.argmax(0).cpu().numpy().astype(kind_of(len(logits)))
+    labels: NDArray[np.integer] = winning(logits).cpu().numpy().astype(kind_of(len(logits)))
     return labels
 
 

@@ -58,6 +58,7 @@ def apply_to(
         If it was made for another network.
     """
     from napari_guideme.guidance.applying import applied
+    from napari_guideme.guidance.scene import winning
 
     used, saved = network(), guidance()
     saved.check(used)
@@ -66,7 +67,7 @@ def apply_to(
         try:
             for number, (at, scene) in enumerate(_scenes(part, used), start=1):
                 found = applied(saved, scene)
-                labels = found.logits.argmax(0).cpu().numpy()
+                labels = winning(found.logits).cpu().numpy()
                 results.append((found.state, found.agreement, found.why))
                 yield AppliedSlice(number, total, at, labels, used.classes)
             words = fitted(part.layer.name, results)
