@@ -27,9 +27,9 @@ from napari_guideme.errors import InputError
 from napari_guideme.files import open_image
 from napari_guideme.guidance.applying import applied
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.support import Support
 from napari_guideme.hints import Hints
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.networks.tiles import alignment

@@ -8,8 +8,8 @@ import torch
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.support import Support
 from napari_guideme.volumes.inherited import Inherited
 
 DIM_PIXEL = (11, 11)

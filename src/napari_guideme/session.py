@@ -20,9 +20,9 @@ from napari_guideme.guidance.closer import reconsidered
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.questions import RECONSIDERING, Position, Question, ask
 from napari_guideme.guidance.refining import Step, refine
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene, winning
+from napari_guideme.guidance.support import Support
 from napari_guideme.hints import Hints, TextHint
 from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING, effects

@@ -10,9 +10,9 @@ import torch
 from napari_guideme.guidance.applying import applied, blended, carried_to, found_anywhere
 from napari_guideme.guidance.carrying import ALIKE, DRIFTED, FIRMNESS, Anchors
 from napari_guideme.guidance.methods import method_named
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.support import Support
 from napari_guideme.hints import Hints
 
 KERNEL = method_named("residual").kernel

@@ -24,7 +24,7 @@ from napari_guideme.guidance.questions import (
     rarity,
     smallest_margin,
 )
-from napari_guideme.guidance.residual import Support
+from napari_guideme.guidance.support import Support
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative
 

@@ -10,7 +10,9 @@ from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.regions import Region, centrality, least_depth
-from napari_guideme.guidance.residual import Support, extended, spread
+from napari_guideme.guidance.residual import extended
+from napari_guideme.guidance.spreading import spread
+from napari_guideme.guidance.support import Support
 from napari_guideme.networks.preparation import Placement, Preparation
 
 EVEN = (1.0, 1.0)

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import Kernel
-from napari_guideme.guidance.residual import Support, extended, pinned, spread
+from napari_guideme.guidance.residual import extended
 from napari_guideme.guidance.scene import at_pixels, margins
+from napari_guideme.guidance.solving import pinned
+from napari_guideme.guidance.spreading import spread
+from napari_guideme.guidance.support import Support
 from napari_guideme.networks.preparation import Placement, Preparation
 from napari_guideme.spacing import relative
 

@@ -10,8 +10,8 @@ from napari_guideme.guidance import tracking
 from napari_guideme.guidance.anchor_tensors import anchors_of, tensors_of
 from napari_guideme.guidance.applying import carried_to
 from napari_guideme.guidance.carrying import FIRMNESS, Anchors
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.guidance.support import Support
 from napari_guideme.guidance.tracking import Thing
 
 #: A patch of 6 x 4 pixels that the network calls a cell.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.regions import Region
-from napari_guideme.guidance.residual import Support
+from napari_guideme.guidance.support import Support
 from napari_guideme.guidance.tracking import Thing
 
 _BESIDE = ("origins", "usual", "changed")

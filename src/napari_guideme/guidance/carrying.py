@@ -17,8 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_guideme.guidance.kernel import Kernel
-from napari_guideme.guidance.residual import Support, maps_at_once, spread
 from napari_guideme.guidance.scene import Scene, winning
+from napari_guideme.guidance.spreading import maps_at_once, spread
+from napari_guideme.guidance.support import Support
 from napari_guideme.guidance.tracking import Thing, things
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.

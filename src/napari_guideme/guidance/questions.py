@@ -18,8 +18,8 @@ from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.grids import condensed, peaks
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.regions import centrality, least_depth, numbered
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene, at_pixels, winning
+from napari_guideme.guidance.support import Support
 from napari_guideme.hints import HintPixels
 from napari_guideme.spacing import longest
 

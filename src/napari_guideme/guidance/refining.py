@@ -16,8 +16,11 @@ from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.methods import Guiding, Method
 from napari_guideme.guidance.outlining import outliner
-from napari_guideme.guidance.residual import Support, extended, pinned, spread
+from napari_guideme.guidance.residual import extended
 from napari_guideme.guidance.scene import Scene, at_pixels, margins
+from napari_guideme.guidance.solving import pinned
+from napari_guideme.guidance.spreading import spread
+from napari_guideme.guidance.support import Support
 from napari_guideme.guidance.variables import Variable
 from napari_guideme.guidance.zoom import Window, around, still_fits, unscaled
 from napari_guideme.hints import HintPixels

@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_guideme.guidance.regions import BACKGROUND, Region
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene, winning
+from napari_guideme.guidance.support import Support
 
 #: Pixels of a thing, at least.
 LEAST = 12

@@ -18,8 +18,8 @@ from torch import Tensor
 from napari_guideme.guidance.applying import DOUBTED, KERNEL, Applied, agreement_of
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.distances import depths
-from napari_guideme.guidance.residual import Support
 from napari_guideme.guidance.scene import Scene, winning
+from napari_guideme.guidance.support import Support
 from napari_guideme.hints import TextHint
 from napari_guideme.spacing import longest
 
