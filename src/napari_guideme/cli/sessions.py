@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_guideme.cli.opening import (
     card_of,
@@ -31,7 +31,6 @@ from napari_guideme.session_file import (
     Search,
     SessionFile,
     Volume,
-    channels_last,
     check_name,
     digest,
     found_again,
@@ -157,7 +156,7 @@ def _corrected_again(
     for part in contents.parts:
         used = part.setup.text_guide
         guide = load_text_guide(used, source, network) if used else None
-        session = reopened(part, network, picture.pixels, guide)
+        session = reopened(part, network, _seen(contents, picture), guide)
         labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
     return labels, network
@@ -173,7 +172,8 @@ def _found_again(
         finding = open_finding(reference, search, options.device)
         contents.check_network(finding.reference(search).fingerprint, Path(reference.source).name)
         what = search.name if isinstance(search, NameSearch) else search.sentence
-        again = partial(found_again, replace(part, search=search), finding, picture.pixels)
+        pixels = _seen(contents, picture)
+        again = partial(found_again, replace(part, search=search), finding, pixels)
         _, session = with_progress(what, "step", again)
         labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
@@ -210,12 +210,17 @@ def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
     # A session of the widget is about all that a layer holds.
     if not image.fits(picture.pixels):
         picture = picture.volume(image.volume)
-    name, seen = picture.kind if picture.private else path.name, None
+    name = picture.kind if picture.private else path.name
     if contents.volume is not None:
         check_labels_fit(options.output, picture.label_shape)
-        seen = channels_last(picture.pixels, picture.channel_axis)
-    contents.check_image(picture.pixels, name, seen)
+    contents.check_image(picture.pixels, name, _seen(contents, picture))
     return picture
+
+
+def _seen(contents: SessionFile, picture: Picture) -> NDArray[Any]:
+    """Return the pixels that parts of a session are cut of."""
+    seen: NDArray[Any] = contents.seen(picture.pixels, picture.channel_axis)
+    return seen
 
 
 def _path(contents: SessionFile, options: argparse.Namespace) -> Path:

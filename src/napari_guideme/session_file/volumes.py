@@ -6,21 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_guideme.errors import InputError
-from napari_guideme.session_file.contents import Part, SessionFile, Setup, digest
+from napari_guideme.session_file.contents import Part, SessionFile, Setup, channels_last, digest
 from napari_guideme.session_file.replaying import saved_part
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.volumes import VolumeSession
-
-
-def channels_last(volume: Any, channel_axis: int | None) -> Any:
-    """Return a volume as parts of it are cut; of a lazy one nothing is read."""
-    return volume if channel_axis is None else np.moveaxis(volume, channel_axis, -1)
 
 
 def parts_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
@@ -75,7 +75,7 @@ class Seeker(QObject):
         self._job.busy.connect(self.busy)
         controller.devices_found.connect(lambda _: self._on_ready())
         controller.steps.switched.connect(self._on_switched)
-        controller.viewer.layers.events.removed.connect(self._on_removed)
+        controller.forgotten.connect(self._on_forgotten)
 
     @property
     def is_busy(self) -> bool:
@@ -292,7 +292,7 @@ class Seeker(QObject):
         self.recalled.emit(query)
         self._listen()
 
-    def _on_removed(self, event: Any) -> None:
-        """Forget what was found in an image that was deleted."""
-        for key in [key for key in self._sought if key[0] is event.value]:
+    def _on_forgotten(self, layer: Layer) -> None:
+        """Forget what was found in an image that is no longer the same."""
+        for key in [key for key in self._sought if key[0] is layer]:
             self._controller.steps.forget(self._sought.pop(key))
