@@ -30,6 +30,7 @@ from napari_guideme.session_file import (
     Part,
     Search,
     SessionFile,
+    Setup,
     Volume,
     check_name,
     digest,
@@ -80,15 +81,18 @@ def save(options: argparse.Namespace, opened: Opened) -> None:
 
 
 def save_volume(
-    options: argparse.Namespace, picture: Picture, session: VolumeSession, extent: str
+    options: argparse.Namespace,
+    picture: Picture,
+    session: VolumeSession,
+    extent: str,
+    setup: Setup,
 ) -> None:
     """Write what was done to slices of a volume, and how far it was carried."""
-    channels = tuple(options.channels) if options.channels else None
     volume, axis = picture.pixels, picture.channel_axis
     contents = SessionFile(
         _reference(options, picture, volume=options.volume),
         _network(options, session.network),
-        parts_of(session, volume, axis, channels),
+        parts_of(session, volume, axis, setup),
         options.instances,
         Volume(session.planes.axis, extent, digest(volume), session.planes.spacing),
     )
@@ -147,15 +151,17 @@ def _corrected_again(
     card = NetworkCard.from_dict(told) if told else None
     network = open_network(source, options.device, card)
     contents.check_network(network.fingerprint, Path(source).name)
+    guides = [
+        load_text_guide(used, source, network) if (used := part.setup.text_guide) else None
+        for part in contents.parts
+    ]
     if contents.volume is not None:
-        volume = open_volume(contents, network, picture.pixels, picture.channel_axis)
+        volume = open_volume(contents, network, picture.pixels, picture.channel_axis, guides[0])
         watched(replay_volume(contents, volume), "replaying")
         carried(volume, contents.volume.extent)
         return labels_of_volume(volume, instances=contents.instances), network
     labels = None
-    for part in contents.parts:
-        used = part.setup.text_guide
-        guide = load_text_guide(used, source, network) if used else None
+    for part, guide in zip(contents.parts, guides, strict=True):
         session = reopened(part, network, _seen(contents, picture), guide)
         labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
