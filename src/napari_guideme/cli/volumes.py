@@ -80,12 +80,7 @@ def refine_volume(
         raise InputError("there is no correction to save: the file of hints is empty")
     telling = telling_of(options, network)
     session = _session(options, picture, network, telling)
-    said = _say(session, options) if options.say else []
-    if hints.texts:
-        session.add_to(options.slice, *hints.texts)
-    session.add(*hints.marks)
-    for index in session.corrected:
-        watched(session.refine(index), f"slice {index}")
+    said = _correct(session, options, hints)
     extent = options.carry or "slice"
     carried(session, extent)
     if options.save_session:
@@ -128,6 +123,19 @@ def _check_words(options: argparse.Namespace, hints: Hints) -> None:
         raise InputError("words are about one slice of a volume; say with --slice N about which")
     if options.slice is not None and not has_words:
         raise InputError("--slice is of no use without --say")
+
+
+def _correct(
+    session: VolumeSession, options: argparse.Namespace, hints: Hints
+) -> list[dict[str, Any]]:
+    """Refine all slices that something is told about; return what was understood of words."""
+    said = _say(session, options) if options.say else []
+    if hints.texts:
+        session.add_to(options.slice, *hints.texts)
+    session.add(*hints.marks)
+    for index in session.corrected:
+        watched(session.refine(index), f"slice {index}")
+    return said
 
 
 def _say(session: VolumeSession, options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class Controller(QObject):
         self._loading = LatestJob(self)
         self._loading.done.connect(self.devices_found)
         self._loading.failed.connect(self._on_failed)
-        viewer.layers.events.removed.connect(lambda event: self._forget(event.value))
+        viewer.layers.events.removed.connect(self._on_removed)
         viewer.dims.events.ndisplay.connect(self._on_view)
 
     @property
@@ -451,6 +451,9 @@ class Controller(QObject):
         self._waiting.pop(outcome.part.key, None)
         if self._waiting:
             self.reported(lambda: self._refine(next(iter(self._waiting.values()))))
+
+    def _on_removed(self, event: Any) -> None:
+        self._forget(event.value)
 
     def _forget(self, layer: Layer) -> None:
         """Drop all that was done to an image."""
