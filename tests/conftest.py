@@ -81,6 +81,15 @@ def untrained_click_network(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def meta(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A device that computes shapes alone, and refuses what lies on another one."""
+    monkeypatch.setattr(
+        "napari_guideme.networks.devices.available_devices", lambda: ["cpu", "meta"]
+    )
+    return "meta"
+
+
+@pytest.fixture
 def cuda() -> str:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")

@@ -12,8 +12,10 @@ import skimage.data
 import tifffile
 
 from napari_guideme.cli import main
+from napari_guideme.errors import InputError
 from napari_guideme.referring.following import follow
 from napari_guideme.referring.opening import load, save
+from napari_guideme.referring.reader import Reader
 from tests.files.series import NAME, write_series
 from tests.referring.untrained import untrained
 from tests.test_cli import hints_file, shell
@@ -202,6 +204,17 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
     assert not out.exists()
+
+
+def test_a_sentence_is_read_on_the_device(photograph, network, tmp_path, meta, monkeypatch, capsys):
+    def read(reader, sentences):
+        raise InputError(f"read on {reader.vectors.device}")
+
+    monkeypatch.setattr(Reader, "forward", read)
+    run = ["segment", str(photograph), "the left dog", "-o", str(tmp_path / "labels.tif")]
+    for device in ("cpu", meta):
+        assert main([*run, "--network", str(network), "--device", device]) == 2
+        assert capsys.readouterr().err == f"napari-guideme: read on {device}\n"
 
 
 def test_a_volume_is_refused_without_its_name(tmp_path, capsys):

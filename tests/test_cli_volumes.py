@@ -12,8 +12,12 @@ import torch
 from scipy import ndimage
 from skimage.data import immunohistochemistry
 
+from napari_guideme import VolumeSession, open_network
 from napari_guideme.cli import main
 from napari_guideme.guidance.saved import SavedGuidance
+from napari_guideme.hints import Hints
+from napari_guideme.hints_json import hints_to_json
+from napari_guideme.language.understanding import understand
 from napari_guideme.networks.card import NetworkCard, write_card
 from tests.test_cli import hints_file, shell
 from tests.test_cli_networks import Ball
@@ -105,7 +109,10 @@ def test_along_another_axis(volume, pixels, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--say", "find the nucleus"], "words are about a whole image"),
+        (["--say", "find the nucleus"], "words are about one slice of a volume; say with --slice"),
+        (["--slice", "2"], "--slice is of no use without --say"),
+        (["--say", "find the nucleus", "--slice", "6"], "there is no slice 6; choose 0 to 5"),
+        (["--say", "find the dog", "--slice", "2"], "background, nucleus"),
         (["--axis", "3"], "no axis 3; choose 0, 1 or 2"),
         (["--save-session", "s.json"], "must end in .guideme.json"),
         (["--zoom", "64"], "--zoom is for single images"),
@@ -122,6 +129,39 @@ def test_what_volumes_do_not_take(volume, hints, tmp_path, monkeypatch, capsys, 
     assert says in error
     assert error.count("\n") == 1
     assert set(tmp_path.iterdir()) == files
+
+
+def test_words_are_told_to_a_slice_and_onward(volume, pixels, tmp_path):
+    out, report, said = tmp_path / "out.tif", tmp_path / "report.json", "there is no nucleus"
+    words = ["--say", said, "--slice", 2, "--carry", "onward", "--json", report]
+    done = shell("refine", volume, "--network", "nuclei", *words, "-o", out)
+    assert done.returncode == 0, done.stderr
+    session = VolumeSession(pixels, open_network("nuclei"))
+    session.tell(2, said)
+    for _ in (*session.refine(2), *session.carry("onward")):
+        pass
+    labels = tifffile.imread(out)
+    np.testing.assert_array_equal(labels, session.labels())
+    own = VolumeSession(pixels, open_network("nuclei")).slice_labels(2)
+    assert (labels[2] == 1).sum() < (own == 1).sum() / 2
+    assert session.states[1].state == "carried"
+    told = json.loads(report.read_text(encoding="utf-8"))
+    assert [state["state"] for state in told["slices"]] == [s.state for s in session.states]
+    assert (told["said"][0]["operation"], told["hints"], told["satisfied"]) == ("remove", 1, 1)
+
+
+def test_the_sides_of_the_patient_are_those_of_a_slice(volume, tmp_path):
+    def told(letters: str) -> np.ndarray:
+        out = tmp_path / f"{letters}.tif"
+        words = ["--say", "there is no nucleus on the patient's left", "--slice", "2"]
+        assert main(["refine", str(volume), *words, "--patient", letters, "-o", str(out)]) == 0
+        return tifffile.imread(out)[2] == 1
+
+    np.testing.assert_array_equal(told("S,P,L"), told("P,L"))
+    left, right = told("S,P,L"), told("S,P,R")
+    third = SIDE // 3
+    assert left[:, -third:].sum() < right[:, -third:].sum()
+    assert left[:, :third].sum() > right[:, :third].sum()
 
 
 @pytest.mark.parametrize("words", [["predict"], ["refine", "--hints", "hints.json"]], ids=" ".join)
@@ -172,6 +212,17 @@ def test_a_real_process_replays_what_another_one_carried(volume, tmp_path):
         [],
         ["--carry", "volume", "--method", "f-brs"],
         ["--method", "guide-me", "--carry", "onward"],
+        ["--say", "there is no nucleus at the top", "--slice", "3", "--carry", "onward"],
+        [
+            "--say",
+            "find the nucleus",
+            "--slice",
+            "2",
+            "--telling",
+            "text-guide",
+            "--patient",
+            "P,L",
+        ],
     ],
     ids=" ".join,
 )
@@ -192,6 +243,18 @@ def test_channels_and_another_axis_are_replayed(pixels, tmp_path):
     assert before.any()
     (part,) = json.loads(path.read_text())["parts"]
     assert (part["axes"], part["index"]) == ([0, 2], [0, 2, 0])
+
+
+def test_what_was_said_is_read_from_a_file_of_hints(volume, tmp_path):
+    click, said = {"at": (2, *AT), "class": "background"}, "there is no nucleus at the top"
+    texts = hints_to_json(Hints(understand(said, ("background", "nucleus", "border"))))["texts"]
+    found = []
+    for told, words in ({}, ["--say", said]), ({"texts": texts}, []):
+        out, hints = tmp_path / "out.tif", hints_file(tmp_path, clicks=[click], **told)
+        words += ["--hints", hints, "--slice", 2, "--carry", "onward", "-o", out]
+        assert main(list(map(str, ["refine", volume, *words]))) == 0
+        found.append(tifffile.imread(out))
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_network_of_three_axes_is_replayed_slice_by_slice(pixels, tmp_path):

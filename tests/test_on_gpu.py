@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from skimage.data import astronaut, immunohistochemistry
 
 from napari_guideme import Click, GuideSession, open_network
 from napari_guideme.object_session import ObjectSession
+from napari_guideme.referring.following import follow
+from napari_guideme.referring.opening import open_referring
 
 
 @pytest.mark.gpu
@@ -41,3 +44,13 @@ def test_clicks_on_an_object(cuda, method):
         return session.labels()
 
     assert (labels(cuda) == labels("cpu")).mean() > 0.99
+
+
+@pytest.mark.gpu
+def test_a_sentence(cuda):
+    def likelihood(device):
+        network = open_referring(device=device)
+        cells = immunohistochemistry()[:256, :256]
+        return follow("the largest nucleus", cells, network, channel_axis=-1).likelihood
+
+    np.testing.assert_allclose(likelihood(cuda), likelihood("cpu"), atol=0.01)

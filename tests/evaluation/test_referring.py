@@ -24,7 +24,7 @@ from napari_guideme.referring.expressions import Expression
 from napari_guideme.referring.following import follow
 from napari_guideme.referring.opening import imagenet_encoder, load, save, with_folds
 from tests.referring.toys import drawn
-from tests.referring.untrained import untrained
+from tests.referring.untrained import listening, untrained
 from tests.test_cli import shell
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -78,6 +78,12 @@ def test_all_sentences_of_an_image_are_followed_as_one_is(item, network):
     assert 0 < np.mean(alone) < 1
     for together, own in zip(found, alone * 7, strict=True):
         assert (together == own).mean() > 0.999
+
+
+def test_sentences_are_followed_on_the_device_of_the_network(item, network):
+    there, said = listening(with_folds(network.to("meta"), 3)), [Expression("the larger cup", 1)]
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        list(masks(said, item, there, imagenet_encoder().to("meta")))
 
 
 def test_what_is_said_depends_on_the_seed_alone(folder):

@@ -12,7 +12,7 @@ from napari_guideme.localize.proxies import is_name
 from napari_guideme.referring.following import Followed, follow, scene_of, which_answers
 from napari_guideme.referring.opening import open_referring, save, steps_of
 from napari_guideme.referring.outline import outlined
-from tests.referring.untrained import WORDS, untrained
+from tests.referring.untrained import WORDS, listening, untrained
 
 SENTENCE = "the larger dog on the left"
 
@@ -148,6 +148,22 @@ def test_a_network_is_opened_by_its_name_or_from_a_file(tmp_path):
     with pytest.raises(InputError, match="bundled is see-through-text, else give a file"):
         open_referring(tmp_path / "none.safetensors")
     assert "nucleus" in open_referring().reader.known
+
+
+def test_a_sentence_is_followed_on_the_device_of_the_network(meta, tmp_path, image):
+    path, done = tmp_path / "own.safetensors", []
+    save(untrained(), path)
+    network = open_referring(path, meta)
+    assert {value.device.type for value in network.state_dict().values()} == {meta}
+    with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
+        follow(
+            SENTENCE,
+            image,
+            listening(network),
+            channel_axis=-1,
+            progress=lambda *told: done.append(told),
+        )
+    assert done[-1] == (10, 10)
 
 
 @pytest.mark.parametrize(("side", "half"), [("left", np.s_[:, :80]), ("right", np.s_[:, 80:])])

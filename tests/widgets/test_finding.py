@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from functools import cache
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from skimage.data import chelsea
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.localize import attention
 from napari_guideme.networks import classifier
+from napari_guideme.widgets.find_panel import STOPPED
 
 from .conftest import finish, is_busy, open_widget
 
@@ -219,6 +221,58 @@ def test_without_an_image_it_is_told(viewer, qtbot):
     widget = type_name(qtbot, open_tab(qtbot, viewer), "cat")
     assert "no image" in widget.finding.answer.text()
     assert not widget.finding.find.isEnabled()
+
+
+@pytest.fixture
+def slow(viewer, cat, qtbot, monkeypatch):
+    """The widget while it loads what finds names, an event that lets it go on, what it loads."""
+    begun, released, loaded = Event(), Event(), []
+    open_classifier, open_attention = classifier.open_classifier, attention.open_attention
+
+    def slowly(*told):
+        begun.set()
+        assert released.wait(60)
+        return open_classifier(*told)
+
+    def noted(**told):
+        loaded.append("attention")
+        return open_attention(**told)
+
+    monkeypatch.setattr(classifier, "open_classifier", slowly)
+    monkeypatch.setattr(attention, "open_attention", noted)
+    viewer.add_image(cat, name="chelsea")
+    widget = open_widget(viewer, qtbot)
+    widget.tabs.setCurrentIndex(1)
+    widget.finding.line.setText("cat")
+    widget.finding.line.returnPressed.emit()
+    qtbot.waitUntil(begun.is_set, timeout=60_000)
+    yield widget, released, loaded
+    released.set()
+    settle(qtbot, widget)
+
+
+def test_loading_can_be_cancelled(slow, qtbot):
+    widget, released, loaded = slow
+    panel = widget.finding
+    assert not widget.cancel.isHidden()
+    widget.cancel.click()
+    assert widget.cancel.isHidden()
+    released.set()
+    settle(qtbot, widget)
+    assert not loaded
+    assert widget.cancel.isHidden()
+    assert panel.answer.text() == STOPPED
+    finish(qtbot, widget, panel.find.click)
+    assert shown(widget).any()
+
+
+def test_what_was_cancelled_can_be_found_before_loading_ends(slow, qtbot):
+    widget, released, _ = slow
+    widget.cancel.click()
+    widget.finding.find.click()
+    assert not widget.cancel.isHidden()
+    finish(qtbot, widget, released.set)
+    assert shown(widget).any()
 
 
 def test_deleting_the_image_and_cancelling_leave_nothing(finding, viewer, qtbot):

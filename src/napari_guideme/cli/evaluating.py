@@ -199,12 +199,10 @@ def _refer(options: argparse.Namespace) -> ReferringResult:
     from napari_guideme.evaluation.named_objects import open_named_objects
     from napari_guideme.evaluation.referring import Clicks, evaluate_referring, said_of
     from napari_guideme.evaluation.referring_baselines import LARGEST, TEXT_HINT
-    from napari_guideme.networks.devices import choose_device
     from napari_guideme.referring.opening import open_referring, with_folds
 
-    choose_device(options.device)  # Only clicks are computed there, if there are any.
     clicks = Clicks(options.clicks, options.method or DEFAULT_FOLLOWED_METHOD, options.device)
-    network = open_referring(options.network)
+    network = open_referring(options.network, options.device)
     if options.folds is not None:
         network = with_folds(network, options.folds)
     choice = _choice_of_images(options)

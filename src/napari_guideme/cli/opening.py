@@ -49,6 +49,15 @@ class Opened:
     setup: Setup
 
 
+@dataclass(frozen=True)
+class Telling:
+    """How words are followed, and the trained guide that follows them, if one does."""
+
+    way: str = DEFAULT_TELLING
+    file: FileReference | None = None
+    guide: TextGuide | None = None
+
+
 def begun(options: argparse.Namespace) -> tuple[Picture, FrozenNetwork]:
     """Open image and network; torch is only loaded here, after cheap checks."""
     picture = open_picture(
@@ -61,18 +70,17 @@ def begun(options: argparse.Namespace) -> tuple[Picture, FrozenNetwork]:
 def opened(options: argparse.Namespace, picture: Picture, network: FrozenNetwork) -> Opened:
     """Open a session on a whole image."""
     picture = replace(picture, pixels=np.asarray(picture.pixels))
-    telling, guide = _telling(options, network)
-    text_guide = text_guide_of(options, network) if guide else None
+    telling = telling_of(options, network)
     setup = Setup(
         channel_axis=picture.channel_axis,
         channels=tuple(options.channels) if options.channels else None,
-        telling=telling,
-        text_guide=FileReference.of(guide, is_found=not options.text_guide) if guide else None,
+        telling=telling.way,
+        text_guide=telling.file,
         patient=_patient(options, network, picture),
         zoom=options.zoom,
         spacing=_spacing(options, network, picture),
     )
-    session = open_session(setup, network, picture.pixels, text_guide, options.method)
+    session = open_session(setup, network, picture.pixels, telling.guide, options.method)
     return Opened(picture, session, setup)
 
 
@@ -110,6 +118,18 @@ def text_guide_of(options: argparse.Namespace, network: FrozenNetwork) -> TextGu
 
     path = _text_guide_file(options)
     return None if path is None else load(path, network)
+
+
+def telling_of(options: argparse.Namespace, network: FrozenNetwork) -> Telling:
+    """Tell how words are followed; a text guide is only opened where there are some."""
+    if not options.say or network.interaction is not None:
+        return Telling()
+    way = options.telling or ("text-guide" if options.text_guide else DEFAULT_TELLING)
+    path = None if way == "words" else _text_guide_file(options)
+    if path is None:
+        return Telling(way)
+    file = FileReference.of(path, is_found=not options.text_guide)
+    return Telling(way, file, text_guide_of(options, network))
 
 
 def watched(steps: Iterator[Step], description: str) -> None:
@@ -181,14 +201,6 @@ def write(
     like = picture if labels.shape == picture.label_shape else None
     numbered = instances or labels.max(initial=0) >= len(network.classes)
     write_labels(path, labels, like, () if numbered else network.classes)
-
-
-def _telling(options: argparse.Namespace, network: FrozenNetwork) -> tuple[str, Path | None]:
-    """Return how words are followed, and the file of what follows them."""
-    if not options.say or network.interaction is not None:
-        return DEFAULT_TELLING, None
-    telling = options.telling or ("text-guide" if options.text_guide else DEFAULT_TELLING)
-    return telling, None if telling == "words" else _text_guide_file(options)
 
 
 def _text_guide_file(options: argparse.Namespace) -> Path | None:

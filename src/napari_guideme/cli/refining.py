@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.cli.opening import begun, opened, tiles_shown, watched, write
 from napari_guideme.cli.sessions import check_session_writable, save
+from napari_guideme.cli.understanding import say
 from napari_guideme.cli.volumes import (
     check_guidance_name,
     is_sliced,
@@ -69,15 +70,15 @@ def refine(options: argparse.Namespace) -> int:
         check_guidance_name(options.save_guidance)
     hints = read_hints(options.hints) if options.hints else Hints()
     picture, network = begun(options)
-    if is_sliced(options, picture, network):
-        return refine_volume(options, picture, network, hints)
     if options.save_guidance:
         _check_guidance(network, hints)
+    if is_sliced(options, picture, network):
+        return refine_volume(options, picture, network, hints)
     found = opened(options, picture, network)
     session = found.session
     if options.mask:
         _begin_with(session, options.mask, options.label)
-    said = _say(session, options.say, options.vectors)
+    said = _say(session, options) if options.say else []
     session.add(*hints)
     watched(session.refine(), session.method)
     if options.save_session:
@@ -130,21 +131,15 @@ def _save_guidance(session: AnySession, path: Path) -> None:
     session.guidance().save(path)
 
 
-def _say(session: AnySession, sentences: Sequence[str], table: Path | None) -> list[dict[str, Any]]:
+def _say(session: AnySession, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Tell a session some sentences; return what was understood."""
-    from napari_guideme.language.understanding import to_json
-    from napari_guideme.language.vocabulary import WordVectors
     from napari_guideme.session import GuideSession
 
-    if not sentences:
-        return []
     if not isinstance(session, GuideSession):
         raise InputError(
             f"--say is for networks with classes; {session.network.name} takes clicks on objects"
         )
-    vectors = WordVectors.read(table) if table else None
-    told = [hint for said in sentences for hint in session.tell(said, vectors)]
-    return [to_json(hint, session.view) for hint in told]
+    return say(options, session.tell, session.view)
 
 
 def _begin_with(session: AnySession, path: Path, label: int | None) -> None:

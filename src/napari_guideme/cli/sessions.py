@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_guideme.cli.opening import (
     card_of,
@@ -30,8 +30,8 @@ from napari_guideme.session_file import (
     Part,
     Search,
     SessionFile,
+    Setup,
     Volume,
-    channels_last,
     check_name,
     digest,
     found_again,
@@ -81,15 +81,18 @@ def save(options: argparse.Namespace, opened: Opened) -> None:
 
 
 def save_volume(
-    options: argparse.Namespace, picture: Picture, session: VolumeSession, extent: str
+    options: argparse.Namespace,
+    picture: Picture,
+    session: VolumeSession,
+    extent: str,
+    setup: Setup,
 ) -> None:
     """Write what was done to slices of a volume, and how far it was carried."""
-    channels = tuple(options.channels) if options.channels else None
     volume, axis = picture.pixels, picture.channel_axis
     contents = SessionFile(
         _reference(options, picture, volume=options.volume),
         _network(options, session.network),
-        parts_of(session, volume, axis, channels),
+        parts_of(session, volume, axis, setup),
         options.instances,
         Volume(session.planes.axis, extent, digest(volume), session.planes.spacing),
     )
@@ -148,16 +151,18 @@ def _corrected_again(
     card = NetworkCard.from_dict(told) if told else None
     network = open_network(source, options.device, card)
     contents.check_network(network.fingerprint, Path(source).name)
+    guides = [
+        load_text_guide(used, source, network) if (used := part.setup.text_guide) else None
+        for part in contents.parts
+    ]
     if contents.volume is not None:
-        volume = open_volume(contents, network, picture.pixels, picture.channel_axis)
+        volume = open_volume(contents, network, picture.pixels, picture.channel_axis, guides[0])
         watched(replay_volume(contents, volume), "replaying")
         carried(volume, contents.volume.extent)
         return labels_of_volume(volume, instances=contents.instances), network
     labels = None
-    for part in contents.parts:
-        used = part.setup.text_guide
-        guide = load_text_guide(used, source, network) if used else None
-        session = reopened(part, network, picture.pixels, guide)
+    for part, guide in zip(contents.parts, guides, strict=True):
+        session = reopened(part, network, _seen(contents, picture), guide)
         labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
     return labels, network
@@ -173,7 +178,8 @@ def _found_again(
         finding = open_finding(reference, search, options.device)
         contents.check_network(finding.reference(search).fingerprint, Path(reference.source).name)
         what = search.name if isinstance(search, NameSearch) else search.sentence
-        again = partial(found_again, replace(part, search=search), finding, picture.pixels)
+        pixels = _seen(contents, picture)
+        again = partial(found_again, replace(part, search=search), finding, pixels)
         _, session = with_progress(what, "step", again)
         labels = _replayed(labels, contents, part, session)
     assert labels is not None, "a session file without parts is not read"
@@ -210,12 +216,17 @@ def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
     # A session of the widget is about all that a layer holds.
     if not image.fits(picture.pixels):
         picture = picture.volume(image.volume)
-    name, seen = picture.kind if picture.private else path.name, None
+    name = picture.kind if picture.private else path.name
     if contents.volume is not None:
         check_labels_fit(options.output, picture.label_shape)
-        seen = channels_last(picture.pixels, picture.channel_axis)
-    contents.check_image(picture.pixels, name, seen)
+    contents.check_image(picture.pixels, name, _seen(contents, picture))
     return picture
+
+
+def _seen(contents: SessionFile, picture: Picture) -> NDArray[Any]:
+    """Return the pixels that parts of a session are cut of."""
+    seen: NDArray[Any] = contents.seen(picture.pixels, picture.channel_axis)
+    return seen
 
 
 def _path(contents: SessionFile, options: argparse.Namespace) -> Path:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_guideme.hints import TextHint
+    from napari_guideme.language.places import View
+    from napari_guideme.language.vocabulary import WordVectors
+
+    #: Lets a session know what a sentence says.
+    Tell = Callable[[str, WordVectors | None], Sequence[TextHint]]
 
 
 def understand(options: argparse.Namespace) -> int:
@@ -32,6 +42,16 @@ def understand(options: argparse.Namespace) -> int:
     else:
         print("\n".join(described(hint, view) for hint in hints))
     return 0
+
+
+def say(options: argparse.Namespace, tell: Tell, view: View) -> list[dict[str, Any]]:
+    """Tell a session some sentences; return what was understood."""
+    from napari_guideme.language.understanding import to_json
+    from napari_guideme.language.vocabulary import WordVectors
+
+    vectors = WordVectors.read(options.vectors) if options.vectors else None
+    told = [hint for said in options.say for hint in tell(said, vectors)]
+    return [to_json(hint, view) for hint in told]
 
 
 def fetch_wordnet(_: argparse.Namespace) -> int:

@@ -131,7 +131,7 @@ def evaluate_referring(
         If nothing is said, an expression fits no object, or an image cannot be used.
     """
     clicks = clicks or Clicks()
-    encoder, hinting = imagenet_encoder(), TextHints(clicks.device)
+    encoder, hinting = imagenet_encoder().to(network.device), TextHints(clicks.device)
     ways = {LARGEST: largest, TEXT_HINT: hinting.find}
     tally = _Tally({name: [] for name in baselines})
     for item in items:
@@ -196,10 +196,10 @@ def masks(
         return
     prepared = preparation(network.design)
     x, placement = prepared.prepare(item.image, channel_axis=item.channel_axis)
-    levels = pooled(encoder(x), network.design)
+    levels = pooled(encoder(x.to(network.device)), network.design)
     for start in range(0, len(said), _TOGETHER):
         sentences = [expression.sentence for expression in said[start : start + _TOGETHER]]
-        heats = prepared.restore(network(levels, sentences), placement)[:, 0].numpy()
+        heats = prepared.restore(network(levels, sentences), placement)[:, 0].cpu().numpy()
         yield from (outlined(item.image, heat, grabcut) for heat in heats)
 
 

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from napari_guideme.errors import InputError
 from napari_guideme.networks import cancelling
+from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.lite0 import Encoder, imagenet_weights
 from napari_guideme.networks.preparation import Preparation
@@ -154,7 +155,8 @@ def steps_of(
     network, design = network.eval(), network.design
     x, placement = preparation(design).prepare(image, channel_axis=channel_axis)
     read = network.reader([sentence])
-    taken, levels = [], pooled(imagenet_encoder()(x), design)
+    encoder = imagenet_encoder().to(network.device)
+    taken, levels = [], pooled(encoder(x.to(network.device)), design)
     for step in network.grouping.steps(levels, read):
         cancelling.check()
         taken.append(step)
@@ -162,7 +164,7 @@ def steps_of(
 
     def on_image(heats: Sequence[Tensor]) -> NDArray[np.float32]:
         whole = preparation(design).restore(torch.cat(list(heats), 1), placement)[0]
-        drawn: NDArray[np.float32] = whole.numpy()
+        drawn: NDArray[np.float32] = whole.cpu().numpy()
         return drawn
 
     said = torch.cat([step.sentence for step in taken])
@@ -170,7 +172,7 @@ def steps_of(
         tuple(words_of(sentence)),
         on_image([step.heat for step in taken]),
         on_image([step.refined for step in taken]),
-        F.cosine_similarity(said[:, None], read.hidden, dim=2).numpy(),
+        F.cosine_similarity(said[:, None], read.hidden, dim=2).cpu().numpy(),
     )
 
 
@@ -196,7 +198,7 @@ def weights_of(source: str | Path) -> Path:
     return bundled() if str(source) == REFERRING else Path(source)
 
 
-def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
+def open_referring(source: str | Path = REFERRING, device: str = "auto") -> SeeThroughText:
     """Open a trained network by its name or from a file.
 
     Parameters
@@ -204,11 +206,13 @@ def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
     source
         ``"see-through-text"``, which is bundled, or a file that
         ``training/see_through_text.py`` wrote.
+    device
+        ``"auto"`` or a name such as ``"cuda:1"``.
 
     Raises
     ------
     InputError
-        If there is no such network, or the file holds something else.
+        If there is no such network or device, or the file holds something else.
     """
     path = weights_of(source)
     if not path.is_file():
@@ -216,7 +220,7 @@ def open_referring(source: str | Path = REFERRING) -> SeeThroughText:
             f"there is no network {str(source)!r} that follows sentences; bundled is "
             f"{REFERRING}, else give a file of training/see_through_text.py"
         )
-    return load(path)
+    return load(path).to(choose_device(device))
 
 
 def with_folds(network: SeeThroughText, folds: int) -> SeeThroughText:
@@ -237,6 +241,7 @@ def with_folds(network: SeeThroughText, folds: int) -> SeeThroughText:
         )
     design = replace(network.design, folds=folds)
     other = SeeThroughText(network.reader.known, network.reader.vectors, design)
+    other = other.to(network.device)
     other.load_state_dict(network.state_dict())
     return other.eval()
 

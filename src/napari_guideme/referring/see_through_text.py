@@ -85,6 +85,11 @@ class SeeThroughText(nn.Module):
         self.reader = Reader(known, vectors, self.design.hidden)
         self.grouping = Grouping(self.design)
 
+    @property
+    def device(self) -> torch.device:
+        """Where sentences are followed."""
+        return self.grouping.start.device
+
     def forward(self, levels: Sequence[Tensor], sentences: Sequence[str]) -> Tensor:
         """Map five levels of images, see :func:`pooled`, and N sentences to P.
 

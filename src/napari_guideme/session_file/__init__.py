@@ -28,7 +28,6 @@ from napari_guideme.session_file.replaying import (
 )
 from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch, source_of
 from napari_guideme.session_file.volumes import (
-    channels_last,
     open_volume,
     parts_of,
     replay_volume,
@@ -49,7 +48,6 @@ __all__ = [
     "SessionFile",
     "Setup",
     "Volume",
-    "channels_last",
     "check_name",
     "digest",
     "found_again",

@@ -222,6 +222,11 @@ class SessionFile:
     instances: bool = False
     volume: Volume | None = None
 
+    def seen(self, array: Any, channel_axis: int | None) -> Any:
+        """Return an image as parts are cut of it: with its channels last, if they say so."""
+        last = all(part.setup.channel_axis == -1 for part in self.parts)
+        return channels_last(array, channel_axis) if last else array
+
     def check_image(self, array: Any, name: str, seen: Any = None) -> None:
         """Raise `InputError` if an image is not the one that was corrected.
 
@@ -255,6 +260,11 @@ class SessionFile:
                 f"({self.network.fingerprint[:12]}); {name} ({fingerprint[:12]}) is another "
                 "one, or was changed since"
             )
+
+
+def channels_last(array: Any, channel_axis: int | None) -> Any:
+    """Return an image with its channels last; of a lazy one nothing is read."""
+    return array if channel_axis is None else np.moveaxis(array, channel_axis, -1)
 
 
 def digest(array: NDArray[Any]) -> str:

@@ -185,7 +185,7 @@ class BySentence(Finding[SentenceSearch, "Followed"]):
     source
         Its name, or the path of that file.
     device
-        Where clicks are computed.
+        Where clicks are computed; :meth:`open` takes the network there, too.
     """
 
     network: SeeThroughText
@@ -203,11 +203,9 @@ class BySentence(Finding[SentenceSearch, "Followed"]):
         InputError
             If there is no such network or device, or the file holds something else.
         """
-        from napari_guideme.networks.devices import choose_device
         from napari_guideme.referring.opening import open_referring, weights_of
 
-        choose_device(device)  # Clicks come later; a wrong name is to be told at once.
-        network = open_referring(source)
+        network = open_referring(source, device)
         return cls(network, FileReference.of(weights_of(source)), source, device)
 
     def reference(self, search: SentenceSearch) -> NetworkReference:

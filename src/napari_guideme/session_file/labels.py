@@ -42,7 +42,8 @@ def with_part(
     if part.index is None:
         return labels
     if whole is None:
-        whole = np.zeros(image.shape[: len(part.index)], np.int32 if ids else labels.dtype)
+        spatial = [n for axis, n in enumerate(image.shape) if axis != image.channel_axis]
+        whole = np.zeros(spatial[: len(part.index)], np.int32 if ids else labels.dtype)
     highest = whole.max(initial=0) if ids else 0
     whole[part.slices] = np.where(labels > 0, labels + highest, 0)
     return whole

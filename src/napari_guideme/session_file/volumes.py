@@ -6,25 +6,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_guideme.errors import InputError
-from napari_guideme.session_file.contents import Part, SessionFile, Setup, digest
+from napari_guideme.session_file.contents import Part, SessionFile, Setup, channels_last, digest
 from napari_guideme.session_file.replaying import saved_part
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
+    from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.volumes import VolumeSession
 
 
-def channels_last(volume: Any, channel_axis: int | None) -> Any:
-    """Return a volume as parts of it are cut; of a lazy one nothing is read."""
-    return volume if channel_axis is None else np.moveaxis(volume, channel_axis, -1)
-
-
 def parts_of(
-    session: VolumeSession, volume: Any, channel_axis: int | None, channels: tuple[int, ...] | None
+    session: VolumeSession, volume: Any, channel_axis: int | None, setup: Setup
 ) -> tuple[Part, ...]:
     """Tell what was done in the corrected slices of a volume.
 
@@ -32,11 +26,13 @@ def parts_of(
     ----------
     session
         On it.
-    volume, channel_axis, channels
+    volume, channel_axis
         What the session was opened with.
+    setup
+        What its slices were opened with besides: channels, words, sides of the patient.
     """
     last = None if channel_axis is None else -1
-    setup = Setup(channel_axis=last, channels=channels, spacing=session.planes.in_plane)
+    setup = replace(setup, channel_axis=last, spacing=session.planes.in_plane)
     seen, axis = channels_last(volume, channel_axis), session.planes.axis
     found = []
     for index in session.corrected:
@@ -48,7 +44,11 @@ def parts_of(
 
 
 def open_volume(
-    contents: SessionFile, network: FrozenNetwork, volume: Any, channel_axis: int | None
+    contents: SessionFile,
+    network: FrozenNetwork,
+    volume: Any,
+    channel_axis: int | None,
+    text_guide: TextGuide | None = None,
 ) -> VolumeSession:
     """Open the session of a volume as it was opened.
 
@@ -60,12 +60,15 @@ def open_volume(
         Which was corrected.
     volume, channel_axis
         The image, and the axis that holds its channels.
+    text_guide
+        That follows words, if one does.
 
     Raises
     ------
     InputError
         If the image is another one, or cannot be used in that way.
     """
+    from napari_guideme.language.places import View
     from napari_guideme.volumes import VolumeSession
 
     told, setup = contents.volume, contents.parts[0].setup
@@ -80,6 +83,9 @@ def open_volume(
         channels=setup.channels,
         spacing=told.spacing,
         guide_point=next((p.setup.calibrated for p in contents.parts if p.setup.calibrated), None),
+        telling=setup.telling,
+        text_guide=text_guide,
+        view=View.upright(2, setup.patient),
     )
 
 

@@ -16,6 +16,7 @@ from napari_guideme.widgets.carry_words import Fit, fitted
 from napari_guideme.widgets.colours import class_colormap, class_colours
 from napari_guideme.widgets.geometry import geometry
 from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.sought import channel_axis
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _scenes(part: Slice, network: FrozenNetwork) -> Iterator[tuple[Slice, Scene]
     from napari_guideme.guidance.scene import Scene
     from napari_guideme.planes import Planes
 
-    colours = -1 if part.layer.rgb else None
+    colours = channel_axis(part)
     if Stack.of(part) is None:
         yield part, Scene(network, part.pixels(), channel_axis=colours)
         return

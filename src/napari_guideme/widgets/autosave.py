@@ -24,12 +24,13 @@ from napari_guideme.session_file import (
     save_session,
     saved_part,
 )
+from napari_guideme.widgets.channels import are_first
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.sessions import Opened
-from napari_guideme.widgets.slices import full_resolution
+from napari_guideme.widgets.slices import stored
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -92,8 +93,9 @@ class Work:
     def contents(self, network: FrozenNetwork, path: Path | None = None) -> SessionFile:
         """Tell all of it; hashes are computed here, so not for the GUI thread."""
         parts = [self._hashed(key, *entry) for key, entry in list(self.parts.items())]
+        axis = 0 if are_first(self.image) else None
         return SessionFile(
-            ImageReference.of(full_resolution(self.image), path),
+            ImageReference.of(stored(self.image), path, channel_axis=axis),
             self.network.reference(network),
             tuple(parts),
         )
@@ -125,7 +127,7 @@ class Autosave(QObject):
         self.job = LatestJob(self)
         self.job.failed.connect(self._on_failed)
         controller.refined.connect(self._on_refined)
-        controller.viewer.layers.events.removed.connect(self._on_removed)
+        controller.forgotten.connect(self._on_forgotten)
         # Python's own way: slots of `destroyed` crash when the garbage collector destroys us.
         finalize(self, self._store.end)
 
@@ -186,8 +188,7 @@ class Autosave(QObject):
             self._complained = True
             self._controller.problem.emit(f"What you do is not kept for a crash: {error}")
 
-    def _on_removed(self, event: Any) -> None:
-        layer: Layer = event.value
+    def _on_forgotten(self, layer: Layer) -> None:
         for key in [key for key in self._works if key[0] is layer]:
             self._store.remove(self._works.pop(key))
 

@@ -16,6 +16,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, TextHint
 from napari_guideme.session_file import Part
+from napari_guideme.widgets.channels import declare_first
 from napari_guideme.widgets.exchange import Outcome, is_inside, tell
 from napari_guideme.widgets.flight import move_slider
 from napari_guideme.widgets.jobs import LatestJob
@@ -53,6 +54,8 @@ class Controller(QObject):
         The method that an undo or a redo brought back.
     devices_found
         Names of the devices, once torch is loaded.
+    forgotten
+        A layer that was deleted, or whose axes mean something else now.
     """
 
     refined = Signal(object)
@@ -63,6 +66,7 @@ class Controller(QObject):
     class_changed = Signal(str)
     method_changed = Signal(str)
     devices_found = Signal(object)
+    forgotten = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -239,6 +243,14 @@ class Controller(QObject):
             self.choice = replace(self.choice, device=name)
             self.networks.unload()
             self.sessions.clear()
+
+    def declare_channels(self, image: Image, first: bool) -> None:
+        """Take the first axis of an image for channels, or not; what was done to it is past."""
+        self.cancel()
+        self._sets.leave(image)
+        self._forget(image)
+        declare_first(image, first)
+        self.layers = self.image = None
 
     def undo(self) -> None:
         """Take the last change back, of hints or of how a thing is looked for."""
@@ -441,10 +453,14 @@ class Controller(QObject):
             self.reported(lambda: self._refine(next(iter(self._waiting.values()))))
 
     def _on_removed(self, event: Any) -> None:
-        """Forget the sessions of an image that was deleted."""
+        self._forget(event.value)
+
+    def _forget(self, layer: Layer) -> None:
+        """Drop all that was done to an image."""
         self._waiting.clear()
-        self.sessions.forget(event.value)
-        self._sets.forget(event.value)
+        self.sessions.forget(layer)
+        self._sets.forget(layer)
+        self.forgotten.emit(layer)
 
     def _on_failed(self, error: Exception) -> None:
         self._waiting.clear()

@@ -33,6 +33,7 @@ LOOKING = "Looking it up …"
 TO_FIND = "Press Return to find it."
 FOUND = "Take a label away by a click, or add one: it is found anew."
 NONE_LEFT = "Add a label that looks like it, to stand in for it."
+STOPPED = "Cancelled. Press Return to look it up again."
 SENTENCE = "A sentence: See-through-Text follows it to one thing among others."
 SEARCH = "This slice is not searched yet: press Find, or click."
 
@@ -116,6 +117,13 @@ class FindPanel(QWidget):
         if self.seeker.answer is not None:
             self.answer.setText(self._advice(self.seeker.answer))
 
+    def _on_stopped(self) -> None:
+        """What is typed can still be found: it is looked at again then."""
+        is_typed = bool(self.line.text().strip())
+        self._show(None)
+        self.answer.setText(STOPPED if is_typed else HOW)
+        self.find.setEnabled(is_typed)
+
     def _on_refused(self, why: str) -> None:
         self._show(None)
         self.answer.setText(_sentence(why))
@@ -167,6 +175,7 @@ class FindPanel(QWidget):
         self.seeker.looked.connect(self._on_looked)
         self.seeker.chosen.connect(self._on_chosen)
         self.seeker.recalled.connect(self._on_recalled)
+        self.seeker.stopped.connect(self._on_stopped)
         self.seeker.refused.connect(self._on_refused)
         self.names.refused.connect(lambda why: self.answer.setText(_sentence(why)))
         self.seeker.progressed.connect(self._on_progress)

@@ -9,7 +9,8 @@ import numpy as np
 from napari import Viewer
 from qtpy.QtCore import QEasingCurve, QObject, QVariantAnimation
 
-from napari_guideme.widgets.slices import Slice, shown_slice
+from napari_guideme.widgets.geometry import to_world
+from napari_guideme.widgets.slices import Slice, shown_slice, spatial_ndim
 
 MILLISECONDS = 350
 
@@ -108,7 +109,7 @@ def show_slice(viewer: Viewer, part: Slice) -> None:
     viewer.dims.ndisplay = 2
     if shown_slice(viewer, part.layer).key == part.key:
         return
-    offset = viewer.dims.ndim - part.layer.ndim
+    offset = viewer.dims.ndim - spatial_ndim(part.layer)
     shown = tuple(axis + offset for axis in part.axes)
     if set(viewer.dims.displayed) != set(shown):
         hidden = [axis for axis in viewer.dims.order if axis not in shown]
@@ -118,8 +119,8 @@ def show_slice(viewer: Viewer, part: Slice) -> None:
 
 def move_slider(viewer: Viewer, part: Slice) -> None:
     """Choose a slice among those parallel to the shown one; in 3-D, for when 2-D is back."""
-    offset = viewer.dims.ndim - part.layer.ndim
-    world = part.layer.data_to_world(part.index)
+    offset = viewer.dims.ndim - spatial_ndim(part.layer)
+    world = to_world(part.layer, part.index)
     for axis in viewer.dims.order[:-2]:
         if axis >= offset:
             viewer.dims.set_point(axis, world[axis - offset])
@@ -127,6 +128,6 @@ def move_slider(viewer: Viewer, part: Slice) -> None:
 
 def _centre(viewer: Viewer, part: Slice, position: tuple[float, ...]) -> tuple[float, ...]:
     """Where the camera looks to see a pixel of the slice that is shown."""
-    world = part.layer.data_to_world(part.embed(position))
-    offset = viewer.dims.ndim - part.layer.ndim
+    world = to_world(part.layer, part.embed(position))
+    offset = viewer.dims.ndim - spatial_ndim(part.layer)
     return (0.0, *(float(world[axis - offset]) for axis in viewer.dims.displayed))

@@ -28,6 +28,7 @@ from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.apply_panel import ApplyPanel
 from napari_guideme.widgets.ask_panel import AskPanel
 from napari_guideme.widgets.carry_panel import CarryPanel
+from napari_guideme.widgets.channel_box import ChannelBox
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
@@ -58,6 +59,7 @@ class GuideWidget(QWidget):
         self.image: Any = create_widget(
             annotation=Image, label="Image", options={"choices": self._images}
         )
+        self.channels = ChannelBox()
         self.opener = Opener(self.controller, self)
         self.network = NetworkChoice(self.controller, self.opener, self)
         self.card = NetworkPanel(self.controller, self.opener, self)
@@ -122,6 +124,7 @@ class GuideWidget(QWidget):
     def _lay_out(self) -> None:
         image = QFormLayout()
         image.addRow("Image", self.image.native)
+        image.addRow("", self.channels)
         by_network = QFormLayout(self._by_network)
         by_network.setContentsMargins(0, 0, 0, 0)
         by_network.addRow("Network", self.network)
@@ -182,6 +185,7 @@ class GuideWidget(QWidget):
 
     def _connect(self, viewer: Viewer) -> None:
         self.image.changed.connect(self._on_image)
+        self.channels.clicked.connect(self._declare_channels)
         self.tabs.currentChanged.connect(self._on_tab)
         self.finding.seeker.chosen.connect(self._on_name)
         self.finding.seeker.busy.connect(self._on_busy)
@@ -222,6 +226,7 @@ class GuideWidget(QWidget):
         if image is not self.controller.image:
             self.asking.asker.stop()
             self.controller.image = image
+            self.channels.look(image)
             self.status.begin()
             self.card.look()
             self._begin_objects()
@@ -230,6 +235,13 @@ class GuideWidget(QWidget):
             self.carry.look()
             self.sessions.look()
         self._enable()
+
+    def _declare_channels(self, first: bool) -> None:
+        """Begin anew with the image, of which another part is one picture now."""
+        self._cancel()
+        self.sessions.recovery.forget()
+        self.controller.declare_channels(self.image.value, first)
+        self._on_image()
 
     def _choose_image(self, image: Image, is_finding: bool) -> None:
         self.tabs.setCurrentIndex(int(is_finding))

@@ -60,6 +60,11 @@ class LatestJob(QObject):
         """Whether something is running or about to."""
         return self._worker is not None or self._next is not None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an answer is to come: what was cancelled may run on for a while without one."""
+        return self._next is not None or (self._worker is not None and not self._stop.is_set())
+
     def request(self, work: Work, description: str, *, at_once: bool = False) -> None:
         """Run `work` as soon as possible instead of whatever runs or waits now.
 

@@ -74,6 +74,11 @@ class LayerSets:
             if other is image:
                 self._reveal(layers) if label == network.label else self._hide(layers)
 
+    def leave(self, image: Image) -> None:
+        """Hide all layers of an image."""
+        for layers in [layers for (other, _), layers in self._sets.items() if other is image]:
+            self._hide(layers)
+
     def forget(self, image: Layer) -> None:
         """Drop what was known about an image that was deleted."""
         for key in [key for key in self._sets if key[0] is image]:

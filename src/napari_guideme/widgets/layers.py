@@ -259,7 +259,7 @@ class GuideLayers:
             return
         layer = self.unmet
         others = [p for p in layer.data if not part.holds(p)]
-        layer.data = np.array([*others, *map(part.embed, positions)]).reshape(-1, self.image.ndim)
+        layer.data = np.array([*others, *map(part.embed, positions)]).reshape(-1, layer.ndim)
 
     def write_place(self, part: Slice, hints: Sequence[TextHint]) -> None:
         """Outline where words would count; without any there is no layer to see."""

@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_guideme.hints import Click, Scribble
 from napari_guideme.widgets.geometry import geometry
-from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.slices import Slice, spatial_ndim, spatial_shape
 
 #: The feature of a click that names its class.
 CLASS = "class"
@@ -20,7 +20,7 @@ CLASS = "class"
 def click_layer(image: Image, name: str, class_name: str, colour: str) -> Points:
     """Make the layer of clicks; new ones get this class."""
     layer = Points(
-        np.empty((0, image.ndim)),
+        np.empty((0, spatial_ndim(image))),
         name=name,
         features={CLASS: np.array([], dtype=object)},
         feature_defaults={CLASS: class_name},
@@ -38,7 +38,7 @@ def click_layer(image: Image, name: str, class_name: str, colour: str) -> Points
 def ring_layer(image: Image, name: str) -> Points:
     """Make the layer of rings around hints that are not met."""
     return Points(
-        np.empty((0, image.ndim)),
+        np.empty((0, spatial_ndim(image))),
         name=name,
         face_color="transparent",
         border_color="#ff2d2d",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
+from napari_guideme.networks import cancelling
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.session_file import ByLabels, NameSearch, NetworkReference, source_of
 from napari_guideme.widgets.slices import Slice
@@ -180,6 +181,7 @@ class Finder:
 
         with self._turn:
             if device not in self._networks:
+                cancelling.check()
                 self._networks[device] = open_attention(device=device)
             return self._networks[device]
 
@@ -237,6 +239,7 @@ class Finder:
 
         with self._turn:
             if (source, device) not in self._classifiers:
+                cancelling.check()
                 self._classifiers[source, device] = open_classifier(source, device)
             return self._classifiers[source, device]
 

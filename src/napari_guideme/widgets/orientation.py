@@ -12,7 +12,8 @@ from napari.layers import Image
 from napari_guideme.files.geometry import letters_of
 from napari_guideme.language.places import View
 from napari_guideme.widgets.flight import camera_of
-from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.geometry import to_world
+from napari_guideme.widgets.slices import Slice, spatial_ndim, spatial_shape
 
 
 def view_of(part: Slice, viewer: Viewer) -> View:
@@ -22,10 +23,12 @@ def view_of(part: Slice, viewer: Viewer) -> View:
     the directions in which the viewer shows the axes of the world.
     """
     layer = part.layer
-    origin = np.asarray(layer.data_to_world(part.embed((0, 0))))
+    origin = to_world(layer, part.embed((0, 0)))
     ends = [part.embed((n, 0) if k == 0 else (0, n)) for k, n in enumerate(part.shape)]
-    along_world = [np.asarray(layer.data_to_world(end)) - origin for end in ends]
-    down, right = (axis - (viewer.dims.ndim - layer.ndim) for axis in viewer.dims.order[-2:])
+    along_world = [to_world(layer, end) - origin for end in ends]
+    down, right = (
+        axis - (viewer.dims.ndim - spatial_ndim(layer)) for axis in viewer.dims.order[-2:]
+    )
     downwards, rightwards = _directions(viewer)
     known = letters(layer)
     return View(
@@ -45,15 +48,15 @@ def letters(layer: Image) -> tuple[str, ...]:
     """
     told, shape = layer.metadata, spatial_shape(layer)
     unknown = ("",) * len(shape)
-    if "affine" not in told or layer.ndim < 3:
+    if "affine" not in told or len(shape) < 3:
         return unknown
     if {"coordinate_system", "direction"} <= set(told):
         return ("S", "A", "R", *unknown[3:])
     affine = np.asarray(told["affine"])
-    if "direction" in told or layer.ndim != 3 or affine.shape != (4, 4):
+    if "direction" in told or len(shape) != 3 or affine.shape != (4, 4):
         return unknown
     sizes = np.linalg.norm(affine[:3, :3].astype(float), axis=0)
-    ways = {_way(_shape_in_file(told.get("header")), shape), _way(sizes, np.abs(layer.scale))}
+    ways = {_way(_shape_in_file(told.get("header")), shape), _way(sizes, np.abs(layer.scale[-3:]))}
     ways -= {0}
     return letters_of(affine[:3, :3])[:: ways.pop()] if len(ways) == 1 else unknown
 

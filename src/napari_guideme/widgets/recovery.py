@@ -13,7 +13,7 @@ from napari_guideme.session_file import SessionFile, read_session
 from napari_guideme.widgets.autosave import Claim, abandoned, autosave_folder
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.resuming import slice_of
-from napari_guideme.widgets.slices import full_resolution
+from napari_guideme.widgets.slices import full_resolution, stored
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -93,7 +93,9 @@ def matches(contents: SessionFile, image: Image) -> bool:
     try:
         for part in contents.parts:
             slice_of(image, part)
-        return contents.image.fits(array) and all(part.matches(array) for part in contents.parts)
+        return contents.image.fits(stored(image)) and all(
+            part.matches(array) for part in contents.parts
+        )
     except InputError:
         return False
 

@@ -16,6 +16,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.session_file import Part, SessionFile
+from napari_guideme.widgets.channels import FIRST, has_channels
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.flight import show_slice
@@ -210,9 +211,10 @@ def slice_of(image: Image, part: Part) -> Slice:
     ndim = len(spatial_shape(image))
     axes, index = part.axes or (0, 1), part.index or (0, 0)
     coloured = part.setup.channel_axis is not None
-    if len(index) != ndim or len(axes) != 2 or bool(image.rgb) is not coloured:
+    if len(index) != ndim or len(axes) != 2 or has_channels(image) is not coloured:
         raise InputError(
             f"{image.name} has {ndim} axes, the session is of an image with {len(index)}"
-            f"{' and colours' if coloured else ''}; it can be replayed in the shell"
+            f"{f' and channels: tick {FIRST} if it does' if coloured else ''}; "
+            "it can be replayed in the shell"
         )
     return Slice(image, axes, index)

@@ -10,7 +10,7 @@ from napari import Viewer
 from napari.layers import Layer, Points
 
 from napari_guideme.widgets.geometry import geometry
-from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.slices import Slice, spatial_ndim
 
 #: Diameters of the ring and of the dot in its middle on the screen, in its pixels.
 RING, DOT = 46, 4
@@ -81,7 +81,7 @@ class Ring:
 
     def _make(self, part: Slice) -> Points:
         layer = Points(
-            np.empty((0, part.layer.ndim)),
+            np.empty((0, spatial_ndim(part.layer))),
             name=f"question ({part.layer.name})",
             symbol="disc",
             face_color="transparent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import QObject, Signal
@@ -38,6 +38,8 @@ class Seeker(QObject):
         Steps that were done, and steps in all.
     busy
         Whether what is typed is being looked at.
+    stopped
+        What is typed is not looked at any more, though there is no answer yet.
     recalled
         The `Query` by which something was found that is there again: after an undo, or from
         a session that was saved.
@@ -55,6 +57,7 @@ class Seeker(QObject):
     chosen = Signal()
     progressed = Signal(int, int)
     busy = Signal(bool)
+    stopped = Signal()
     recalled = Signal(object)
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
@@ -72,7 +75,7 @@ class Seeker(QObject):
         self._job.busy.connect(self.busy)
         controller.devices_found.connect(lambda _: self._on_ready())
         controller.steps.switched.connect(self._on_switched)
-        controller.viewer.layers.events.removed.connect(self._on_removed)
+        controller.forgotten.connect(self._on_forgotten)
 
     @property
     def is_busy(self) -> bool:
@@ -81,8 +84,8 @@ class Seeker(QObject):
 
     @property
     def is_loading(self) -> bool:
-        """Whether what answers is being loaded."""
-        return self.is_busy and not self._has_loaded
+        """Whether what answers is being loaded, and nobody cancelled that."""
+        return self._job.is_awaited and not self._has_loaded
 
     @property
     def is_on(self) -> bool:
@@ -131,8 +134,10 @@ class Seeker(QObject):
         self._listen()
 
     def find(self) -> None:
-        """Find what was typed, as soon as it was looked at."""
-        if self.is_busy:
+        """Find what was typed, once it was looked at; what was cancelled is looked at anew."""
+        if self.answer is None and not self._job.is_awaited:
+            self._listen()
+        if self._job.is_awaited:
             self._wanted = True
         else:
             self._controller.reported(self._find)
@@ -179,8 +184,10 @@ class Seeker(QObject):
 
     def stop(self) -> None:
         """Look at nothing any more."""
-        self._wanted = False
+        was_looking, self._wanted = self._job.is_awaited, False
         self._job.cancel()
+        if was_looking:
+            self.stopped.emit()
 
     # -- looking at what is typed -------------------------------------------
 
@@ -285,7 +292,7 @@ class Seeker(QObject):
         self.recalled.emit(query)
         self._listen()
 
-    def _on_removed(self, event: Any) -> None:
-        """Forget what was found in an image that was deleted."""
-        for key in [key for key in self._sought if key[0] is event.value]:
+    def _on_forgotten(self, layer: Layer) -> None:
+        """Forget what was found in an image that is no longer the same."""
+        for key in [key for key in self._sought if key[0] is layer]:
             self._controller.steps.forget(self._sought.pop(key))

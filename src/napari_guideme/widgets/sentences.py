@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
+from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.referring import REFERRING
 from napari_guideme.session_file import BySentence, NetworkReference, SentenceSearch, source_of
@@ -161,6 +162,7 @@ class Follower:
         """Return a network that follows sentences; loading it takes seconds."""
         with self._turn:
             if (source, device) not in self._loaded:
+                cancelling.check()
                 opened = BySentence.open(source_of(source, REFERRING), device)
                 self._loaded[source, device] = opened
             return self._loaded[source, device]

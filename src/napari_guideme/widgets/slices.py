@@ -12,6 +12,8 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.widgets.channels import ChannelsLast, are_first
+from napari_guideme.widgets.geometry import to_world
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Slice:
         The two axes of the layer that span the slice, in array order.
     index
         Position along every axis of the layer; those in `axes` do not count.
+
+    Notes
+    -----
+    An axis of channels is none of the axes that count here.
     """
 
     layer: Image
@@ -92,12 +98,12 @@ def shown_slice(viewer: Viewer, layer: Image) -> Slice:
     InputError
         If it shows an image of fewer than two axes.
     """
-    ndim = layer.ndim
-    offset = viewer.dims.ndim - ndim
+    offset = viewer.dims.ndim - spatial_ndim(layer)
     axes = tuple(sorted(axis - offset for axis in viewer.dims.order[-2:]))
     if axes[0] < 0:
         raise InputError(f"{layer.name} has no two axes in the plane that is shown")
-    position = np.asarray(layer.world_to_data(viewer.dims.point[offset:]))
+    point = viewer.dims.point[viewer.dims.ndim - layer.ndim :]
+    position = np.asarray(layer.world_to_data(point))[-spatial_ndim(layer) :]
     last = np.asarray(spatial_shape(layer)) - 1
     index = np.clip(np.floor(position + 0.5), 0, last).astype(int)
     return Slice(layer, axes, tuple(0 if a in axes else int(i) for a, i in enumerate(index)))
@@ -117,8 +123,8 @@ def touched_slices(
     """
     shown = shown_slice(viewer, layer)
     found: dict[Any, Slice] = {}
-    rounded = np.floor(np.asarray(positions) + 0.5).astype(int).reshape(-1, layer.ndim)
-    hidden = [axis for axis in range(layer.ndim) if axis not in shown.axes]
+    rounded = np.floor(np.asarray(positions) + 0.5).astype(int).reshape(-1, spatial_ndim(layer))
+    hidden = [axis for axis in range(spatial_ndim(layer)) if axis not in shown.axes]
     sides = np.asarray(spatial_shape(layer))[hidden]
     inside = ((rounded[:, hidden] >= 0) & (rounded[:, hidden] < sides)).all(1)
     for places in np.unique(rounded[inside][:, hidden], axis=0):
@@ -132,16 +138,28 @@ def touched_slices(
 
 def spacing(layer: Image, axes: Sequence[int]) -> tuple[float, ...]:
     """Return the size of a pixel along axes of a layer, in the world, affine and all."""
-    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
-    ends = [np.asarray(layer.data_to_world(step)) for step in np.eye(layer.ndim)[list(axes)]]
+    ndim = spatial_ndim(layer)
+    origin = to_world(layer, np.zeros(ndim))
+    ends = [to_world(layer, step) for step in np.eye(ndim)[list(axes)]]
     return tuple(float(np.linalg.norm(end - origin)) for end in ends)
 
 
 def full_resolution(layer: Image) -> Any:
-    """Return the array behind a layer, of a pyramid the finest level."""
+    """Return the array behind a layer, channels last; of a pyramid the finest level."""
+    array = stored(layer)
+    return ChannelsLast(array) if are_first(layer) else array
+
+
+def stored(layer: Image) -> Any:
+    """Return the array behind a layer as it is; of a pyramid the finest level."""
     return layer.data[0] if layer.multiscale else layer.data
 
 
 def spatial_shape(layer: Image) -> tuple[int, ...]:
-    """Shape of a layer without its colours."""
-    return tuple(full_resolution(layer).shape[: layer.ndim])
+    """Shape of a layer without its channels."""
+    return tuple(full_resolution(layer).shape[: spatial_ndim(layer)])
+
+
+def spatial_ndim(layer: Image) -> int:
+    """Count the axes of a layer that hold no channels."""
+    return int(layer.ndim - are_first(layer))

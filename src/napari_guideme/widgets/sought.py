@@ -13,6 +13,7 @@ from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import PROXIES, REFERRING
 from napari_guideme.session_file import NetworkReference, Search, Setup
+from napari_guideme.widgets.channels import FIRST, has_channels
 from napari_guideme.widgets.known import Known
 from napari_guideme.widgets.slices import Slice, full_resolution
 
@@ -112,19 +113,19 @@ class Sought(Known, ABC):
 
 
 def channel_axis(part: Slice) -> int | None:
-    """Return the axis of colours of a slice."""
-    return -1 if part.layer.rgb else None
+    """Return the axis of channels of a slice."""
+    return -1 if has_channels(part.layer) else None
 
 
 def check_channels(network: FrozenNetwork, part: Slice) -> None:
-    """Raise `InputError` if a network takes channels that no layer shows: napari parts them."""
+    """Raise `InputError` if a network takes channels that a layer has not."""
     layer, wanted = part.layer, network.preparation.channels
-    count = full_resolution(layer).shape[-1] if layer.rgb else 1
+    count = full_resolution(layer).shape[-1] if has_channels(layer) else 1
     if wanted != count and wanted not in (1, 3):
         raise InputError(
-            f"{network.name} takes {wanted} channels, {layer.name} has {count}, and layers of "
-            "the viewer cannot be put together here; label the file in a shell with "
-            "`napari-guideme refine --channel-axis AXIS`, or in Python with GuideSession"
+            f"{network.name} takes {wanted} channels, {layer.name} has {count}; put them along "
+            "the first axis of one layer, as Merge to Stack in napari's menu of layers does, and "
+            f"tick {FIRST}"
         )
 
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from napari_guideme.hints import GRID, TextHint
 from napari_guideme.widgets.geometry import geometry
-from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.slices import Slice, spatial_ndim, spatial_shape
 
 #: First pixel and the one after the last, along rows and columns.
 Box = tuple[tuple[int, int], ...]
@@ -22,7 +22,7 @@ Box = tuple[tuple[int, int], ...]
 
 def place_layer(image: Image, name: str) -> Shapes:
     """Make the layer of the places."""
-    return Shapes(ndim=image.ndim, name=name, opacity=1.0, **geometry(image))
+    return Shapes(ndim=spatial_ndim(image), name=name, opacity=1.0, **geometry(image))
 
 
 def heat_layer(image: Image, name: str) -> Image:

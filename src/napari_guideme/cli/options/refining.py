@@ -28,6 +28,7 @@ _NO_CORRECTION = {
     "spacing": None,
     "method": None,
     "carry": None,
+    "slice": None,
 }
 
 
@@ -117,6 +118,12 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SENTENCE",
         help="what is wrong, in words; can be given several times",
+    )
+    parser.add_argument(
+        "--slice",
+        type=values.count,
+        metavar="N",
+        help="of a volume: which slice the words are about, from 0; --carry tells them to others",
     )
     parser.add_argument(
         "--telling",

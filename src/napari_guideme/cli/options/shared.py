@@ -125,6 +125,6 @@ def add_patient(parser: argparse.ArgumentParser) -> None:
         "--patient",
         type=values.letters,
         metavar="X,Y",
-        help="to which side of the patient rows and columns lead, such as P,L: "
+        help="to which side of the patient rows and columns (or all axes) lead, such as P,L: "
         "letters of R, L, A, P, S, I; default: what the image's file tells",
     )
