@@ -70,6 +70,8 @@ BELOW = {
         "networks",
         "guidance",
         "outlines",
+        "language",
+        "localize",
     },
     "refinement": {
         "errors",
@@ -104,11 +106,13 @@ BELOW = {
         "files",
         "networks",
         "guidance",
-        "lens",
-        "report",
-        "outlines",
+        "language",
+        "localize",
         "history",
+        "lens",
+        "outlines",
         "undoing",
+        "report",
     },
 }
 BELOW["planes"] = {"guidance", *BELOW["guidance"]}

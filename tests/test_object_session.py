@@ -354,3 +354,16 @@ def test_the_memory_of_a_large_image_is_that_of_its_labels():
     largest = max(t.numel() for t in gc.get_objects() if type(t) is torch.Tensor)
     assert session.labels()[1200, 1200] == 1
     assert largest < 10 * 64 * 64 * 8
+
+
+def test_the_outline_follows_the_colours_of_the_image():
+    rows, columns = np.mgrid[-60:60, -75:75]
+    star = np.hypot(rows, columns) < 30 + 4 * np.cos(7 * np.arctan2(rows, columns))
+    noise = np.random.default_rng(0).integers(0, 30, (*star.shape, 3))
+    picture = (np.where(star[..., None], (200, 30, 30), (30, 160, 60)) + noise).astype(np.uint8)
+    wrong = {}
+    for method in ("none", "f-brs-b"):
+        session = ObjectSession(picture, open_network("click"), method=method, channel_axis=-1)
+        give(session, Click((60, 75), "object"))
+        wrong[method] = (session.labels() != star).sum()
+    assert wrong["f-brs-b"] < 0.2 * wrong["none"]

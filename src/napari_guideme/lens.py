@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.errors import InputError
@@ -18,6 +19,7 @@ from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import LARGEST, Window, around, still_fits, whole
 from napari_guideme.hints import HintPixels
+from napari_guideme.localize.grabcut import along_outline, eight_bit
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch
 from napari_guideme.spacing import checked
@@ -29,6 +31,10 @@ _LOOKS = 3
 
 #: A closer look pays if the window shrinks to this share of its side at least.
 _CLOSER = 0.67
+
+#: Cells around a hint that keep their label when an outline is moved, and by how many logits what
+#: is moved leads.
+_AROUND_HINTS, _TURNED = 2.0, 0.5
 
 #: Of the last window, where nothing was found in it that could be zoomed in on.
 _INTO_NOTHING = 3
@@ -95,7 +101,8 @@ class Lens:
 
         Returns
         -------
-        What is found now.
+        What is found now; its outline follows the image's colours where they change close by,
+        unless the method leaves what the network says as it is.
         """
         hinted = pixels.positions
         window = self._window(hinted, start, found)
@@ -108,7 +115,9 @@ class Lens:
             if max(closer.shape) > _CLOSER * max(window.shape):
                 break
             window = closer
-        return found
+        if found is None or method.completes is None:
+            return found
+        return self._along_edges(found, pixels)
 
     def _look(
         self, window: Window, pixels: HintPixels, method: Method, previous: Tensor | None
@@ -121,6 +130,24 @@ class Lens:
         hints = HintTensors.sampled(pixels, torch.device("cpu"))
         hints = replace(hints, positions=window.places(hints.positions)).to(self._network.device)
         yield from refine_by(scene, hints, method)
+
+    def _along_edges(self, found: Patch, pixels: HintPixels) -> Patch:
+        """Move an outline to where the colours change beside it; around hints it stays."""
+        rows, columns, *deeper = found.logits.shape
+        if deeper:
+            return found
+        seen = found.window.seen(self._image, self._axes)
+        colours = eight_bit(seen, self._channel_axis, (rows, columns), self._channels)
+        mask = (found.logits > 0).cpu().numpy()
+        places = found.window.places(torch.from_numpy(pixels.positions)).round().long()
+        apart = np.ones((rows, columns), dtype=bool)
+        apart[tuple(places.T.numpy())] = False
+        held = ndimage.distance_transform_edt(apart) <= _AROUND_HINTS
+        turned = torch.from_numpy(along_outline(colours, mask, held) != mask).to(
+            found.logits.device
+        )
+        logits = found.logits
+        return replace(found, logits=torch.where(turned, -logits.sign() * _TURNED, logits))
 
     def _seen(self, window: Window, start: Kept | None, found: Patch | None) -> Tensor | None:
         """Probability of the object so far on the grid of a window."""

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_guideme.errors import InputError
-from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
+from napari_guideme.localize.grabcut import (
+    along_outline,
+    bounding_box,
+    eight_bit,
+    from_likelihood,
+    from_saliency,
+)
 from napari_guideme.networks import cancelling
 
 DISC = np.hypot(*np.mgrid[-40:40, -50:50]) < 20
@@ -143,3 +149,50 @@ def test_a_box_is_half_open():
     assert bounding_box(mask) is None
     mask[2, 3:6] = True
     assert bounding_box(mask) == (2, 3, 3, 6)
+
+
+NOTHING = np.zeros(DISC.shape, dtype=bool)
+
+
+@pytest.mark.parametrize("radius", [18.5, 21.5])
+def test_an_outline_moves_to_where_the_colours_change(picture, radius):
+    coarse = np.hypot(*np.mgrid[-40:40, -50:50]) < radius
+    moved = along_outline(picture, coarse, NOTHING)
+    assert iou(coarse) < 0.9
+    assert iou(moved) > 0.98
+
+
+def test_an_outline_moves_in_a_narrow_band_only(picture):
+    far_off = np.hypot(*np.mgrid[-40:40, -50:50]) < 26
+    turned = far_off != along_outline(picture, far_off, NOTHING)
+    distance = np.abs(np.hypot(*np.mgrid[-40:40, -50:50]) - 26)
+    assert turned.any()
+    assert distance[turned].max() < 4
+
+
+def test_what_is_held_stays_as_it_is(picture):
+    coarse = np.hypot(*np.mgrid[-40:40, -50:50]) < 21.5
+    held = np.zeros_like(coarse)
+    held[:, 50:] = True
+    moved = along_outline(picture, coarse, held)
+    assert (moved[held] == coarse[held]).all()
+    assert not (moved == coarse).all()
+
+
+@pytest.mark.parametrize("mask", [NOTHING, ~NOTHING, np.arange(8000).reshape(DISC.shape) == 4040])
+def test_what_is_too_small_for_colours_of_its_own_stays(picture, mask):
+    assert (along_outline(picture, mask, NOTHING) == mask).all()
+
+
+def test_an_image_of_one_colour_moves_no_outline_far():
+    moved = along_outline(np.full((*DISC.shape, 3), 9, np.uint8), DISC, NOTHING)
+    assert iou(moved) > 0.7
+
+
+def test_colours_are_told_in_eight_bits_of_any_image(picture):
+    deep = np.moveaxis(picture, -1, 0).astype(np.uint16) * 50
+    grey = picture[..., 0].astype(float)
+    assert eight_bit(picture, -1, DISC.shape).tolist() == picture.tolist()
+    assert eight_bit(deep, 0, (20, 25)).shape == (20, 25, 3)
+    assert eight_bit(deep, 0, DISC.shape).max() == 255
+    assert (np.ptp(eight_bit(grey, None, DISC.shape), axis=-1) == 0).all()

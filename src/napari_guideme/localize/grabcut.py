@@ -1,10 +1,11 @@
-"""From a map of where something may be to a mask that follows the colours of the image.
+"""From a map of where something may be, or a mask of it, to one that follows the image's colours.
 
 GrabCut is OpenCV's. Of a large image it sees a smaller one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -22,6 +23,15 @@ _LONGEST = 320
 
 #: Gaussians of a colour model; OpenCV cannot fit them to fewer pixels.
 _GAUSSIANS = 5
+
+#: How far an outline may move: a share of the depth of what it encloses, in pixels at least.
+_BAND, _NARROWEST = 0.05, 2.0
+
+#: The background beside an object reaches as far as so many bands, and some pixels more.
+_BESIDE, _MORE = 3, 8
+
+#: Share of an object that may be turned; what would turn more is not its outline.
+_TURNED = 0.5
 
 #: Below this percentile of a saliency map lies the background (Simonyan et al.).
 _BACKGROUND = 30.0
@@ -113,6 +123,58 @@ def from_likelihood(
     return _enlarged(_cut(small, zones, iterations), likelihood.shape)
 
 
+def along_outline(colours: NDArray[np.uint8], mask: Mask, held: Mask) -> Mask:
+    """Move the outline of an object to where the colours change, if that is close by.
+
+    Parameters
+    ----------
+    colours
+        (rows, columns, 3).
+    mask
+        (rows, columns), where the object is.
+    held
+        (rows, columns), pixels that stay as they are, such as those that were clicked.
+
+    Returns
+    -------
+    The mask, turned in a narrow band around its outline only; as it was if object or
+    background are too small for a model of their colours.
+    """
+    if mask.all() or not mask.any():
+        return mask
+    inside, outside = (
+        cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (mask, ~mask)
+    )
+    band = max(_BAND * inside.max(), _NARROWEST)
+    surely = held | (np.where(mask, inside, outside) > band)
+    zones = np.where(
+        mask,
+        np.where(surely, cv2.GC_FGD, cv2.GC_PR_FGD),
+        np.where(surely, cv2.GC_BGD, cv2.GC_PR_BGD),
+    ).astype(np.uint8)
+    near = _box(outside <= _BESIDE * band + _MORE)
+    moved = mask.copy()
+    moved[near] = _cut(np.ascontiguousarray(colours[near]), np.ascontiguousarray(zones[near]), 1)
+    return moved if (moved != mask).sum() <= _TURNED * mask.sum() else mask
+
+
+def eight_bit(
+    image: NDArray[Any],
+    channel_axis: int | None,
+    size: tuple[int, int],
+    channels: Sequence[int] | None = None,
+) -> NDArray[np.uint8]:
+    """Colours (rows, columns, 3) of an image of any type, at a size."""
+    preparation = Preparation(
+        # A single hot pixel must not leave everything else black.
+        value_range="dtype" if image.dtype == np.uint8 else "percentile",
+        size=size,
+    )
+    x = preparation.prepare(image, channel_axis=channel_axis, channels=channels)[0][0]
+    pixels = (255 * x.permute(1, 2, 0).numpy()).round().clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels)
+
+
 def bounding_box(mask: NDArray[Any]) -> tuple[int, int, int, int] | None:
     """First row and column of a mask and those behind its last ones; None if it is empty."""
     rows, columns = np.nonzero(mask)
@@ -138,15 +200,15 @@ def _reduced(
         raise InputError("the map has pixels that are NaN or infinite")
     share = min(_LONGEST / max(values.shape), 1.0)
     rows, columns = (max(round(n * share), 1) for n in values.shape)
-    colours = Preparation(
-        # A single hot pixel must not leave everything else black.
-        value_range="dtype" if image.dtype == np.uint8 else "percentile",
-        size=(rows, columns),
-    )
-    x = colours.prepare(image, channel_axis=channel_axis)[0][0]
-    pixels = (255 * x.permute(1, 2, 0).numpy()).round().clip(0, 255).astype(np.uint8)
+    colours = eight_bit(image, channel_axis, (rows, columns))
     resized = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(pixels), np.asarray(resized, np.float32)
+    return colours, np.asarray(resized, np.float32)
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    """What selects the rows and columns in which a mask has pixels."""
+    first_row, first_column, row, column = bounding_box(mask) or (0, 0, 0, 0)
+    return slice(first_row, row), slice(first_column, column)
 
 
 def _zones(
