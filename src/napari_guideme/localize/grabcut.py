@@ -25,7 +25,7 @@ _LONGEST = 320
 _GAUSSIANS = 5
 
 #: How far an outline may move: a share of the depth of what it encloses, in pixels at least.
-_BAND, _NARROWEST = 0.05, 2.0
+_BAND, _NARROWEST = 0.07, 2.0
 
 #: The background beside an object reaches as far as so many bands, and some pixels more.
 _BESIDE, _MORE = 3, 8
