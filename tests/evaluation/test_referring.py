@@ -146,11 +146,11 @@ def test_clicks_follow_a_sentence(item, network):
     assert course[2] > course[0]
 
 
-@pytest.mark.parametrize("grabcut", [True, False])
-def test_clicks_begin_with_the_outline_that_is_told(item, network, grabcut):
+@pytest.mark.parametrize("follows_image", [True, False])
+def test_clicks_begin_with_the_outline_that_is_told(item, network, follows_image):
     said = Expression("the larger cup", 1)
-    (mask,) = masks([said], item, network, imagenet_encoder(), grabcut)
-    course = clicked(item, said, network, Clicks(0, "residual", "cpu"), grabcut)
+    (mask,) = masks([said], item, network, imagenet_encoder(), follows_image)
+    course = clicked(item, said, network, Clicks(0, "residual", "cpu"), follows_image)
     assert course == [compared(mask, item.ids, 1).iou]
 
 
