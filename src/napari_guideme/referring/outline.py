@@ -122,7 +122,8 @@ def agreement(mask: Mask, likely: Heat) -> float:
 
 def peaks(heat: Heat) -> list[Place]:
     """Return the pixels where the heat is highest within some cells, the hottest first."""
-    cells = cv2.resize(heat, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    # Between pixels: averages of cells that were stretched to an image would blur them.
+    cells = cv2.resize(heat, (_CELLS, _CELLS), interpolation=cv2.INTER_LINEAR)
     smooth = ndimage.gaussian_filter(cells, _SMOOTH)
     is_peak = smooth == ndimage.maximum_filter(smooth, _WITHIN)
     found = np.argwhere(is_peak & (smooth >= _LEAST * smooth.max()))
