@@ -83,7 +83,7 @@ def test_all_sentences_of_an_image_are_followed_as_one_is(item, network):
 def test_sentences_are_followed_on_the_device_of_the_network(item, network):
     there, said = listening(with_folds(network.to("meta"), 3)), [Expression("the larger cup", 1)]
     with pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor"):
-        list(masks(said, item, there, imagenet_encoder().to("meta")))
+        list(masks(said, item, there, imagenet_encoder().to("meta"), follows_image=False))
 
 
 def test_what_is_said_depends_on_the_seed_alone(folder):
@@ -152,11 +152,11 @@ def test_clicks_follow_a_sentence(item, network):
     assert course[2] > course[0]
 
 
-@pytest.mark.parametrize("grabcut", [True, False])
-def test_clicks_begin_with_the_outline_that_is_told(item, network, grabcut):
+@pytest.mark.parametrize("follows_image", [True, False])
+def test_clicks_begin_with_the_outline_that_is_told(item, network, follows_image):
     said = Expression("the larger cup", 1)
-    (mask,) = masks([said], item, network, imagenet_encoder(), grabcut)
-    course = clicked(item, said, network, Clicks(0, "residual", "cpu"), grabcut)
+    (mask,) = masks([said], item, network, imagenet_encoder(), follows_image)
+    course = clicked(item, said, network, Clicks(0, "residual", "cpu"), follows_image)
     assert course == [compared(mask, item.ids, 1).iou]
 
 

@@ -11,7 +11,7 @@ from napari_guideme.localize.known_labels import KnownLabels
 from napari_guideme.localize.proxies import is_name
 from napari_guideme.referring.following import Followed, follow, scene_of, which_answers
 from napari_guideme.referring.opening import open_referring, save, steps_of
-from napari_guideme.referring.outline import outlined
+from napari_guideme.referring.outline import Clicker, outlined
 from tests.referring.untrained import WORDS, listening, untrained
 
 SENTENCE = "the larger dog on the left"
@@ -43,9 +43,9 @@ def test_a_sentence_is_followed(followed, image, network):
     assert followed.likelihood.shape == followed.mask.shape == image.shape[:2]
     assert followed.likelihood.dtype == np.float32
     np.testing.assert_array_equal(followed.likelihood, followed.steps.refined[-1])
-    np.testing.assert_array_equal(followed.mask, outlined(image, followed.likelihood))
-    rough = follow(SENTENCE, image, network, channel_axis=-1, grabcut=False).mask
-    np.testing.assert_array_equal(rough, outlined(image, followed.likelihood, grabcut=False))
+    np.testing.assert_array_equal(followed.mask, outlined(followed.likelihood, Clicker(image, -1)))
+    rough = follow(SENTENCE, image, network, channel_axis=-1, follows_image=False).mask
+    np.testing.assert_array_equal(rough, outlined(followed.likelihood))
     assert (rough != followed.mask).any()
     again = steps_of(network, SENTENCE, image, -1)
     np.testing.assert_array_equal(again.refined, followed.steps.refined)
@@ -161,6 +161,7 @@ def test_a_sentence_is_followed_on_the_device_of_the_network(meta, tmp_path, ima
             image,
             listening(network),
             channel_axis=-1,
+            follows_image=False,
             progress=lambda *told: done.append(told),
         )
     assert done[-1] == (10, 10)

@@ -213,7 +213,7 @@ def _refer(options: argparse.Namespace) -> ReferringResult:
         tqdm(data, desc="images", disable=None),
         said,
         network,
-        grabcut=options.grabcut,
+        follows_image=options.grabcut,
         baselines=(LARGEST, TEXT_HINT) if options.baselines else (LARGEST,),
         clicks=clicks,
         about={

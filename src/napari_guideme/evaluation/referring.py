@@ -29,7 +29,7 @@ from napari_guideme.referring.expression_files import read_expressions
 from napari_guideme.referring.expressions import LEAST, Expression, expressions
 from napari_guideme.referring.following import follow, scene_of
 from napari_guideme.referring.opening import imagenet_encoder, preparation
-from napari_guideme.referring.outline import outlined
+from napari_guideme.referring.outline import Clicker, outlined
 from napari_guideme.referring.see_through_text import SeeThroughText, pooled
 from napari_guideme.session import GuideSession
 
@@ -100,7 +100,7 @@ def evaluate_referring(
     said: Said,
     network: SeeThroughText,
     *,
-    grabcut: bool = True,
+    follows_image: bool = True,
     baselines: Sequence[str] = (LARGEST,),
     clicks: Clicks | None = None,
     about: Mapping[str, object] | None = None,
@@ -116,8 +116,8 @@ def evaluate_referring(
         From :func:`said_of`.
     network
         From :func:`~napari_guideme.referring.opening.open_referring`.
-    grabcut
-        Whether outlines follow the colours of the image.
+    follows_image
+        Whether the bundled click network draws the outlines; else they are the heat map's.
     baselines
         What else is told the same, see `evaluation.referring_baselines`.
     clicks
@@ -137,19 +137,19 @@ def evaluate_referring(
     for item in items:
         try:
             told = said(item)
-            found = masks(told, item, network, encoder, grabcut)
+            found = masks(told, item, network, encoder, follows_image)
             for expression, mask in zip(told, found, strict=True):
                 tally.own.append(_referred(item, expression, mask))
                 for name, rows in tally.others.items():
                     other = ways[name](item, expression)
                     rows.append(None if other is None else _referred(item, expression, other))
                 if clicks.number:
-                    tally.courses.append(clicked(item, expression, network, clicks, grabcut))
+                    tally.courses.append(clicked(item, expression, network, clicks, follows_image))
         except InputError as error:
             raise InputError(f"{item.name}: {error}") from error
     if not tally.own:
         raise InputError("nothing is said of any object of the images")
-    told_besides = {**(about or {}), "folds": network.design.folds, "grabcut": grabcut}
+    told_besides = {**(about or {}), "folds": network.design.folds, "follows_image": follows_image}
     return tally.result(told_besides, clicks.method)
 
 
@@ -189,7 +189,7 @@ def masks(
     item: NamedItem,
     network: SeeThroughText,
     encoder: Encoder,
-    grabcut: bool = True,
+    follows_image: bool = True,
 ) -> Iterator[Mask]:
     """Follow sentences about one image, which is looked at once."""
     if not said:
@@ -197,10 +197,11 @@ def masks(
     prepared = preparation(network.design)
     x, placement = prepared.prepare(item.image, channel_axis=item.channel_axis)
     levels = pooled(encoder(x.to(network.device)), network.design)
+    clicker = Clicker(item.image, item.channel_axis, str(network.device)) if follows_image else None
     for start in range(0, len(said), _TOGETHER):
         sentences = [expression.sentence for expression in said[start : start + _TOGETHER]]
         heats = prepared.restore(network(levels, sentences), placement)[:, 0].cpu().numpy()
-        yield from (outlined(item.image, heat, grabcut) for heat in heats)
+        yield from (outlined(heat, clicker) for heat in heats)
 
 
 def clicked(
@@ -208,11 +209,13 @@ def clicked(
     expression: Expression,
     network: SeeThroughText,
     clicks: Clicks,
-    grabcut: bool = True,
+    follows_image: bool = True,
 ) -> list[float]:
     """IoU after a sentence, and after each click that follows."""
     axis = item.channel_axis
-    followed = follow(expression.sentence, item.image, network, channel_axis=axis, grabcut=grabcut)
+    followed = follow(
+        expression.sentence, item.image, network, channel_axis=axis, follows_image=follows_image
+    )
     scene = scene_of(followed, item.image, network, axis, clicks.device)
     session = GuideSession.on(scene, method=clicks.method)
     truth = (item.ids == expression.object_id).astype(np.int8)

@@ -54,7 +54,7 @@ def outliner(scene: Scene) -> Draw | None:
 
     def draw(mask: Mask, inside: Tensor, outside: Tensor) -> NDArray[np.float32]:
         cancelling.check()
-        network = _click_network(str(scene.network.device))
+        network = click_network(str(scene.network.device))
         assert network.interaction is not None
         side, multiple = network.interaction.side, network.preparation.multiple
         box = ndimage.find_objects(mask.astype(np.uint8))[0]
@@ -151,5 +151,6 @@ def _near_outline(thing: Mask) -> Mask:
 
 
 @lru_cache(maxsize=2)
-def _click_network(device: str) -> FrozenNetwork:
+def click_network(device: str) -> FrozenNetwork:
+    """Return the bundled click network, opened once."""
     return open_network("click", device)

@@ -14,13 +14,13 @@ from napari_guideme.localize.finding import masked
 from napari_guideme.localize.grabcut import bounding_box
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 from napari_guideme.referring.opening import Steps, frozen, steps_of
-from napari_guideme.referring.outline import outlined
+from napari_guideme.referring.outline import Clicker, outlined
 from napari_guideme.referring.see_through_text import SeeThroughText
 
 Answering = Literal["see-through-text", "proxies"]
 
-#: By how many logits a pixel leads at least, where clicks start from: what GrabCut drew must
-#: not flip back with the first of them.
+#: By how many logits a pixel leads at least, where clicks start from: what the outline overruled
+#: must not flip back with the first of them.
 _LEAD = 0.5
 
 
@@ -63,7 +63,7 @@ def follow(
     network: SeeThroughText,
     *,
     channel_axis: int | None = None,
-    grabcut: bool = True,
+    follows_image: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Followed:
     """Find what a sentence refers to.
@@ -78,8 +78,8 @@ def follow(
         From :func:`~napari_guideme.referring.opening.open_referring`.
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
-    grabcut
-        Whether the outline follows the colours of the image.
+    follows_image
+        Whether the bundled click network draws the outline; else it is the heat map's.
     progress
         Called with steps done and steps in all.
 
@@ -90,12 +90,13 @@ def follow(
     """
     steps = steps_of(network, sentence, image, channel_axis, progress)
     likelihood = steps.refined[-1]
+    clicker = Clicker(image, channel_axis, str(network.device)) if follows_image else None
     return Followed(
         sentence,
         class_of(sentence, network.reader.known),
         steps,
         likelihood,
-        outlined(image, likelihood, grabcut),
+        outlined(likelihood, clicker),
         tuple(network.reader.unknown_words(sentence)),
     )
 

@@ -226,7 +226,7 @@ class BySentence(Finding[SentenceSearch, "Followed"]):
             seen,
             self.network,
             channel_axis=channel_axis,
-            grabcut=search.grabcut,
+            follows_image=search.grabcut,
             progress=progress,
         )
 

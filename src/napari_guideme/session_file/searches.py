@@ -48,7 +48,8 @@ class SentenceSearch:
     sentence
         As it was told.
     grabcut
-        See :func:`~napari_guideme.referring.following.follow`.
+        Whether the outline follows the image, as `follows_image` of
+        :func:`~napari_guideme.referring.following.follow`: GrabCut drew it once.
     limits
         As of a :class:`NameSearch`.
     """

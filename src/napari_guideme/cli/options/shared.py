@@ -108,7 +108,7 @@ def add_finding(parser: argparse.ArgumentParser, only: str = "") -> None:
         "--no-grabcut",
         dest="grabcut",
         action="store_false",
-        help=f"{only}do not follow the colours of the image",
+        help=f"{only}do not follow the image, by GrabCut or, after a sentence, by clicks",
     )
     parser.add_argument(
         "--by",
