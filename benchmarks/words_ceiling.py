@@ -34,7 +34,7 @@ from napari_guideme.networks.card import read_card
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.networks.frozen import FrozenNetwork
 
-INERTIAS = (5.0, 10.0, 15.0, 20.0, 30.0)
+INERTIAS = (15.0, 30.0, 45.0, 60.0, 90.0)
 SHARES = (0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2)
 
 Labels = NDArray[np.intp]

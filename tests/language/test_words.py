@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_guideme.hints import TextHint
-from napari_guideme.language.words import INERTIA, Wish, follow, softened
+from napari_guideme.language.words import INERTIA, Wish, around, follow, softened, times_spoken_of
 
 CLASSES = ("background", "cell", "border")
 LEFT = ((0, 0), (1, 0), (2, 0))
@@ -51,18 +51,55 @@ def test_there_may_be_nothing_to_do(logits):
 
 
 def test_energy_of_two_pixels_by_hand():
-    logits = torch.tensor([[[0.0, 0.0]], [[-1.0, -3.0]]])
-    hint = TextHint("find", "cell")
-    wish = Wish.of(hint, logits, CLASSES[:2])
+    belief = np.array([1.0, 0.3])
+    wish = Wish(1, 1, torch.ones(1, 2), torch.tensor(belief[None]))
     p = 1 / (1 + np.exp([1.0, 3.0]))
-    weights, likely = p / p.sum(), p / p.max()
     for evidence in (0.0, 0.7):
-        q = 1 / (1 + np.exp([1.0 - evidence, 3.0 - evidence]))
+        q = 1 / (1 + np.exp(np.array([1.0, 3.0]) - evidence * belief))
         divergence = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-        expected = -(weights * np.log(q)).sum() + INERTIA * ((1 - likely) * divergence).mean()
-        probability = logits.softmax(0)[1]
-        energy = wish.energy(probability, torch.tensor(evidence))
+        surprise = -(belief / belief.sum() * np.log(q)).sum()
+        expected = surprise + INERTIA * ((1 - belief) * divergence).mean()
+        energy = wish.energy(torch.tensor(p[None]), torch.tensor(evidence))
         assert float(energy) == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_was_spoken_of_before_moves_less(logits):
+    """Here the least, by which the first pixel follows, is a tenth."""
+    hint = TextHint("find", "cell", LEFT)
+    logits[1, :2, :2] = 4.0
+
+    def moves(*earlier: TextHint) -> float:
+        *_, last = follow(hint, logits, CLASSES, earlier=earlier)
+        return float(last.values)
+
+    assert moves(TextHint("remove", "cell", LEFT)) == pytest.approx(moves() / 4)
+    assert moves(TextHint("find", "border"), hint) == pytest.approx(max(moves() / 9, 0.1))
+    assert moves(TextHint("find", "cell", ((0, 2),))) == moves()
+
+
+def test_places_count_as_spoken_of_by_what_they_share():
+    hint = TextHint("find", "cell", LEFT)
+    earlier = [TextHint("remove", "cell", ((0, 0), (0, 1))), TextHint("find", "border")]
+    assert times_spoken_of(hint, earlier, (9, 9)) == pytest.approx(1 / 3 + 1)
+
+
+def test_a_missing_thing_is_believed_more_than_a_rim():
+    """Both are half believed; the rim lies beside what was found, in disbelief."""
+    belief, found = torch.full((30, 30), 0.01), torch.zeros(30, 30, dtype=torch.bool)
+    belief[3:11, 3:11] = 0.4
+    found[18:26, 18:26] = True
+    belief[17:27, 17:27] = 0.4
+    nearby = around(belief, ~found)
+    assert nearby[7, 7] > 2 * nearby[17, 22]
+    assert (nearby[found] == 0).all()
+    assert (nearby <= 0.4 + 1e-6).all()
+
+
+def test_belief_is_that_of_a_neighbourhood_in_typical_pixels():
+    belief, everywhere = torch.zeros(41, 41), torch.ones(41, 41, dtype=torch.bool)
+    belief[20, 20] = 1.0
+    nearby = around(belief, everywhere, (4.0, 1.0))
+    assert nearby[21, 20] == pytest.approx(float(nearby[20, 24]), rel=1e-2)
 
 
 @pytest.mark.parametrize("operation", ["find", "remove"])

@@ -96,7 +96,7 @@ class Teller:
             guided, evidence = self._predicted(hint), None
             guided_state = self._moved(state, hint, Told(guided))
             if self._way != "text-guide":
-                for iterate in follow(hint, guided_state.logits, *seen):
+                for iterate in follow(hint, guided_state.logits, *seen, hints[:index]):
                     evidence = iterate.values
                     yield Step(index * (STEPS + 1) + iterate.step, total, iterate.energy)
             told.append(Told(guided, evidence))
