@@ -32,8 +32,8 @@ _LOOKS = 3
 #: A closer look pays if the window shrinks to this share of its side at least.
 _CLOSER = 0.67
 
-#: Cells around a hint that keep their label when an outline is moved, and by how many logits what
-#: is moved leads.
+#: Cells of the grid, or pixels of the image where these are larger, around a hint that keep their
+#: label when an outline is moved, and by how many logits what is moved leads.
 _AROUND_HINTS, _TURNED = 2.0, 0.5
 
 #: Of the last window, where nothing was found in it that could be zoomed in on.
@@ -142,7 +142,8 @@ class Lens:
         places = found.window.places(torch.from_numpy(pixels.positions)).round().long()
         apart = np.ones((rows, columns), dtype=bool)
         apart[tuple(places.T.numpy())] = False
-        held = ndimage.distance_transform_edt(apart) <= _AROUND_HINTS
+        cells = max(1.0, *np.divide(found.window.grid, found.window.shape))
+        held = ndimage.distance_transform_edt(apart) <= _AROUND_HINTS * cells
         turned = torch.from_numpy(along_outline(colours, mask, held) != mask).to(
             found.logits.device
         )
