@@ -144,7 +144,7 @@ class Lens:
         apart[tuple(places.T.numpy())] = False
         cells = max(1.0, *np.divide(found.window.grid, found.window.shape))
         held = ndimage.distance_transform_edt(apart) <= _AROUND_HINTS * cells
-        turned = torch.from_numpy(along_outline(colours, mask, held) != mask).to(
+        turned = torch.from_numpy(along_outline(colours, mask, held, cells) != mask).to(
             found.logits.device
         )
         logits = found.logits

@@ -170,6 +170,13 @@ def test_an_outline_moves_in_a_narrow_band_only(picture):
     assert distance[turned].max() < 4
 
 
+def test_an_outline_moves_by_no_less_than_the_colours_tell_apart(picture):
+    coarse = np.hypot(*np.mgrid[-40:40, -50:50]) < 21.5
+    # The band, 0.07 of the depth, is 1.5 pixels wide.
+    assert not (along_outline(picture, coarse, NOTHING, finest=1.4) == coarse).all()
+    assert (along_outline(picture, coarse, NOTHING, finest=1.6) == coarse).all()
+
+
 def test_what_is_held_stays_as_it_is(picture):
     coarse = np.hypot(*np.mgrid[-40:40, -50:50]) < 21.5
     held = np.zeros_like(coarse)

@@ -123,7 +123,7 @@ def from_likelihood(
     return _enlarged(_cut(small, zones, iterations), likelihood.shape)
 
 
-def along_outline(colours: NDArray[np.uint8], mask: Mask, held: Mask) -> Mask:
+def along_outline(colours: NDArray[np.uint8], mask: Mask, held: Mask, finest: float = 1.0) -> Mask:
     """Move the outline of an object to where the colours change, if that is close by.
 
     Parameters
@@ -134,18 +134,24 @@ def along_outline(colours: NDArray[np.uint8], mask: Mask, held: Mask) -> Mask:
         (rows, columns), where the object is.
     held
         (rows, columns), pixels that stay as they are, such as those that were clicked.
+    finest
+        Of how many pixels a side the colours tell apart, more than one where they are enlarged.
 
     Returns
     -------
-    The mask, turned in a narrow band around its outline only; as it was if object or
-    background are too small for a model of their colours.
+    The mask, turned in a narrow band around its outline only; as it was if the band is finer
+    than what the colours tell apart, or object or background are too small for a model of
+    their colours.
     """
     if mask.all() or not mask.any():
         return mask
     inside, outside = (
         cv2.distanceTransform(part.astype(np.uint8), cv2.DIST_L2, 5) for part in (mask, ~mask)
     )
-    band = max(_BAND * inside.max(), _NARROWEST)
+    band = _BAND * inside.max()
+    if band < finest:
+        return mask
+    band = max(band, _NARROWEST)
     surely = held | (np.where(mask, inside, outside) > band)
     zones = np.where(
         mask,
