@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.labelling import kind_of, labels_of
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
@@ -29,7 +30,7 @@ from napari_guideme.session import GuideSession
 from napari_guideme.volumes.inherited import Inherited
 from napari_guideme.volumes.onward import EXTENTS, along, ways
 from napari_guideme.volumes.sayings import Saying
-from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, kind_of, labels_of, same
+from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, same
 
 if TYPE_CHECKING:
     from napari_guideme.language.vocabulary import WordVectors

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QGridLayout,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QTabBar,
@@ -27,6 +26,7 @@ from qtpy.QtWidgets import (
 from napari_guideme.widgets.advanced import Advanced
 from napari_guideme.widgets.apply_panel import ApplyPanel
 from napari_guideme.widgets.ask_panel import AskPanel
+from napari_guideme.widgets.busy_bar import BusyBar
 from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.channel_box import ChannelBox
 from napari_guideme.widgets.class_buttons import ClassButtons
@@ -68,7 +68,7 @@ class GuideWidget(QWidget):
         self._by_network = QWidget()
         self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
         self.status = StatusLine(self.controller, lambda: self._is_finding)
-        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.progress = BusyBar()
         self.cancel = _button("Cancel", "Stop computing; nothing changes", self._cancel)
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles", self.controller.undo)
         self.redo = _button("Redo", "Ctrl+Shift+Z", self.controller.redo)
@@ -339,7 +339,8 @@ class GuideWidget(QWidget):
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         self.status.show_opening(self.opener.is_opening)
-        self.progress.setMaximum(self.progress.maximum() if self.opener.is_opening else 0)
+        if not self.opener.is_opening:
+            self.progress.show_busy()
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
@@ -348,8 +349,10 @@ class GuideWidget(QWidget):
         """Show how far it is, unless it was cancelled meanwhile; what comes then takes a while."""
         if self.opener.is_opening:
             self.status.show_downloaded(done, total)
-            self.progress.setMaximum(100 if done < total else 0)
-            self.progress.setValue(100 * done // max(total, 1))
+            if done < total:
+                self.progress.show_share(done / total)
+            else:
+                self.progress.show_busy()
 
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
