@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from loop import write_stems
 
-from napari_guideme.evaluation.carry import volume_files
 from napari_guideme.evaluation.names import read_rows
+from napari_guideme.evaluation.volumes import volume_files
 from napari_guideme.files import make_folder, open_image, write_labels, write_text
 
 

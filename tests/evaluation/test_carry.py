@@ -8,13 +8,9 @@ import pytest
 import tifffile
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.carry import (
-    evaluate_carry,
-    evaluate_images,
-    is_volume_folder,
-    open_volume,
-)
+from napari_guideme.evaluation.carry import evaluate_carry, evaluate_images
 from napari_guideme.evaluation.datasets import Item
+from napari_guideme.evaluation.volumes import is_volume_folder, open_volume
 
 #: Slices where the dim cell lies at one place.
 DIMS = range(1, 6)

@@ -24,7 +24,7 @@ from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWOR
 from napari_guideme.referring import REFERRING
 
 if TYPE_CHECKING:
-    from napari_guideme.evaluation.carry import CarryResult
+    from napari_guideme.evaluation.carry_results import CarryResult
     from napari_guideme.evaluation.finding_results import NamesResult
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.protocol import Talk
@@ -141,7 +141,8 @@ def _count_clicks(options: argparse.Namespace) -> NocResult:
 
 def _carry(options: argparse.Namespace) -> CarryResult:
     """Let the user correct one slice or image, and carry that to the others."""
-    from napari_guideme.evaluation import carry
+    from napari_guideme.evaluation import volumes
+    from napari_guideme.evaluation.carry import evaluate_carry, evaluate_images
     from napari_guideme.evaluation.datasets import open_dataset
 
     network = network_of(options)
@@ -150,13 +151,13 @@ def _carry(options: argparse.Namespace) -> CarryResult:
         "method": options.method or DEFAULT_METHOD,
     }
     truth = {"class_map": options.class_map, "instances": options.instances}
-    if not carry.is_volume_folder(options.folder):
+    if not volumes.is_volume_folder(options.folder):
         items = open_dataset(
             options.folder, network, class_map=options.class_map, **_choice_of_images(options)
         )
-        return carry.evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
-    return carry.evaluate_carry(
-        carry.open_volume(options.folder, network, **truth),
+        return evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
+    return evaluate_carry(
+        volumes.open_volume(options.folder, network, **truth),
         network,
         axis=options.axis,
         index=options.slice,

@@ -1,0 +1,107 @@
+"""Volumes with truth, in folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_guideme.errors import InputError
+from napari_guideme.evaluation.names import ClassNames, read_class_list
+from napari_guideme.evaluation.truth import Truth, class_values, object_ids
+from napari_guideme.files import IMAGE_FILES, Picture, open_image
+from napari_guideme.networks.frozen import FrozenNetwork
+
+
+@dataclass(frozen=True)
+class VolumeItem:
+    """A volume with truth.
+
+    Attributes
+    ----------
+    picture
+        The image.
+    truth
+        Of a slice along the axis, class indices (rows, columns), -1 where nothing counts.
+    merged
+        See `Item`.
+    """
+
+    picture: Picture
+    truth: Callable[[int, int], NDArray[np.intp]]
+    merged: NDArray[np.intp]
+
+
+def is_volume_folder(folder: Path) -> bool:
+    """Whether a folder holds a volume with labels, not a folder of images."""
+    return _found(folder, ("raw", "image")) is not None
+
+
+def volume_files(folder: Path) -> tuple[Path, Path]:
+    """Find ``raw`` or ``image``, and ``labels``, volumes of any format, in a folder.
+
+    Raises
+    ------
+    InputError
+        If one is missing.
+    """
+    image, labels = (_found(folder, names) for names in (("raw", "image"), ("labels",)))
+    if image is None or labels is None:
+        raise InputError(f"{folder} must hold volumes raw (or image) and labels")
+    return image, labels
+
+
+def open_volume(
+    folder: Path, network: FrozenNetwork, *, instances: bool = False, class_map: Path | None = None
+) -> VolumeItem:
+    """Open ``raw`` or ``image`` and ``labels``, volumes of any format, in a folder.
+
+    Parameters
+    ----------
+    folder, network, instances, class_map
+        As of `open_dataset`. With a class map that speaks of numbers ``classes.txt`` is
+        not read.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or image and labels differ in shape.
+    """
+    image, labels = volume_files(folder)
+    picture, values = open_image(image), open_image(labels)
+    if picture.label_shape != values.label_shape or len(values.label_shape) != 3:
+        raise InputError(
+            f"{image.name} has shape {picture.label_shape}, {labels.name} "
+            f"{values.label_shape}; both must be volumes of one shape"
+        )
+    numbers = np.asarray(values.pixels)
+    truth = _truth(folder, ClassNames.of(network, class_map), instances)
+
+    def of_slice(axis: int, index: int) -> NDArray[np.intp]:
+        return truth.read(numbers.take(index, axis), labels.name)
+
+    return VolumeItem(picture, of_slice, truth.merged)
+
+
+def _truth(folder: Path, classes: ClassNames, instances: bool) -> Truth:
+    if instances:
+        return object_ids(classes)
+    names = folder / "classes.txt"
+    by_number = any(name.isdecimal() for name in classes.synonyms)
+    listed = read_class_list(names) if names.is_file() and not by_number else None
+    return class_values(classes, listed)
+
+
+def _found(folder: Path, stems: Sequence[str]) -> Path | None:
+    """Return the first volume in a folder that is called like this."""
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    for path in sorted(folder.iterdir()):
+        stem = path.name.split(".")[0]
+        known = path.name.lower().endswith((*IMAGE_FILES, ".zarr"))
+        if stem in stems and known and (path.is_file() or path.suffix == ".zarr"):
+            return path
+    return None
