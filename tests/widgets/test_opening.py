@@ -379,7 +379,7 @@ def test_channels_that_no_layer_has_are_told_what_takes_them(widget, qtbot, tmp_
         widget.opener.open(file)
     settle(qtbot, widget)
     assert "cells takes 4 channels, picture has 1" in caught.args[0]
-    assert "tick First axis holds channels" in caught.args[0]
+    assert "choose Channels along axis 0" in caught.args[0]
 
 
 def test_two_networks_keep_their_own_hints_and_labels(widget, viewer, qtbot, toy):

@@ -24,6 +24,7 @@ from napari_guideme.widgets.keeping import Keeper
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.rearranged import with_channels_first
 from napari_guideme.widgets.sessions import Opened, Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice, touched_slices
 from napari_guideme.widgets.steps import Steps
@@ -244,13 +245,29 @@ class Controller(QObject):
             self.networks.unload()
             self.sessions.clear()
 
-    def declare_channels(self, image: Image, first: bool) -> None:
-        """Take the first axis of an image for channels, or not; what was done to it is past."""
+    def declare_channels(self, image: Image, axis: int | None) -> Image:
+        """Take an axis of an image for channels, or none; what was done to it is past.
+
+        Returns
+        -------
+        The image to go on with: unless that is the first axis, a layer with it first.
+
+        Raises
+        ------
+        InputError
+            If there is no such layer; nothing changes then.
+        """
+        other = with_channels_first(image, axis) if axis else None
         self.cancel()
         self._sets.leave(image)
         self._forget(image)
-        declare_first(image, first)
         self.layers = self.image = None
+        if other is None:
+            declare_first(image, axis == 0)
+            return image
+        image.visible = False
+        self.viewer.layers.insert(self.viewer.layers.index(image) + 1, other)
+        return other
 
     def undo(self) -> None:
         """Take the last change back, of hints or of how a thing is looked for."""
