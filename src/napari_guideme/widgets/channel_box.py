@@ -6,7 +6,8 @@ from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox
 
-from napari_guideme.widgets.channels import ALONG, are_first, can_have_channels
+from napari_guideme.widgets.channels import ALONG, can_have_channels
+from napari_guideme.widgets.rearranged import origin, stored
 
 
 class ChannelBox(QComboBox):
@@ -44,12 +45,10 @@ class ChannelBox(QComboBox):
         self.setVisible(can_have_channels(image))
         if image is None or not can_have_channels(image):
             return
+        opened, chosen = origin(image)
+        shape = stored(image).shape
         self.addItem("No channels", None)
-        for axis, (label, length) in enumerate(zip(image.axis_labels, _shape(image), strict=True)):
-            called = "" if label.startswith("-") else f" {label}"
-            self.addItem(f"{ALONG} {axis}:{called} ({length})", axis)
-        self.setCurrentIndex(self.findData(0 if are_first(image) else None))
-
-
-def _shape(image: Image) -> tuple[int, ...]:
-    return tuple((image.data[0] if image.multiscale else image.data).shape)
+        for axis, (label, length) in enumerate(zip(opened.axis_labels, shape, strict=True)):
+            called = "" if label.startswith("-") else f"{label}, "
+            self.addItem(f"{ALONG} {axis} ({called}{length})", axis)
+        self.setCurrentIndex(self.findData(chosen))

@@ -1,7 +1,7 @@
 """Channels of an image layer: its colours, or what one of its axes is said to hold.
 
 napari shows the last axes as a picture, so channels along another axis than the first one would
-stand in the way of a slider: such an image is shown once more, see
+stand in the way of a slider: such an image is shown in another way, see
 :mod:`napari_guideme.widgets.rearranged`.
 """
 

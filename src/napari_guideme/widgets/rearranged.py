@@ -1,4 +1,4 @@
-"""An image whose channels lie along any axis, shown once more with that axis first."""
+"""An image whose channels lie along any axis, shown with that axis first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.widgets.channels import NAMES, MovedAxis, are_first
 
-#: Of layers that show another one: that one, and its axis of channels.
+#: Of layers that take the place of another one: that one, and its axis of channels.
 _origins: WeakKeyDictionary[Image, tuple[Image, int]] = WeakKeyDictionary()
 
 
@@ -30,7 +30,7 @@ def with_channels_first(image: Image, axis: int) -> Image:
     with_offset = [*order, image.ndim]
     layer = Image(
         moved if image.multiscale else moved[0],
-        name=f"{image.name}, channels first",
+        name=image.name,
         rgb=False,
         multiscale=image.multiscale,
         scale=image.scale[order],
@@ -43,6 +43,8 @@ def with_channels_first(image: Image, axis: int) -> Image:
         metadata=dict(image.metadata),
         contrast_limits=image.contrast_limits,
         gamma=image.gamma,
+        opacity=image.opacity,
+        blending=image.blending,
         colormap=image.colormap,
     )
     _origins[layer] = image, axis
