@@ -181,6 +181,21 @@ def test_a_layer_that_is_sheared_along_its_channels_is_left_as_it_is(viewer, qtb
     assert len(viewer.layers) == 1
 
 
+def test_a_session_of_the_shell_tells_which_axis_holds_channels(viewer, tissue, qtbot, tmp_path):
+    image, hints, refined, file = (
+        tmp_path / name for name in ("tissue.tif", "hints.json", "refined.tif", "it.guideme.json")
+    )
+    tifffile.imwrite(image, np.moveaxis(tissue, -1, 1), photometric="minisblack")
+    hints.write_text('{"clicks": [{"at": [20, 20], "class": "nucleus"}]}')
+    told = ["--channel-axis", "1", "--hints", str(hints), "--save-session", str(file)]
+    assert main(["refine", str(image), "--network", "nuclei", *told, "-o", str(refined)]) == 0
+    viewer.open(image, plugin="napari")
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, lambda: widget.sessions.open_from(file))
+    assert widget.channels.axis == 1
+    np.testing.assert_array_equal(labels_of(widget), tifffile.imread(refined))
+
+
 @pytest.mark.parametrize(("shape", "rgb"), [((8, 9), False), ((8, 9, 3), True)])
 def test_where_no_axis_is_to_spare_nothing_is_asked(viewer, qtbot, shape, rgb):
     viewer.add_image(np.zeros(shape), rgb=rgb)

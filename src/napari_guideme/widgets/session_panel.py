@@ -33,7 +33,7 @@ from napari_guideme.session_file import (
 from napari_guideme.widgets.autosave import Autosave, Claim, Work
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
-from napari_guideme.widgets.rearranged import origin
+from napari_guideme.widgets.rearranged import origin, stored
 from napari_guideme.widgets.recovery import Found, Recovery, matches
 from napari_guideme.widgets.resuming import Resumer, slice_of, undeclared_channels
 from napari_guideme.widgets.saving import save_dialog, with_suffix
@@ -208,7 +208,11 @@ class SessionPanel(QWidget):
 
         def reading() -> Generator[Step, None, tuple[SessionFile, Image | None]]:
             contents = read_session(path)
-            return contents, next((i for i in images if matches(contents, i)), None)
+            for image in images:
+                seen = contents.with_channels_last(stored(image))
+                if matches(seen, image):
+                    return seen, image
+            return contents, None
             yield
 
         self._files.request(reading, f"Opening {path.name}")
@@ -218,7 +222,8 @@ class SessionPanel(QWidget):
             show_info(done)
             return
         contents, image = done
-        image = image or self._opened_image(contents)
+        if image is None and (image := self._opened_image(contents)) is not None:
+            contents = contents.with_channels_last(stored(image))
         if image is not None:
             self._controller.reported(lambda: self._resume(image, contents))
 
