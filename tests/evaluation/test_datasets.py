@@ -226,18 +226,18 @@ def test_files_are_read_one_after_the_other(write):
         next(items)
 
 
-def test_volumes_are_not_evaluated_now(write):
+def test_volumes_do_not_lie_among_images(write):
     folder = write()
     for name in ("images", "labels"):
         (folder / name).mkdir()
         tifffile.imwrite(folder / name / "a.tif", np.zeros((5, 6, 7), np.uint16))
-    with pytest.raises(InputError, match=r"\(5, 6, 7\); only 2-D is evaluated now"):
+    with pytest.raises(InputError, match=r"\(5, 6, 7\).*a volume lies alone in a folder"):
         only(open_dataset(folder, NETWORK, instances=True))
 
 
 def test_a_truth_in_colour_is_refused(write):
     folder = write(images__a_png=COLOUR, masks__a_png=COLOUR)
-    with pytest.raises(InputError, match="no colours"):
+    with pytest.raises(InputError, match="one channel of rows and columns"):
         only(open_dataset(folder, NETWORK))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from napari_guideme.referring import REFERRING
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.carry_results import CarryResult
+    from napari_guideme.evaluation.datasets import Item
     from napari_guideme.evaluation.finding_results import NamesResult
     from napari_guideme.evaluation.noc_results import NocResult
     from napari_guideme.evaluation.protocol import Talk
@@ -34,10 +35,10 @@ if TYPE_CHECKING:
 
 #: Options that only some protocols can follow: their defaults, and these protocols.
 _ONLY_FOR: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "axis": (0, ("carry",)),
+    "axis": (0, ("carry", "errors", "questions", "text")),
     "slice": (None, ("carry",)),
     "carry": ("onward", ("carry",)),
-    "spacing": (None, ("carry",)),
+    "spacing": (None, ("carry", "errors", "questions", "text")),
     "ask": (DEFAULT_QUESTION, ("questions",)),
     "operation": ("either", ("text",)),
     "text_guide": (None, ("text",)),
@@ -90,13 +91,10 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _correct(options: argparse.Namespace) -> Result:
     """Let the user correct the labels of whole images."""
-    from napari_guideme.evaluation.datasets import open_dataset
     from napari_guideme.evaluation.protocol import evaluate as run_protocol
 
     network = network_of(options)
-    items = open_dataset(
-        options.folder, network, class_map=options.class_map, **_choice_of_images(options)
-    )
+    items = _items(options, network)
     talk = _talk(options, network) if options.protocol == "text" else None
     return run_protocol(
         tqdm(items, desc="images", disable=None),
@@ -108,6 +106,41 @@ def _correct(options: argparse.Namespace) -> Result:
         talk=talk,
         seed=options.seed,
     )
+
+
+def _items(options: argparse.Namespace, network: FrozenNetwork) -> Iterable[Item]:
+    """Open the images of a folder, or what a volume in it is to the network."""
+    from napari_guideme.evaluation import volumes
+    from napari_guideme.evaluation.datasets import open_dataset
+
+    truth = {"class_map": options.class_map, "instances": options.instances}
+    if _holds_volume(options):
+        return volumes.items_of(
+            volumes.open_volume(options.folder, network, **truth),
+            network,
+            axis=options.axis,
+            spacing=options.spacing,
+            limit=options.limit,
+            seed=options.seed,
+        )
+    return open_dataset(
+        options.folder, network, class_map=options.class_map, **_choice_of_images(options)
+    )
+
+
+def _holds_volume(options: argparse.Namespace) -> bool:
+    """Whether the folder holds a volume; refuse options that are for the other kind."""
+    from napari_guideme.evaluation.volumes import is_volume_folder
+
+    volume = is_volume_folder(options.folder)
+    useless = ["split", "only"] if volume else ["axis", "slice", "spacing"]
+    if volume and options.protocol == "carry":
+        useless.append("limit")
+    for name in useless:
+        if getattr(options, name):
+            held = "a volume" if volume else "images"
+            raise InputError(f"--{name} is of no use here; {options.folder} holds {held}")
+    return volume
 
 
 def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
@@ -141,9 +174,9 @@ def _count_clicks(options: argparse.Namespace) -> NocResult:
 
 def _carry(options: argparse.Namespace) -> CarryResult:
     """Let the user correct one slice or image, and carry that to the others."""
-    from napari_guideme.evaluation import volumes
     from napari_guideme.evaluation.carry import evaluate_carry, evaluate_images
     from napari_guideme.evaluation.datasets import open_dataset
+    from napari_guideme.evaluation.volumes import open_volume
 
     network = network_of(options)
     told: dict[str, Any] = {
@@ -151,13 +184,13 @@ def _carry(options: argparse.Namespace) -> CarryResult:
         "method": options.method or DEFAULT_METHOD,
     }
     truth = {"class_map": options.class_map, "instances": options.instances}
-    if not volumes.is_volume_folder(options.folder):
+    if not _holds_volume(options):
         items = open_dataset(
             options.folder, network, class_map=options.class_map, **_choice_of_images(options)
         )
         return evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
     return evaluate_carry(
-        volumes.open_volume(options.folder, network, **truth),
+        open_volume(options.folder, network, **truth),
         network,
         axis=options.axis,
         index=options.slice,

@@ -15,10 +15,10 @@ Three layouts are read, files belong together by equal stems:
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,17 +46,20 @@ class Item:
     name
         Stem of the file.
     image
-        (rows, columns), or with one more axis for channels.
+        (rows, columns), or (planes, rows, columns) for a network that takes volumes; or with
+        one more axis for channels.
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
     truth
-        (rows, columns), index of the network's class, -1 where nothing counts;
+        As `image` without channels: index of the network's class, -1 where nothing counts;
         of :func:`open_objects` the id of an object.
     merged
         As what each class of the network counts, (K,): ``merged[labels]`` is
         compared with `truth`.
     kind
         What kind of image it is, if the data say so.
+    spacing
+        Size of a pixel along each axis, if the data say so.
     """
 
     name: str
@@ -65,6 +68,18 @@ class Item:
     truth: NDArray[np.intp]
     merged: NDArray[np.intp]
     kind: str | None = None
+    spacing: tuple[float, ...] | None = None
+
+
+Name = TypeVar("Name", str, int)
+
+
+def sampled(names: Iterable[Name], limit: int, seed: int) -> tuple[Name, ...]:
+    """Return at most so many names, chosen by the seed, in their order."""
+    if limit < 1:
+        raise InputError(f"the limit is {limit}; at least one image is needed")
+    ordered = sorted(names)
+    return tuple(sorted(random.Random(seed).sample(ordered, min(limit, len(ordered)))))
 
 
 @dataclass(frozen=True)
@@ -92,17 +107,14 @@ class Dataset:
 
     def sampled(self, limit: int, seed: int = 0) -> Dataset:
         """Return at most this many items, chosen by the seed, in order of their names."""
-        if limit < 1:
-            raise InputError(f"the limit is {limit}; at least one image is needed")
-        entries = sorted(self.entries, key=lambda entry: entry.name)
-        chosen = random.Random(seed).sample(entries, min(limit, len(entries)))
-        return replace(self, entries=tuple(sorted(chosen, key=lambda entry: entry.name)))
+        named = {entry.name: entry for entry in self.entries}
+        return replace(self, entries=tuple(named[n] for n in sampled(named, limit, seed)))
 
     def _read(self, entry: Entry) -> Item:
         image, _ = read_image(entry.image)
         values = read_labels(entry.truth)
         truth = self.truth.read(values, entry.name)
-        channel_axis = _channel_axis(image.shape, truth.shape)
+        channel_axis = channel_axis_of(image.shape, truth.shape)
         if channel_axis is None and image.shape != truth.shape:
             raise InputError(
                 f"the image {entry.image.name} has shape {image.shape}, its truth "
@@ -280,7 +292,7 @@ def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tu
     return tuple(kept)
 
 
-def _channel_axis(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:
+def channel_axis_of(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:
     """Find the axis that an image has more than its truth, from the last one on."""
     axes = range(len(image) - 1, -1, -1) if len(image) == len(truth) + 1 else ()
     return next((a for a in axes if image[:a] + image[a + 1 :] == truth), None)

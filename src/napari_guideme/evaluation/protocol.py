@@ -68,8 +68,9 @@ def evaluate(
     Parameters
     ----------
     items
-        From :func:`~napari_guideme.evaluation.datasets.open_dataset`; wrap them
-        in ``tqdm`` to see progress.
+        From :func:`~napari_guideme.evaluation.datasets.open_dataset`, or, of a volume,
+        :func:`~napari_guideme.evaluation.volumes.items_of`; wrap them in ``tqdm`` to see
+        progress.
     network
         The network that the items were opened for.
     method
@@ -93,7 +94,8 @@ def evaluate(
     ------
     InputError
         If there are no items, the protocol, the method or the rule of
-        asking is unknown, the network cannot take an image, or takes clicks.
+        asking is unknown, the network cannot take an image, takes clicks, or volumes
+        where the user talks.
     """
     users = simulated_users(ask, talk.operation if talk else "either", seed)
     if protocol not in users:
@@ -104,6 +106,11 @@ def evaluate(
         raise InputError(
             f"{network.name} outlines one object by clicks, so the protocol {protocol} cannot "
             "evaluate it; choose noc"
+        )
+    if talk and network.preparation.ndim != 2:
+        raise InputError(
+            f"{network.name} takes volumes, and words are about images of rows and columns; "
+            "choose errors or questions"
         )
     method_named(method)
     question_named(ask)
@@ -139,6 +146,7 @@ def correct(
         network,
         method=method,
         channel_axis=item.channel_axis,
+        spacing=item.spacing,
         telling=talk.telling if talk else DEFAULT_TELLING,
         text_guide=talk.guide if talk else None,
     )

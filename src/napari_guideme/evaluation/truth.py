@@ -92,8 +92,8 @@ def _translated(values: NDArray[Any], stem: str, meaning: Meaning) -> NDArray[np
     """Replace each number of a file by what it means."""
     if values.ndim != 2:
         raise InputError(
-            f"the truth of {stem} has shape {values.shape}; only 2-D is evaluated now: "
-            "one channel of rows and columns, no volumes and no colours"
+            f"the truth of {stem} has shape {values.shape}; it must have one channel of rows "
+            "and columns; a volume lies alone in a folder, as raw (or image) and labels"
         )
     if not (np.issubdtype(values.dtype, np.integer) or values.dtype == bool):
         raise InputError(f"the truth of {stem} holds {values.dtype}; use whole numbers")

@@ -1,8 +1,11 @@
-"""Volumes with truth, in folders."""
+"""Volumes with truth: as a whole for a network that takes volumes, else slice by slice.
+
+A folder holds ``raw`` or ``image``, and ``labels``, volumes of any format that is read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.evaluation.datasets import Item, channel_axis_of, sampled
 from napari_guideme.evaluation.names import ClassNames, read_class_list
 from napari_guideme.evaluation.truth import Truth, class_values, object_ids
 from napari_guideme.files import IMAGE_FILES, Picture, open_image
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.planes import Planes
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,84 @@ def open_volume(
         return truth.read(numbers.take(index, axis), labels.name)
 
     return VolumeItem(picture, of_slice, truth.merged)
+
+
+@dataclass(frozen=True)
+class SliceItems:
+    """Slices of a volume with truth, read one after the other when iterated over.
+
+    Attributes
+    ----------
+    volume
+        The volume.
+    planes
+        Its slices.
+    numbers
+        Which of them.
+    """
+
+    volume: VolumeItem
+    planes: Planes
+    numbers: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[Item]:
+        for number in self.numbers:
+            pixels = self.planes.pixels(number)
+            truth = self.volume.truth(self.planes.axis, number)
+            yield Item(
+                f"slice {number}",
+                pixels,
+                channel_axis_of(pixels.shape, truth.shape),
+                truth,
+                self.volume.merged,
+                spacing=self.planes.in_plane,
+            )
+
+
+def items_of(
+    volume: VolumeItem,
+    network: FrozenNetwork,
+    *,
+    axis: int = 0,
+    spacing: Sequence[float] | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Iterable[Item]:
+    """Return what a simulated user corrects of a volume.
+
+    Parameters
+    ----------
+    volume, network
+        The volume, and the network that it was opened for.
+    axis
+        Along which slices lie, for a network that takes rows and columns.
+    spacing
+        Size of a voxel, if the file does not tell.
+    limit, seed
+        Only that many slices, chosen by the seed.
+
+    Returns
+    -------
+    The volume itself if the network takes volumes, else its slices.
+
+    Raises
+    ------
+    InputError
+        If there is no such axis, or the spacing is not three positive numbers.
+    """
+    geometry = volume.picture.geometry
+    spacing = spacing or (geometry.spacing if geometry else None)
+    pixels, channel_axis = volume.picture.pixels, volume.picture.channel_axis
+    planes = Planes(pixels, network, axis=axis, channel_axis=channel_axis, spacing=spacing)
+    if network.preparation.ndim == 3:
+        truth = np.stack([volume.truth(0, n) for n in range(planes.volume_shape[0])])
+        whole = np.asarray(pixels)
+        return [Item("volume", whole, channel_axis, truth, volume.merged, spacing=planes.spacing)]
+    numbers = tuple(range(len(planes)))
+    return SliceItems(volume, planes, numbers if limit is None else sampled(numbers, limit, seed))
 
 
 def _truth(folder: Path, classes: ClassNames, instances: bool) -> Truth:

@@ -21,7 +21,12 @@ from napari_guideme.localize import FINDING_NAMES
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Data, simulated user, network and method."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="images with labels or masks")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="images with labels or masks, or a volume with labels",
+    )
     parser.add_argument(
         "--protocol",
         choices=("errors", "questions", "text", "noc", "carry", "names", "referring"),
@@ -55,7 +60,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _add_carry(parser: argparse.ArgumentParser) -> None:
     """Along which slices a correction is carried, and how far."""
     parser.add_argument(
-        "--axis", type=int, default=0, metavar="N", help="with carry: along which slices lie"
+        "--axis", type=int, default=0, metavar="N", help="of a volume: along which slices lie"
     )
     parser.add_argument(
         "--slice", type=int, metavar="N", help="with carry: the one that is clicked (the middle)"
@@ -70,7 +75,7 @@ def _add_carry(parser: argparse.ArgumentParser) -> None:
         "--spacing",
         type=values.numbers,
         metavar="Z,Y,X",
-        help="with carry: size of a voxel, if the file does not tell",
+        help="of a volume: size of a voxel, if the file does not tell",
     )
 
 
