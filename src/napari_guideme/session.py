@@ -17,6 +17,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.closer import reconsidered
+from napari_guideme.guidance.labelling import Labeller, labels_of
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.questions import RECONSIDERING, Position, Question, ask
 from napari_guideme.guidance.refining import Step, refine
@@ -168,6 +169,7 @@ class GuideSession(Undoable[State]):
         self.view = view or View.upright(len(self.shape))
         self._sentences: dict[TextHint, str] = {}
         self._shown: tuple[State, Tensor] | None = None
+        self._labeller = Labeller()
         self._seconds = 0.0
 
     @cached_property
@@ -202,7 +204,7 @@ class GuideSession(Undoable[State]):
 
     def predict(self) -> NDArray[np.integer]:
         """Return the network's own labels, before any hint."""
-        return self._labels(self._scene.own_logits)
+        return self._labeller.labels(self._scene.own_logits)
 
     def tell(self, sentence: str, vectors: WordVectors | None = None) -> tuple[TextHint, ...]:
         """Add what a sentence says; :meth:`refine` makes it count.
@@ -305,7 +307,7 @@ class GuideSession(Undoable[State]):
 
     def labels(self, *, instances: bool = False) -> NDArray[np.integer]:
         """Class of every pixel after the last refinement, or one id per object."""
-        labels = self._labels(self._logits())
+        labels = self._labeller.labels(self._logits())
         if not instances:
             return labels
         separator = self.network.separator
@@ -352,7 +354,7 @@ class GuideSession(Undoable[State]):
         if state is None or not texts:
             return []
         told = (self._refiner.following(state, count) for count in range(len(texts) + 1))
-        labels = [self._labels(scene.logits) for scene in told]
+        labels = [labels_of(scene.logits) for scene in told]
         changes = [before != after for before, after in itertools.pairwise(labels)]
         return list(zip(texts, changes, strict=True))
 
@@ -442,6 +444,7 @@ class GuideSession(Undoable[State]):
         """Give back the memory of what can be computed again."""
         self.__dict__.pop("_second_thoughts", None)
         self._scene.forget()
+        self._labeller.forget()
         self._shown = None
 
     def report(self) -> Report:
@@ -457,11 +460,6 @@ class GuideSession(Undoable[State]):
             known = state if state.refined else self._history[0]
             self._shown = known, self._refiner.logits(known)
         return self._shown[1]
-
-    def _labels(self, logits: Tensor) -> NDArray[np.integer]:
-        kind = np.uint8 if len(self.network.classes) <= 256 else np.uint16
-        labels: NDArray[np.integer] = winning(logits).cpu().numpy().astype(kind)
-        return labels
 
 
 def check_labels_pixels(network: FrozenNetwork) -> None:

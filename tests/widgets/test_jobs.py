@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from napari.utils import progress
+from qtpy.QtCore import QTimer
 
 from napari_guideme.widgets.jobs import PATIENCE_MS, LatestJob
 
@@ -42,6 +43,17 @@ def test_a_long_job_shows_how_far_it_is_until_it_ends(job, qtbot):
         assert [bar.total for bar in bars()] == [40]
     qtbot.waitUntil(lambda: not job.is_busy)
     assert not bars()
+
+
+def test_a_long_job_of_one_step_shows_no_bar(job, qtbot):
+    made = []
+    job.stepped.connect(lambda _: QTimer.singleShot(0, lambda: made.extend(bars())))
+    with qtbot.waitSignal(job.done, timeout=20_000):
+        job.request(counting(1, 2 * PATIENCE_MS / 1000), "Counting", at_once=True)
+        qtbot.wait(PATIENCE_MS + 200)
+        assert not bars()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert not made
 
 
 def test_a_short_job_ends_before_any_bar_is_made(job, qtbot):

@@ -24,7 +24,7 @@ from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWOR
 from napari_guideme.referring import REFERRING
 
 if TYPE_CHECKING:
-    from napari_guideme.evaluation.carry import CarryResult
+    from napari_guideme.evaluation.carry_results import CarryResult
     from napari_guideme.evaluation.datasets import Item
     from napari_guideme.evaluation.finding_results import NamesResult
     from napari_guideme.evaluation.noc_results import NocResult
@@ -174,7 +174,7 @@ def _count_clicks(options: argparse.Namespace) -> NocResult:
 
 def _carry(options: argparse.Namespace) -> CarryResult:
     """Let the user correct one slice or image, and carry that to the others."""
-    from napari_guideme.evaluation import carry
+    from napari_guideme.evaluation.carry import evaluate_carry, evaluate_images
     from napari_guideme.evaluation.datasets import open_dataset
     from napari_guideme.evaluation.volumes import open_volume
 
@@ -188,8 +188,8 @@ def _carry(options: argparse.Namespace) -> CarryResult:
         items = open_dataset(
             options.folder, network, class_map=options.class_map, **_choice_of_images(options)
         )
-        return carry.evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
-    return carry.evaluate_carry(
+        return evaluate_images(tqdm(items, desc="images", disable=None), network, **told)
+    return evaluate_carry(
         open_volume(options.folder, network, **truth),
         network,
         axis=options.axis,

@@ -2,126 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.evaluation.carry_results import CarriedSlice, CarryResult, Evaluated
 from napari_guideme.evaluation.datasets import Item
 from napari_guideme.evaluation.scores import class_iou, confusion
 from napari_guideme.evaluation.user import Position, largest_error_click
 from napari_guideme.evaluation.volumes import VolumeItem
 from napari_guideme.guidance.applying import applied, found_anywhere
+from napari_guideme.guidance.labelling import labels_of
 from napari_guideme.guidance.saved import SavedGuidance
-from napari_guideme.guidance.scene import Scene, winning
+from napari_guideme.guidance.scene import Scene
 from napari_guideme.hints import Click
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.session import GuideSession
 from napari_guideme.volumes import SliceState, VolumeSession
-
-#: A slice is near the one that was clicked if it is at most so many away.
-NEAR = 2
 
 #: So many images after the one that was clicked get its correction.
 FOLLOWING = 3
 
 Labels = NDArray[np.integer]
 
-
-@dataclass(frozen=True)
-class CarriedSlice:
-    """One slice or image to which a correction was carried.
-
-    Attributes
-    ----------
-    clicked, index
-        Numbers of the slice that was clicked and of this one.
-    before, after, unchecked
-        Mean IoU of the classes of objects that are there: of the network alone, with what
-        was carried, and with what would have been carried without the check.
-    state, agreement, why
-        See `SliceState`.
-    """
-
-    clicked: int
-    index: int
-    before: float
-    after: float
-    unchecked: float
-    state: str
-    agreement: float | None
-    why: str
-
-
-@dataclass(frozen=True)
-class CarryResult:
-    """What carrying brought.
-
-    Attributes
-    ----------
-    network, method, hints, extent
-        What was evaluated.
-    clicked_before, clicked_after
-        Mean IoU of the slices that were clicked.
-    near_before, near_after
-        Of slices at most two away from them.
-    others_before, others_after
-        Of all others.
-    worst
-        Largest change for the worse on any of them, 0 if there is none.
-    unchecked_after, unchecked_worst
-        The same with the check off.
-    stopped_at
-        First slices to which nothing was carried any more, below and above the clicked one;
-        ``None`` where it went on to the end.
-    slices
-        All of them.
-    """
-
-    network: str
-    method: str
-    hints: int
-    extent: str
-    clicked_before: float
-    clicked_after: float
-    near_before: float
-    near_after: float
-    others_before: float
-    others_after: float
-    worst: float
-    unchecked_after: float
-    unchecked_worst: float
-    stopped_at: tuple[int | None, int | None]
-    slices: tuple[CarriedSlice, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as plain values."""
-        return {"protocol": "carry", **asdict(self)}
-
-    def __str__(self) -> str:
-        gain = self.clicked_after - self.clicked_before
-        rows = [
-            ("clicked", self.clicked_before, self.clicked_after),
-            ("near", self.near_before, self.near_after),
-            ("all others", self.others_before, self.others_after),
-        ]
-        lines = [
-            f"{name:10}  {before:6.1%} -> {after:6.1%}"
-            + (f"  {(after - before) / gain:4.0%} of the gain" if gain > 0 else "")
-            for name, before, after in rows
-        ]
-        return "\n".join(
-            [
-                f"{self.network}, {self.method}, {self.hints} hints, carried {self.extent}",
-                *lines,
-                f"worst slice {self.worst:+.1%}; without the check all others "
-                f"{self.unchecked_after:6.1%}, worst slice {self.unchecked_worst:+.1%}",
-                f"stopped at {self.stopped_at[0]} and {self.stopped_at[1]}",
-            ]
-        )
+#: Mean IoU of slices by their numbers, ``None`` where no class of objects is there.
+Scores = dict[int, float | None]
 
 
 def evaluate_carry(
@@ -153,40 +60,23 @@ def evaluate_carry(
     InputError
         As `VolumeSession`.
     """
-    geometry = item.picture.geometry
-    session = VolumeSession(
-        item.picture.pixels,
-        network,
-        axis=axis,
-        channel_axis=item.picture.channel_axis,
-        spacing=spacing or (geometry.spacing if geometry else None),
-        method=method,
-    )
-    at = len(session) // 2 if index is None else index
-    if not 0 <= at < len(session):
-        raise InputError(f"there is no slice {at}; choose 0 to {len(session) - 1}")
-    truths = [item.truth(axis, number) for number in range(len(session))]
-
-    def scores(numbers: Iterable[int]) -> dict[int, float | None]:
-        return {n: _score(truths[n], item.merged[session.slice_labels(n)]) for n in numbers}
-
-    others = [number for number in range(len(session)) if number != at]
-    before = scores(range(len(session)))
-    _click(session.session(at), truths[at], item.merged, hints)
-    for _ in session.carry(extent, check=False):
-        pass
-    unchecked = scores(others)
-    for _ in session.carry(extent):
-        pass
-    after = scores(range(len(session)))
+    session = _opened(item, network, axis, method, spacing)
+    clicked = len(session) // 2 if index is None else index
+    if not 0 <= clicked < len(session):
+        raise InputError(f"there is no slice {clicked}; choose 0 to {len(session) - 1}")
+    scored = _Scored(session, item, axis)
+    before = scored.now()
+    _click(session.session(clicked), scored.truths[clicked], item.merged, hints)
+    unchecked = scored.carried(extent, check=False)
+    after = scored.carried(extent, check=True)
     rows = [
-        _row(at, state, before, after, unchecked)
-        for state in (session.states[number] for number in others)
-        if before[state.index] is not None
+        _row(clicked, state, before, after, unchecked)
+        for state in session.states
+        if state.index != clicked and before[state.index] is not None
     ]
-    clicked = [(before[at] or 0.0, after[at] or 0.0)]
-    stopped = _stopped(rows, at)
-    return _result(network, method, hints, extent, clicked, rows, stopped)
+    told = Evaluated(network.name, method, hints, extent)
+    gained = [(before[clicked] or 0.0, after[clicked] or 0.0)]
+    return CarryResult.of(told, gained, rows, _stopped(rows, clicked))
 
 
 def evaluate_images(
@@ -202,33 +92,76 @@ def evaluate_images(
         See :func:`evaluate_carry`.
     """
     rows: list[CarriedSlice] = []
-    clicked: list[tuple[float, float]] = []
+    gained: list[tuple[float, float]] = []
     saved: SavedGuidance | None = None
-    number = at = 0
+    number = clicked = 0
     for number, item in enumerate(items):
         scene = Scene(network, item.image, channel_axis=item.channel_axis)
-        own = winning(scene.logits).cpu().numpy()
-        before = _score(item.truth, item.merged[own])
+        before = _score(item.truth, item.merged[labels_of(scene.logits)])
         if before is None:
             continue
-        if saved is None or number - at > FOLLOWING:
-            at = number
-            session = GuideSession.on(scene, method=method)
+        if saved is None or number - clicked > FOLLOWING:
+            clicked, session = number, GuideSession.on(scene, method=method)
             _click(session, item.truth, item.merged, hints)
             saved = session.guidance()
-            clicked.append((before, _score(item.truth, item.merged[session.labels()]) or 0.0))
-            continue
-        result = applied(saved, scene)
-        blind = found_anywhere(saved.corrected[0].anchors, scene, check=False)
-        after, unchecked = (
-            _score(item.truth, item.merged[winning(one.logits).cpu().numpy()]) or 0.0
-            for one in (result, blind)
-        )
-        told = result.state, result.agreement, result.why
-        rows.append(CarriedSlice(at, number, before, after, unchecked, *told))
+            gained.append((before, _score(item.truth, item.merged[session.labels()]) or 0.0))
+        else:
+            rows.append(_applied(saved, scene, item, before, clicked, number))
     if not rows:
         raise InputError(f"{number + 1} images are too few; give at least 2")
-    return _result(network, method, hints, "to images", clicked, rows, (None, None))
+    return CarryResult.of(Evaluated(network.name, method, hints, "to images"), gained, rows)
+
+
+class _Scored:
+    """A session on a volume, and how well its slices are labelled."""
+
+    def __init__(self, session: VolumeSession, item: VolumeItem, axis: int) -> None:
+        self._session, self._merged = session, item.merged
+        self.truths = [item.truth(axis, number) for number in range(len(session))]
+
+    def now(self) -> Scores:
+        """Score every slice as it is labelled now."""
+        return {
+            number: _score(truth, self._merged[self._session.slice_labels(number)])
+            for number, truth in enumerate(self.truths)
+        }
+
+    def carried(self, extent: str, *, check: bool) -> Scores:
+        """Carry what was clicked on, and score every slice."""
+        for _ in self._session.carry(extent, check=check):
+            pass
+        return self.now()
+
+
+def _opened(
+    item: VolumeItem,
+    network: FrozenNetwork,
+    axis: int,
+    method: str,
+    spacing: Sequence[float] | None,
+) -> VolumeSession:
+    picture = item.picture
+    return VolumeSession(
+        picture.pixels,
+        network,
+        axis=axis,
+        channel_axis=picture.channel_axis,
+        spacing=spacing or (picture.geometry.spacing if picture.geometry else None),
+        method=method,
+    )
+
+
+def _applied(
+    saved: SavedGuidance, scene: Scene, item: Item, before: float, clicked: int, number: int
+) -> CarriedSlice:
+    """Score an image to which the correction of another one is applied."""
+    result = applied(saved, scene)
+    blind = found_anywhere(saved.corrected[0].anchors, scene, check=False)
+    after, unchecked = (
+        _score(item.truth, item.merged[labels_of(one.logits)]) or 0.0 for one in (result, blind)
+    )
+    told = result.state, result.agreement, result.why
+    return CarriedSlice(clicked, number, before, after, unchecked, *told)
 
 
 def _click(
@@ -253,52 +186,15 @@ def _score(truth: NDArray[np.intp], labels: Labels) -> float | None:
 
 
 def _row(
-    at: int,
-    state: SliceState,
-    before: dict[int, float | None],
-    after: dict[int, float | None],
-    unchecked: dict[int, float | None],
+    clicked: int, state: SliceState, before: Scores, after: Scores, unchecked: Scores
 ) -> CarriedSlice:
     first, last, blind = (found[state.index] or 0.0 for found in (before, after, unchecked))
     told = state.state, state.agreement, state.why
-    return CarriedSlice(at, state.index, first, last, blind, *told)
+    return CarriedSlice(clicked, state.index, first, last, blind, *told)
 
 
-def _stopped(rows: Sequence[CarriedSlice], at: int) -> tuple[int | None, int | None]:
+def _stopped(rows: Sequence[CarriedSlice], clicked: int) -> tuple[int | None, int | None]:
     own = [row.index for row in rows if row.state == "own"]
-    below = [index for index in own if index < at]
-    above = [index for index in own if index > at]
+    below = [index for index in own if index < clicked]
+    above = [index for index in own if index > clicked]
     return (max(below) if below else None, min(above) if above else None)
-
-
-def _result(
-    network: FrozenNetwork,
-    method: str,
-    hints: int,
-    extent: str,
-    clicked: Sequence[tuple[float, float]],
-    rows: Sequence[CarriedSlice],
-    stopped: tuple[int | None, int | None],
-) -> CarryResult:
-    def mean(values: Iterator[float]) -> float:
-        listed = list(values)
-        return float(np.mean(listed)) if listed else float("nan")
-
-    near = [row for row in rows if abs(row.index - row.clicked) <= NEAR] or rows
-    return CarryResult(
-        network=network.name,
-        method=method,
-        hints=hints,
-        extent=extent,
-        clicked_before=mean(before for before, _ in clicked),
-        clicked_after=mean(after for _, after in clicked),
-        near_before=mean(row.before for row in near),
-        near_after=mean(row.after for row in near),
-        others_before=mean(row.before for row in rows),
-        others_after=mean(row.after for row in rows),
-        worst=min(0.0, *(row.after - row.before for row in rows)) if rows else 0.0,
-        unchecked_after=mean(row.unchecked for row in rows),
-        unchecked_worst=min(0.0, *(row.unchecked - row.before for row in rows)) if rows else 0.0,
-        stopped_at=stopped,
-        slices=tuple(rows),
-    )

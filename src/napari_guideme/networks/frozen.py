@@ -94,17 +94,7 @@ class FrozenNetwork:
         self.licence = licence
         self.description = description
         self.device = choose_device(device)
-        guest = guest_of(module).to(self.device)
-        if channels_last:
-            guest = ChannelsFirst(guest)
-        channels = preparation.channels + (interaction.count if interaction else 0)
-        self._example, *others = (
-            noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
-        )
-        with self._refusing(self._example):
-            self._graph_module = trace(guest, self._example, others)
-        self._parts = Parts(self._graph_module)
-        returned: Tensor = self._graph_module.meta.pop("returned")
+        returned = self._trace(guest_of(module).to(self.device), channels_last)
         self.output = output or _kind(returned)
         self.classes = tuple(classes) or _generic_names(max(returned.shape[1], 2))
         self._check_classes(returned.shape)
@@ -123,6 +113,19 @@ class FrozenNetwork:
         )
         #: Entries of the card that nobody told.
         self.assumed: tuple[str, ...] = ()
+
+    def _trace(self, guest: nn.Module, channels_last: bool) -> Tensor:
+        """Cut the module into nodes; return what it makes of an example."""
+        preparation, interaction = self.preparation, self.interaction
+        channels = preparation.channels + (interaction.count if interaction else 0)
+        self._example, *others = (
+            noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
+        )
+        with self._refusing(self._example):
+            traced = trace(ChannelsFirst(guest) if channels_last else guest, self._example, others)
+        self._graph_module, self._parts = traced, Parts(traced)
+        returned: Tensor = traced.meta.pop("returned")
+        return returned
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"

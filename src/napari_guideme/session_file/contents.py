@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,6 +226,29 @@ class SessionFile:
         """Return an image as parts are cut of it: with its channels last, if they say so."""
         last = all(part.setup.channel_axis == -1 for part in self.parts)
         return channels_last(array, channel_axis) if last else array
+
+    def with_channels_last(self, array: Any) -> SessionFile:
+        """The same session of an image with its channels last; of another image as it is.
+
+        Parameters
+        ----------
+        array
+            Pixels of the image as it is.
+        """
+        if not self.image.fits(array):
+            return self
+        moved = channels_last(array, self.image.channel_axis)
+        parts = [
+            replace(
+                part,
+                sha256=digest(part.pixels(moved)),
+                setup=replace(part.setup, channel_axis=-1),
+            )
+            if part.setup.channel_axis not in (None, -1) and part.matches(array)
+            else part
+            for part in self.parts
+        ]
+        return replace(self, parts=tuple(parts))
 
     def check_image(self, array: Any, name: str, seen: Any = None) -> None:
         """Raise `InputError` if an image is not the one that was corrected.

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from napari_guideme.guidance.applying import blended, carried_to, found_anywhere
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.labelling import labels_of
 from napari_guideme.networks import cancelling
 from napari_guideme.planes import Planes
 from napari_guideme.volumes.sayings import Heard, Saying, Tell, nearest
-from napari_guideme.volumes.states import Carried, SliceState, labels_of
+from napari_guideme.volumes.states import Carried, SliceState
 
 Extent = Literal["slice", "onward", "volume"]
 EXTENTS: tuple[str, ...] = get_args(Extent)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.guidance.carrying import Anchors
+from napari_guideme.guidance.labelling import kind_of, labels_of
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
@@ -27,24 +26,17 @@ from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
 from napari_guideme.volumes.inherited import Inherited
+from napari_guideme.volumes.moments import Moment, Moments
 from napari_guideme.volumes.onward import EXTENTS, along, ways
 from napari_guideme.volumes.sayings import Saying
-from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, kind_of, labels_of, same
+from napari_guideme.volumes.sources import anchors_of, sayings_of
+from napari_guideme.volumes.states import Carried, CarriedStep, SliceState, same
 
 if TYPE_CHECKING:
     from napari_guideme.language.vocabulary import WordVectors
 
 #: Sessions of slices whose activations are kept.
 KEPT = 4
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """One entry of the history: a change of hints on a slice, or of what was carried."""
-
-    index: int | None
-    before: dict[int, Carried]
-    after: dict[int, Carried]
 
 
 class VolumeSession:
@@ -118,8 +110,7 @@ class VolumeSession:
         self._sessions: OrderedDict[int, GuideSession] = OrderedDict()
         self._inherited: dict[int, Carried] = {}
         self._carried: dict[int, Carried] = {}
-        self._history: list[_Moment] = []
-        self._cursor = 0
+        self._moments = Moments()
 
     def __len__(self) -> int:
         return len(self.planes)
@@ -155,12 +146,12 @@ class VolumeSession:
     @property
     def can_undo(self) -> bool:
         """Whether there is something to undo."""
-        return self._cursor > 0
+        return self._moments.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is something to redo."""
-        return self._cursor < len(self._history)
+        return self._moments.can_redo
 
     # -- one slice ----------------------------------------------------------
 
@@ -260,7 +251,7 @@ class VolumeSession:
         before = session.hints
         session.add(*hints)
         if session.hints != before:
-            self._push(_Moment(index, self._carried, self._carried))
+            self._moments.push(Moment(index, self._carried, self._carried))
 
     def tell(
         self, index: int, sentence: str, vectors: WordVectors | None = None
@@ -273,7 +264,7 @@ class VolumeSession:
         before = session.hints
         said = session.tell(sentence, vectors)
         if session.hints != before:
-            self._push(_Moment(index, self._carried, self._carried))
+            self._moments.push(Moment(index, self._carried, self._carried))
         return said
 
     def refine(self, index: int) -> Iterator[Step]:
@@ -347,30 +338,34 @@ class VolumeSession:
         # What a corrected slice began from is there again as soon as its hints are gone.
         found = {i: self._inherited[i] for i in sources if i in self._inherited}
         before = self._carried
-        if extent != "slice":
-            anchors = [self._anchors(index) for index in sources]
-            sayings = [self._sayings(index) for index in sources]
-            stretches = ways(sources, len(self))
-            total, done = sum(map(len, stretches)), 0
-            for way in stretches:
-                for carried in along(
-                    way,
-                    self.planes,
-                    sources,
-                    anchors,
-                    sayings,
-                    self._follow,
-                    everywhere=extent == "volume",
-                    check=check,
-                ):
-                    done += 1
-                    found[carried.state.index] = carried
-                    if at_once:
-                        self._carried = {**before, **found}
-                    yield CarriedStep(done, total, carried.state, carried.labels)
+        stretches = ways(sources, len(self)) if extent != "slice" else []
+        total, everywhere = sum(map(len, stretches)), extent == "volume"
+        reached = self._reached(sources, stretches, everywhere=everywhere, check=check)
+        for done, carried in enumerate(reached, start=1):
+            found[carried.state.index] = carried
+            if at_once:
+                self._carried = {**before, **found}
+            yield CarriedStep(done, total, carried.state, carried.labels)
         if not at_once:
-            self._push(_Moment(None, before, found))
+            self._moments.push(Moment(None, before, found))
         self._carried = found
+
+    def _reached(
+        self,
+        sources: Sequence[int],
+        stretches: Sequence[range],
+        *,
+        everywhere: bool,
+        check: bool,
+    ) -> Iterator[Carried]:
+        """Carry along stretches of slices, away from the corrected ones."""
+        if not stretches:
+            return
+        anchors = [self._anchors(index) for index in sources]
+        sayings = [self._sayings(index) for index in sources]
+        given = self.planes, sources, anchors, sayings, self._follow
+        for way in stretches:
+            yield from along(way, *given, everywhere=everywhere, check=check)
 
     @property
     def carried(self) -> Mapping[int, Any]:
@@ -407,8 +402,7 @@ class VolumeSession:
     def undo(self) -> None:
         """Go back by one change of hints, or of what was carried."""
         if self.can_undo:
-            self._cursor -= 1
-            moment = self._history[self._cursor]
+            moment = self._moments.back()
             self._carried = moment.before
             if moment.index is not None:
                 self._sessions[moment.index].undo()
@@ -416,41 +410,17 @@ class VolumeSession:
     def redo(self) -> None:
         """Go forward again by one change."""
         if self.can_redo:
-            moment = self._history[self._cursor]
-            self._cursor += 1
+            moment = self._moments.forward()
             self._carried = moment.after
             if moment.index is not None:
                 self._sessions[moment.index].redo()
 
     def _anchors(self, index: int) -> Anchors:
-        """Anchors of a corrected slice, with what had been carried to it before."""
-        own = self._measured(self.session(index).anchors(index), index)
-        known = self._inherited.get(index)
-        if known is None:
-            return own
-        labels = torch.from_numpy(self.session(index).labels().astype(np.int64))
-        return known.anchors.standing(labels.to(self.network.device)).joined(own)
+        return anchors_of(index, self.session(index), self.planes, self._inherited.get(index))
 
     def _sayings(self, index: int) -> tuple[Saying, ...]:
-        """What was said about a corrected slice, after what had been told to it before."""
-        scene = self.planes.scene(index)
-        said = [
-            Saying.of(hint, changed, scene, index)
-            for hint, changed in self.session(index).changed_by_words()
-        ]
-        known = self._inherited.get(index)
-        own = [replace(s, anchors=self._measured(s.anchors, index)) for s in said if s is not None]
-        return (*(known.sayings if known else ()), *own)
-
-    def _measured(self, anchors: Anchors, index: int) -> Anchors:
-        beside = [n for n in (index - 1, index + 1) if 0 <= n < len(self)]
-        return anchors.measured(self.planes.scene(index), [self.planes.scene(n) for n in beside])
+        return sayings_of(index, self.session(index), self.planes, self._inherited.get(index))
 
     def _follow(self, scene: Scene, hints: Sequence[TextHint]) -> Scene:
         """Let a slice follow words as its own session would."""
         return following(scene, hints, self._told["telling"], self._told["text_guide"])
-
-    def _push(self, moment: _Moment) -> None:
-        del self._history[self._cursor :]
-        self._history.append(moment)
-        self._cursor += 1

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_guideme.guidance.applying import State
 from napari_guideme.guidance.carrying import Anchors
-from napari_guideme.guidance.scene import winning
 from napari_guideme.volumes.inherited import Inherited
 from napari_guideme.volumes.sayings import Saying
 
@@ -108,14 +106,3 @@ def same(some: Carried | None, other: Carried | None) -> bool:
     if some is not None and other is not None:
         return some is other or some.is_like(other)
     return all(one is None or not one.has_any for one in (some, other))
-
-
-def labels_of(logits: Tensor) -> NDArray[np.integer]:
-    """Class of every pixel of logits (K, *spatial)."""
-    labels: NDArray[np.integer] = winning(logits).cpu().numpy().astype(kind_of(len(logits)))
-    return labels
-
-
-def kind_of(n_classes: int) -> type[np.unsignedinteger]:
-    """Return the type of labels of so many classes."""
-    return np.uint8 if n_classes <= 256 else np.uint16

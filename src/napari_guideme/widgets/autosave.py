@@ -24,13 +24,12 @@ from napari_guideme.session_file import (
     save_session,
     saved_part,
 )
-from napari_guideme.widgets.channels import are_first
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.known import Known
+from napari_guideme.widgets.rearranged import origin, stored
 from napari_guideme.widgets.sessions import Opened
-from napari_guideme.widgets.slices import stored
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -93,7 +92,7 @@ class Work:
     def contents(self, network: FrozenNetwork, path: Path | None = None) -> SessionFile:
         """Tell all of it; hashes are computed here, so not for the GUI thread."""
         parts = [self._hashed(key, *entry) for key, entry in list(self.parts.items())]
-        axis = 0 if are_first(self.image) else None
+        _, axis = origin(self.image)
         return SessionFile(
             ImageReference.of(stored(self.image), path, channel_axis=axis),
             self.network.reference(network),

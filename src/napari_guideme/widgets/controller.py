@@ -24,6 +24,7 @@ from napari_guideme.widgets.keeping import Keeper
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.layer_sets import LayerSets
 from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.rearranged import origin, with_channels_first
 from napari_guideme.widgets.sessions import Opened, Sessions
 from napari_guideme.widgets.slices import Slice, shown_slice, touched_slices
 from napari_guideme.widgets.steps import Steps
@@ -244,13 +245,41 @@ class Controller(QObject):
             self.networks.unload()
             self.sessions.clear()
 
-    def declare_channels(self, image: Image, first: bool) -> None:
-        """Take the first axis of an image for channels, or not; what was done to it is past."""
+    def declare_channels(self, image: Image, axis: int | None) -> Image:
+        """Take an axis of an image for channels, or none; what was done to it is past.
+
+        Parameters
+        ----------
+        axis
+            Of the layer as it was opened.
+
+        Returns
+        -------
+        The image to go on with. Unless its channels are first, another layer takes its place.
+
+        Raises
+        ------
+        InputError
+            If there is no such layer; nothing changes then.
+        """
+        opened, _ = origin(image)
+        shown = with_channels_first(opened, axis) if axis else opened
         self.cancel()
         self._sets.leave(image)
         self._forget(image)
-        declare_first(image, first)
+        if shown is opened:
+            declare_first(opened, axis == 0)
+        if shown is not image:
+            self._replace(image, shown)
         self.layers = self.image = None
+        return shown
+
+    def _replace(self, image: Image, other: Image) -> None:
+        """Show another image in the place of one; the sliders would count a hidden one."""
+        index = self.viewer.layers.index(image)
+        self.viewer.layers.remove(image)
+        self.viewer.layers.insert(index, other)
+        self.viewer.reset_view()
 
     def undo(self) -> None:
         """Take the last change back, of hints or of how a thing is looked for."""

@@ -3,98 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from magicgui.widgets import create_widget
 from napari import Viewer
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFormLayout,
-    QFrame,
-    QGridLayout,
-    QProgressBar,
-    QPushButton,
-    QScrollArea,
-    QTabBar,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QPushButton
 
-from napari_guideme.widgets.advanced import Advanced
-from napari_guideme.widgets.apply_panel import ApplyPanel
-from napari_guideme.widgets.ask_panel import AskPanel
-from napari_guideme.widgets.carry_panel import CarryPanel
-from napari_guideme.widgets.channel_box import ChannelBox
-from napari_guideme.widgets.class_buttons import ClassButtons
-from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
-from napari_guideme.widgets.find_panel import FindPanel
-from napari_guideme.widgets.hand import Hand
+from napari_guideme.widgets.guide_form import GuideForm
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.network_choice import NetworkChoice
-from napari_guideme.widgets.network_panel import NetworkPanel
-from napari_guideme.widgets.object_panel import ObjectPanel
-from napari_guideme.widgets.opener import Opener
-from napari_guideme.widgets.session_panel import SessionPanel
-from napari_guideme.widgets.status_line import ASKED, CLICK, OWN, StatusLine, told
-from napari_guideme.widgets.text_panel import TextPanel
-
-#: Where the first labels come from.
-TABS = {
-    "By a network": "A network that was trained for it labels the image",
-    "Find by name": "Things are found by their name, one of many by a sentence",
-}
+from napari_guideme.widgets.status_line import ASKED, CLICK, OWN, told
 
 
-class GuideWidget(QWidget):
+class GuideWidget(GuideForm):
     """Correct a frozen segmentation network by clicks and scribbles."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__()
-        self.controller = Controller(napari_viewer, self)
-        self.image: Any = create_widget(
-            annotation=Image, label="Image", options={"choices": self._images}
-        )
-        self.channels = ChannelBox()
-        self.opener = Opener(self.controller, self)
-        self.network = NetworkChoice(self.controller, self.opener, self)
-        self.card = NetworkPanel(self.controller, self.opener, self)
-        self.advanced = Advanced(self.controller)
-        self.tabs = QTabBar(expanding=True, drawBase=False)
-        self._by_network = QWidget()
-        self.run = _button("Run", "Label the image, or the slice that is shown", self._run)
-        self.status = StatusLine(self.controller, lambda: self._is_finding)
-        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
-        self.cancel = _button("Cancel", "Stop computing; nothing changes", self._cancel)
-        self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles", self.controller.undo)
-        self.redo = _button("Redo", "Ctrl+Shift+Z", self.controller.redo)
-        self.clear = _button("Clear", "Take all hints of this slice back", self.controller.clear)
-        self._class_box = ClassButtons()
-        self.classes = self._class_box.group
-        self.hand = Hand(self.controller, self._class_box)
-        self.point = _button("Click", "Add clicks (napari's own tool)", self.hand.use_clicks)
-        self.paint = _button(
-            "Scribble", "Paint scribbles (napari's own tool)", self.hand.use_scribbles
-        )
-        self.changes = QCheckBox("Show what changed")
-        self.keep = _button("Keep labels", "Add them to a layer of their own", self._keep)
-        self.as_objects = QCheckBox("number the objects", checked=True)
-        self.overwrite = QCheckBox("overwrite what was kept before")
-        self._tools = QWidget()
-        self.words = TextPanel(self.controller, self)
-        self.finding = FindPanel(self.controller, self.words.means, self)
-        self.asking = AskPanel(self.controller, self)
-        self.objects = ObjectPanel(self.controller, self)
-        self.carry = CarryPanel(self.controller, self)
-        self.applying = ApplyPanel(self.controller, self)
-        self.sessions = SessionPanel(self.controller, self.finding.seeker, self)
-        self._lay_out()
+        super().__init__(napari_viewer)
         self._connect(napari_viewer)
-        self.finding.hide()
+        self._connect_buttons()
+        self._on_image()
         self._fill_tools()
         self._on_busy(False)
         self.controller.warm_up()
@@ -119,52 +49,6 @@ class GuideWidget(QWidget):
             self.sessions.end()
         super().changeEvent(event)
 
-    # -- layout -------------------------------------------------------------
-
-    def _lay_out(self) -> None:
-        image = QFormLayout()
-        image.addRow("Image", self.image.native)
-        image.addRow("", self.channels)
-        by_network = QFormLayout(self._by_network)
-        by_network.setContentsMargins(0, 0, 0, 0)
-        by_network.addRow("Network", self.network)
-        by_network.addRow(self.run)
-        for name, hint in TABS.items():
-            self.tabs.setTabToolTip(self.tabs.addTab(name), hint)
-        content = QWidget()
-        area = QScrollArea(widgetResizable=True, frameShape=QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(content)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(area)
-        column = QVBoxLayout(content)
-        column.addWidget(self.sessions.offer)
-        column.addLayout(image)
-        for widget in (self.tabs, self._by_network, self.finding):
-            column.addWidget(widget)
-        column.addWidget(self.status)
-        column.addLayout(_row(self.progress, self.cancel))
-        column.addWidget(self.card)
-        column.addWidget(self._tools)
-        column.addStretch(1)
-        tools = QVBoxLayout(self._tools)
-        tools.setContentsMargins(0, 0, 0, 0)
-        tools.addWidget(self._class_box)
-        tools.addLayout(_row(self.point, self.paint))
-        tools.addWidget(self.words)
-        tools.addWidget(self.asking)
-        tools.addWidget(self.objects)
-        tools.addLayout(_row(self.undo, self.redo, self.clear))
-        tools.addWidget(self.carry)
-        for widget in (self.changes, self.keep, self.as_objects, self.overwrite):
-            tools.addWidget(widget)
-        tools.addWidget(self.applying)
-        tools.addWidget(self.sessions)
-        self.advanced.addWidget(self.words.following)
-        tools.addWidget(self.advanced)
-        self.setMinimumWidth(336)
-
     def _fill_tools(self) -> None:
         """Show the classes of the network, and only the tools that mean something to it."""
         objects, named = self.controller.outlines_objects, self.finding.seeker.finds is not None
@@ -185,7 +69,7 @@ class GuideWidget(QWidget):
 
     def _connect(self, viewer: Viewer) -> None:
         self.image.changed.connect(self._on_image)
-        self.channels.clicked.connect(self._declare_channels)
+        self.channels.declared.connect(self._declare_channels)
         self.tabs.currentChanged.connect(self._on_tab)
         self.finding.seeker.chosen.connect(self._on_name)
         self.finding.seeker.busy.connect(self._on_busy)
@@ -219,7 +103,22 @@ class GuideWidget(QWidget):
         self.sessions.resumer.resumed.connect(self.hand.use_clicks)
         for part in (self.sessions.resumer, self.carry.carrier, self.applying):
             part.busy.connect(self._on_busy)
-        self._on_image()
+
+    def _connect_buttons(self) -> None:
+        controller, hand = self.controller, self.hand
+        actions: list[tuple[QPushButton, Callable[[], object]]] = [
+            (self.run, self._run),
+            (self.cancel, self._cancel),
+            (self.point, hand.use_clicks),
+            (self.paint, hand.use_scribbles),
+            (self.undo, controller.undo),
+            (self.redo, controller.redo),
+            (self.clear, controller.clear),
+            (self.keep, self._keep),
+        ]
+        for button, action in actions:
+            # Qt would tell the action whether the button is checked.
+            button.clicked.connect(lambda _, action=action: action())
 
     def _on_image(self, *_: object) -> None:
         image = self.image.value
@@ -236,22 +135,21 @@ class GuideWidget(QWidget):
             self.sessions.look()
         self._enable()
 
-    def _declare_channels(self, first: bool) -> None:
+    def _declare_channels(self, axis: int | None) -> None:
         """Begin anew with the image, of which another part is one picture now."""
         self._cancel()
         self.sessions.recovery.forget()
-        self.controller.declare_channels(self.image.value, first)
+        self.controller.reported(lambda: self._choose_with_channels(axis))
+        self.channels.look(self.image.value)
+
+    def _choose_with_channels(self, axis: int | None) -> None:
+        self.image.value = self.controller.declare_channels(self.image.value, axis)
         self._on_image()
 
     def _choose_image(self, image: Image, is_finding: bool) -> None:
         self.tabs.setCurrentIndex(int(is_finding))
         self.image.value = image
         self._on_image()
-
-    def _images(self, _: object) -> list[Image]:
-        """Images that can be segmented: not those that show what words moved."""
-        layers = self.controller.viewer.layers
-        return [x for x in layers if isinstance(x, Image) and not self.controller.made(x)]
 
     def _on_network(self, label: str) -> None:
         self.asking.asker.stop()
@@ -260,11 +158,6 @@ class GuideWidget(QWidget):
         if self.controller.session is not None:
             self.controller.run()
         self._begin_objects()
-
-    @property
-    def _is_finding(self) -> bool:
-        """Whether the user names what to find."""
-        return bool(self.tabs.currentIndex() == 1)
 
     def _on_tab(self, _: int) -> None:
         self._by_network.setVisible(not self._is_finding)
@@ -339,7 +232,8 @@ class GuideWidget(QWidget):
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         self.status.show_opening(self.opener.is_opening)
-        self.progress.setMaximum(self.progress.maximum() if self.opener.is_opening else 0)
+        if not self.opener.is_opening:
+            self.progress.show_busy()
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self._enable()
@@ -348,8 +242,10 @@ class GuideWidget(QWidget):
         """Show how far it is, unless it was cancelled meanwhile; what comes then takes a while."""
         if self.opener.is_opening:
             self.status.show_downloaded(done, total)
-            self.progress.setMaximum(100 if done < total else 0)
-            self.progress.setValue(100 * done // max(total, 1))
+            if done < total:
+                self.progress.show_share(done / total)
+            else:
+                self.progress.show_busy()
 
     def _on_refined(self, outcome: Outcome) -> None:
         without = ASKED if self.asking.asker.is_asking else CLICK
@@ -397,17 +293,3 @@ class GuideWidget(QWidget):
             as_objects=self.as_objects.isChecked() and not named,
             overwrite=self.overwrite.isChecked(),
         )
-
-
-def _button(text: str, hint: str, action: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(hint)
-    button.clicked.connect(lambda: action())
-    return button
-
-
-def _row(*widgets: QWidget) -> QGridLayout:
-    row = QGridLayout()
-    for column, widget in enumerate(widgets):
-        row.addWidget(widget, 0, column)
-    return row

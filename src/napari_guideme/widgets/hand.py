@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
@@ -37,6 +37,11 @@ class Hand(QObject):
     def follow(self, busy: bool) -> None:
         """Give the user the tool that was to come, unless something is `busy` still."""
         if self._clicks_follow and not busy:
+            # What was computed is drawn first.
+            QTimer.singleShot(0, self._use_clicks_now)
+
+    def _use_clicks_now(self) -> None:
+        if self._clicks_follow:
             self.use_clicks()
 
     def choose_class(self, name: str) -> None:

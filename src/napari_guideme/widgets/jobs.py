@@ -20,6 +20,7 @@ Work = Callable[[], Generator[Any, None, Any]]
 DEBOUNCE_MS = 120
 
 #: Jobs that end sooner get no bar in napari's activity dock: to make one takes longer.
+#: Nor do those that tell nothing before their last step: they share the cores with its drawing.
 PATIENCE_MS = 500
 
 
@@ -51,9 +52,9 @@ class LatestJob(QObject):
         self._bar: progress | None = None
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._timer.timeout.connect(self._start)
-        self._description, self._step = "", None
+        self._description, self._step, self._wants_bar = "", None, False
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._patience.timeout.connect(self._show_bar)
+        self._patience.timeout.connect(self._draw_bar)
 
     @property
     def is_busy(self) -> bool:
@@ -107,23 +108,28 @@ class LatestJob(QObject):
             },
         )
         self._worker.start()
-        if self._description:
-            self._patience.start()
+        self._wants_bar = bool(self._description)
+        self._patience.start()
 
-    def _show_bar(self) -> None:
-        worker = self._worker
+    def _draw_bar(self) -> None:
+        """Show how far a job is that has been running for a while, once it tells."""
+        step = self._step
+        if step is None:
+            return
+        if self._wants_bar and step.index < step.total and not self._patience.isActive():
+            self._make_bar()
+        if self._bar is not None:
+            self._bar.total = step.total
+            self._bar.update(step.index - self._bar.n)
+
+    def _make_bar(self) -> None:
+        worker, self._wants_bar = self._worker, False
         bar = progress(total=0, desc=self._description)
         # Making it lets Qt deliver what comes next, even that the job is done.
         if worker is None or worker is not self._worker:
             bar.close()
-            return
-        self._bar = bar
-        self._draw_bar()
-
-    def _draw_bar(self) -> None:
-        if self._bar is not None and self._step is not None:
-            self._bar.total = self._step.total
-            self._bar.update(self._step.index - self._bar.n)
+        else:
+            self._bar = bar
 
     def _on_step(self, step: Any) -> None:
         if not self._is_overtaken:

@@ -226,8 +226,7 @@ class GuideLayers:
 
     def write_labels(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the refined labels of a slice."""
-        self.labels.data[part.slices] = labels
-        self.labels.refresh()
+        _write(self.labels, part, labels)
 
     def shown_labels(self, part: Slice) -> NDArray[np.integer] | None:
         """Read the labels of a slice, if there are any labels."""
@@ -242,8 +241,7 @@ class GuideLayers:
         self._changes.pop(part.key, None)
         self._changes[part.key] = part, np.packbits(changed)
         if shown:
-            self.changes.data[part.slices] = changed
-            self.changes.refresh()
+            _write(self.changes, part, changed)
 
     def show_changes(self) -> None:
         """Show which pixels changed, in all slices that were refined."""
@@ -271,23 +269,20 @@ class GuideLayers:
 
     def write_moved(self, part: Slice, moved: NDArray[np.floating]) -> None:
         """Show how far words moved the pixels of a slice."""
-        self.moved.data[part.slices] = moved
-        self.moved.refresh()
+        _write(self.moved, part, moved)
 
     def write_maps(self, part: Slice, maps: Sequence[NDArray[np.floating]], *, shown: bool) -> None:
         """Show the maps that something was found by in a slice; new layers are `shown` or not."""
         for role, values in zip(MAPS, maps, strict=True):
             is_new = self.existing(role) is None
             layer = self.found_by(role)
-            layer.data[part.slices] = values
             if is_new:
                 layer.visible = shown
-            layer.refresh()
+            _write(layer, part, values)
 
     def write_read(self, part: Slice, heat: NDArray[np.floating]) -> None:
         """Show a heat map of a slice."""
-        self.read.data[part.slices] = heat
-        self.read.refresh()
+        _write(self.read, part, heat)
 
     def remove_read(self) -> None:
         """Show no heat maps any more."""
@@ -297,8 +292,7 @@ class GuideLayers:
 
     def write_kept(self, part: Slice, labels: NDArray[np.integer]) -> None:
         """Show the labels of a slice that the user keeps."""
-        self.kept.data[part.slices] = labels
-        self.kept.refresh()
+        _write(self.kept, part, labels)
 
     # -- making -------------------------------------------------------------
 
@@ -383,3 +377,9 @@ class GuideLayers:
             yield
         finally:
             self._silent = False
+
+
+def _write(layer: Image | Labels, part: Slice, values: NDArray[Any]) -> None:
+    """Show values in a slice of a layer."""
+    layer.data[part.slices] = values
+    layer.refresh()

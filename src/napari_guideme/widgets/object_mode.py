@@ -169,9 +169,10 @@ class ObjectMode(QObject):
 
 
 def _objects_of(session: AnySession) -> ObjectSession | None:
-    from napari_guideme.object_session import ObjectSession
-
-    return session if isinstance(session, ObjectSession) else None
+    # Its module takes a while to load: the labels of other sessions do not wait for it.
+    interaction = session.network.interaction
+    is_drawn = interaction is not None and interaction.are_drawn
+    return cast("ObjectSession", session) if is_drawn else None
 
 
 def _labels_of(layer: Labels, part: Slice) -> NDArray[np.integer]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -11,9 +11,10 @@ from qtpy.QtCore import QObject, Signal
 from napari_guideme.errors import InputError
 from napari_guideme.session_file import SessionFile, read_session
 from napari_guideme.widgets.autosave import Claim, abandoned, autosave_folder
+from napari_guideme.widgets.channels import MovedAxis
 from napari_guideme.widgets.jobs import LatestJob
-from napari_guideme.widgets.resuming import slice_of
-from napari_guideme.widgets.slices import full_resolution, stored
+from napari_guideme.widgets.rearranged import full_resolution, stored
+from napari_guideme.widgets.resuming import slice_of, undeclared_channels
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
@@ -89,13 +90,18 @@ class Recovery(QObject):
 
 def matches(contents: SessionFile, image: Image) -> bool:
     """Whether a session is of this image; only the slices that were corrected are read."""
-    array = full_resolution(image)
+    array = stored(image)
+    if not contents.image.fits(array):
+        return False
     try:
-        for part in contents.parts:
-            slice_of(image, part)
-        return contents.image.fits(stored(image)) and all(
-            part.matches(array) for part in contents.parts
-        )
+        axis = undeclared_channels(contents, image)
+        if axis is not None:
+            seen: Any = MovedAxis(array, axis, -1)
+        else:
+            seen = full_resolution(image)
+            for part in contents.parts:
+                slice_of(image, part)
+        return all(part.matches(seen) for part in contents.parts)
     except InputError:
         return False
 

@@ -16,7 +16,7 @@ from napari_guideme.errors import InputError
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import open_network
 from napari_guideme.session_file import Part, SessionFile
-from napari_guideme.widgets.channels import FIRST, has_channels
+from napari_guideme.widgets.channels import ALONG, has_channels
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.flight import show_slice
@@ -200,6 +200,15 @@ def _same(card: NetworkCard, other: NetworkCard) -> bool:
     return json.dumps(card.to_dict(), sort_keys=True) == json.dumps(other.to_dict(), sort_keys=True)
 
 
+def undeclared_channels(contents: SessionFile, image: Image) -> int | None:
+    """Return the axis of channels of a session where an image is not said to have any."""
+    axis = contents.image.channel_axis
+    coloured = all(part.setup.channel_axis is not None for part in contents.parts)
+    if axis is None or not coloured or has_channels(image):
+        return None
+    return axis % int(image.ndim)
+
+
 def slice_of(image: Image, part: Part) -> Slice:
     """Find the slice of an image that a part of its session is about.
 
@@ -214,7 +223,7 @@ def slice_of(image: Image, part: Part) -> Slice:
     if len(index) != ndim or len(axes) != 2 or has_channels(image) is not coloured:
         raise InputError(
             f"{image.name} has {ndim} axes, the session is of an image with {len(index)}"
-            f"{f' and channels: tick {FIRST} if it does' if coloured else ''}; "
+            f"{f' and channels: choose {ALONG} … if it has' if coloured else ''}; "
             "it can be replayed in the shell"
         )
     return Slice(image, axes, index)

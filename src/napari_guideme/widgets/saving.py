@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import may_name_a_patient
+from napari_guideme.widgets.rearranged import origin
 
 #: What a file of an image of medicine is called at first, as its own name may be that of a patient.
 NEUTRAL = "untitled"
@@ -45,7 +46,8 @@ def with_suffix(path: Path, suffix: str) -> Path:
 
 def proposed_name(image: Image) -> str:
     """Name of an image's file, or of the layer if it has none, unless it may name a patient."""
-    if not image.source.path:
+    source = origin(image)[0].source.path
+    if not source:
         return str(image.name)
-    path = Path(image.source.path)
+    path = Path(source)
     return NEUTRAL if may_name_a_patient(path) else path.stem

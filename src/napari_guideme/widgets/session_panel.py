@@ -33,8 +33,9 @@ from napari_guideme.session_file import (
 from napari_guideme.widgets.autosave import Autosave, Claim, Work
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.jobs import LatestJob
+from napari_guideme.widgets.rearranged import origin, stored
 from napari_guideme.widgets.recovery import Found, Recovery, matches
-from napari_guideme.widgets.resuming import Resumer, slice_of
+from napari_guideme.widgets.resuming import Resumer, slice_of, undeclared_channels
 from napari_guideme.widgets.saving import save_dialog, with_suffix
 from napari_guideme.widgets.seeking import Seeker
 
@@ -117,6 +118,9 @@ class SessionPanel(QWidget):
             self._look_again()
 
     def _resume(self, image: Image, contents: SessionFile, claim: Claim | None = None) -> None:
+        channels = undeclared_channels(contents, image)
+        if channels is not None:
+            image = self._controller.declare_channels(image, channels)
         work = Work(image, self._controller.network)
         for part in contents.parts:
             work.put(slice_of(image, part).key, part)
@@ -159,7 +163,7 @@ class SessionPanel(QWidget):
         image = self._controller.checked_image()
         if self.autosave.work(image, self._controller.network) is None:
             raise InputError(f"nothing was corrected in {image.name} yet: click, paint or tell")
-        path = image.source.path
+        path = origin(image)[0].source.path
         folder = self._folder or (str(Path(path).parent) if path else "")
         dialog = save_dialog(self, "Save session", image, SUFFIX, FILTER, folder)
         dialog.fileSelected.connect(
@@ -186,7 +190,7 @@ class SessionPanel(QWidget):
         if work is None or session is None:
             controller.problem.emit("There is nothing to save yet.")
             return
-        source = Path(work.image.source.path or "")
+        source = Path(origin(work.image)[0].source.path or "")
         there = source if source.is_file() and not may_name_a_patient(source) else None
 
         def saving() -> Generator[Step, None, str]:
@@ -204,7 +208,11 @@ class SessionPanel(QWidget):
 
         def reading() -> Generator[Step, None, tuple[SessionFile, Image | None]]:
             contents = read_session(path)
-            return contents, next((i for i in images if matches(contents, i)), None)
+            for image in images:
+                seen = contents.with_channels_last(stored(image))
+                if matches(seen, image):
+                    return seen, image
+            return contents, None
             yield
 
         self._files.request(reading, f"Opening {path.name}")
@@ -214,7 +222,8 @@ class SessionPanel(QWidget):
             show_info(done)
             return
         contents, image = done
-        image = image or self._opened_image(contents)
+        if image is None and (image := self._opened_image(contents)) is not None:
+            contents = contents.with_channels_last(stored(image))
         if image is not None:
             self._controller.reported(lambda: self._resume(image, contents))
 

@@ -29,7 +29,8 @@ from napari_guideme.session_file import (
 )
 from napari_guideme.widgets.exchange import Outcome, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
-from napari_guideme.widgets.slices import Slice, full_resolution
+from napari_guideme.widgets.rearranged import full_resolution
+from napari_guideme.widgets.slices import Slice
 from napari_guideme.widgets.sought import Sought, channel_axis, check_channels
 from napari_guideme.widgets.stacks import Stack
 

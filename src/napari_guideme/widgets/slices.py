@@ -12,8 +12,9 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.widgets.channels import ChannelsLast, are_first
+from napari_guideme.widgets.channels import are_first
 from napari_guideme.widgets.geometry import to_world
+from napari_guideme.widgets.rearranged import full_resolution
 
 
 @dataclass(frozen=True)
@@ -142,17 +143,6 @@ def spacing(layer: Image, axes: Sequence[int]) -> tuple[float, ...]:
     origin = to_world(layer, np.zeros(ndim))
     ends = [to_world(layer, step) for step in np.eye(ndim)[list(axes)]]
     return tuple(float(np.linalg.norm(end - origin)) for end in ends)
-
-
-def full_resolution(layer: Image) -> Any:
-    """Return the array behind a layer, channels last; of a pyramid the finest level."""
-    array = stored(layer)
-    return ChannelsLast(array) if are_first(layer) else array
-
-
-def stored(layer: Image) -> Any:
-    """Return the array behind a layer as it is; of a pyramid the finest level."""
-    return layer.data[0] if layer.multiscale else layer.data
 
 
 def spatial_shape(layer: Image) -> tuple[int, ...]:

@@ -13,9 +13,10 @@ from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import PROXIES, REFERRING
 from napari_guideme.session_file import NetworkReference, Search, Setup
-from napari_guideme.widgets.channels import FIRST, has_channels
+from napari_guideme.widgets.channels import ALONG, has_channels
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.slices import Slice, full_resolution
+from napari_guideme.widgets.rearranged import full_resolution
+from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
     from napari_guideme.localize.finding import Found
@@ -123,9 +124,9 @@ def check_channels(network: FrozenNetwork, part: Slice) -> None:
     count = full_resolution(layer).shape[-1] if has_channels(layer) else 1
     if wanted != count and wanted not in (1, 3):
         raise InputError(
-            f"{network.name} takes {wanted} channels, {layer.name} has {count}; put them along "
-            "the first axis of one layer, as Merge to Stack in napari's menu of layers does, and "
-            f"tick {FIRST}"
+            f"{network.name} takes {wanted} channels, {layer.name} has {count}; put them into "
+            "one layer, as Merge to Stack in napari's menu of layers does, and choose "
+            f"{ALONG} 0, or along which they lie"
         )
 
 

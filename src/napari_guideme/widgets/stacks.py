@@ -10,7 +10,8 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_guideme.widgets.slices import Slice, full_resolution, spacing, spatial_shape
+from napari_guideme.widgets.rearranged import full_resolution
+from napari_guideme.widgets.slices import Slice, spacing, spatial_shape
 
 
 @dataclass(frozen=True)

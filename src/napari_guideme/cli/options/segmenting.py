@@ -56,18 +56,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         help=f"how a name is looked for ({DEFAULT_FINDING})",
     )
     add_finding(parser)
-    parser.add_argument(
-        "--hints",
-        type=Path,
-        help='clicks and scribbles of "background" and NAME, or of what a sentence is about '
-        '("nucleus"), which correct what was found',
-    )
-    parser.add_argument(
-        "--correct",
-        choices=tuple(dict.fromkeys((*FOUND_METHODS, *FOLLOWED_METHODS))),
-        help=f"how hints correct it; default: {DEFAULT_METHOD} for a name, "
-        f"{DEFAULT_FOLLOWED_METHOD} for a sentence",
-    )
+    _add_hints(parser)
     add_session(parser)
     add_device(parser)
 
@@ -84,4 +73,19 @@ def _add_stand_ins(parser: argparse.ArgumentParser) -> None:
         type=values.names,
         metavar="LABEL,LABEL",
         help="labels that are something else; default: the likeliest others",
+    )
+
+
+def _add_hints(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--hints",
+        type=Path,
+        help='clicks and scribbles of "background" and NAME, or of what a sentence is about '
+        '("nucleus"), which correct what was found',
+    )
+    parser.add_argument(
+        "--correct",
+        choices=tuple(dict.fromkeys((*FOUND_METHODS, *FOLLOWED_METHODS))),
+        help=f"how hints correct it; default: {DEFAULT_METHOD} for a name, "
+        f"{DEFAULT_FOLLOWED_METHOD} for a sentence",
     )
