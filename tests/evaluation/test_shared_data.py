@@ -101,7 +101,7 @@ def test_blood_cells(shared_data):
 def test_stardist_plane_is_read_and_volume_refused(shared_data):
     items = iter(open_dataset(shared_data("stardist_samples"), NUCLEI, instances=True))
     assert next(items).truth.shape == (512, 512)
-    with pytest.raises(InputError, match="only 2-D"):
+    with pytest.raises(InputError, match="a volume lies alone in a folder"):
         next(items)
 
 

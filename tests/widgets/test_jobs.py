@@ -56,6 +56,17 @@ def test_a_long_job_of_one_step_shows_no_bar(job, qtbot):
     assert not made
 
 
+def test_a_job_that_is_silent_for_long_shows_a_bar(job, qtbot):
+    job._silence.setInterval(PATIENCE_MS + 200)
+    with qtbot.waitSignal(job.done, timeout=20_000):
+        job.request(counting(1, 2), "Counting", at_once=True)
+        qtbot.wait(PATIENCE_MS + 50)
+        assert not bars()
+        qtbot.waitUntil(lambda: bool(bars()))
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert not bars()
+
+
 def test_a_short_job_ends_before_any_bar_is_made(job, qtbot):
     made = []
     job.stepped.connect(lambda _: made.extend(bars()))

@@ -20,8 +20,11 @@ Work = Callable[[], Generator[Any, None, Any]]
 DEBOUNCE_MS = 120
 
 #: Jobs that end sooner get no bar in napari's activity dock: to make one takes longer.
-#: Nor do those that tell nothing before their last step: they share the cores with its drawing.
 PATIENCE_MS = 500
+
+#: Those that tell nothing before their last step get one later: they share the cores with its
+#: drawing.
+SILENCE_MS = 3000
 
 
 class LatestJob(QObject):
@@ -54,7 +57,9 @@ class LatestJob(QObject):
         self._timer.timeout.connect(self._start)
         self._description, self._step, self._wants_bar = "", None, False
         self._patience = QTimer(self, singleShot=True, interval=PATIENCE_MS)
-        self._patience.timeout.connect(self._draw_bar)
+        self._silence = QTimer(self, singleShot=True, interval=SILENCE_MS)
+        for timer in (self._patience, self._silence):
+            timer.timeout.connect(self._draw_bar)
 
     @property
     def is_busy(self) -> bool:
@@ -110,15 +115,15 @@ class LatestJob(QObject):
         self._worker.start()
         self._wants_bar = bool(self._description)
         self._patience.start()
+        self._silence.start()
 
     def _draw_bar(self) -> None:
-        """Show how far a job is that has been running for a while, once it tells."""
+        """Show how far a job is that has been running for a while."""
         step = self._step
-        if step is None:
-            return
-        if self._wants_bar and step.index < step.total and not self._patience.isActive():
+        waits = (self._silence if step is None else self._patience).isActive()
+        if self._wants_bar and not waits and (step is None or step.index < step.total):
             self._make_bar()
-        if self._bar is not None:
+        if self._bar is not None and step is not None:
             self._bar.total = step.total
             self._bar.update(step.index - self._bar.n)
 
@@ -153,6 +158,7 @@ class LatestJob(QObject):
     def _on_finished(self) -> None:
         self._worker, self._step = None, None
         self._patience.stop()
+        self._silence.stop()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
