@@ -3,7 +3,7 @@
 Who clicks a mistake clicks its middle. If that is the middle of a region of the labels, too,
 the mistake is all of that region: of 103 simulated clicks on objects that were at least 0.95
 as deep in a region as its deepest pixel, the region was wrong as a whole in 96 %; where they were
-less than 0.3 as deep, a tenth of it was (`docs/evidence.md`). The background has no such region.
+less than 0.3 as deep, a tenth of it was (`docs/trials.md`). The background has no such region.
 Nor have clumps of things that touch.
 """
 
