@@ -508,7 +508,8 @@ def test_the_tool_follows_the_first_labels(viewer, tissue, qtbot):
     widget.controller.refined.connect(lambda _: found.append(layers.existing("clicks")))
     finish(qtbot, widget, widget.run.click)
     assert found == [None]
-    assert viewer.layers.selection.active is layers.clicks
+    qtbot.waitUntil(lambda: layers.existing("clicks") is not None)
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is layers.clicks)
     assert layers.clicks.mode == "add"
 
 
