@@ -40,6 +40,18 @@ def test_it_says_how_to_begin(viewer, tissue, qtbot):
     assert "Open Sample" in widget.status.text()
 
 
+def test_it_says_that_the_network_runs(viewer, tissue, qtbot):
+    viewer.add_image(tissue, rgb=True)
+    widget = open_widget(viewer, qtbot)
+    widget.run.click()
+    assert widget.status.text().startswith("The network labels the image")
+    widget.cancel.click()
+    qtbot.waitUntil(lambda: not is_busy(widget), timeout=60_000)
+    assert widget.status.text().startswith("Press Run")
+    finish(qtbot, widget, widget.run.click)
+    assert widget.status.text().startswith("Now choose a class")
+
+
 def test_run_labels_the_image(guide, tissue):
     labels = guide.controller.layers.labels
     assert labels.data.shape == tissue.shape[:2]

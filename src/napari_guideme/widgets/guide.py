@@ -232,6 +232,7 @@ class GuideWidget(GuideForm):
         busy = busy or self.carry.is_busy or self.applying.is_busy
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         self.status.show_opening(self.opener.is_opening)
+        self.status.show_running(self.controller.job.is_busy)
         if not self.opener.is_opening:
             self.progress.show_busy()
         self.progress.setVisible(busy)

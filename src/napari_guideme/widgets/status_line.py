@@ -13,6 +13,7 @@ from napari_guideme.widgets.object_panel import BEGIN
 
 NO_IMAGE = "There is no image yet: drop one into the viewer, or try File › Open Sample › Guide Me."
 START = "Press Run: the network labels the image, then you correct it."
+RUNNING = "The network labels the image …"
 OPENING = "Opening the network …"
 DOWNLOADING = "Downloading the network …"
 ASKED = "Each answer corrects the labels, here and elsewhere."
@@ -50,6 +51,13 @@ class StatusLine(QLabel):
         """Say that nothing is known of this slice yet."""
         unlabelled = SEARCH if self._is_finding() else UNLABELLED
         self.setText(BEGIN if self._controller.outlines_objects else unlabelled)
+
+    def show_running(self, running: bool) -> None:
+        """Say that the network makes the first labels, or no longer."""
+        if running and self.text() in (START, UNLABELLED):
+            self.setText(RUNNING)
+        elif not running and self.text() == RUNNING:
+            self.begin()
 
     def show_labelled(self) -> None:
         """Say that the user may click now."""
