@@ -37,7 +37,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "f-brs-b, coarse decoder": {"method": "f-brs-b", "point": "merge_1_2"},
     "f-brs-b, last but one layer": {"method": "f-brs-b", "point": "finest_0_2"},
     "brs": {"method": "brs"},
-    "brs, margin 1.5": {"method": "brs", "margin": 1.5},
+    "brs, margin 0.5": {"method": "brs", "margin": 0.5},
     "residual": {"method": "residual"},
 }
 

@@ -164,7 +164,7 @@ _LOCAL = Kernel(
 )
 
 
-def _brs(place: Callable[[Scene], Placed], margin: float = 0.5) -> Guiding:
+def _brs(place: Callable[[Scene], Placed], margin: float = 1.0) -> Guiding:
     """Energies and minimiser of BRS (equations 2-4)."""
     return Guiding(place, squared_errors, lbfgs, steps=6, inertia=1e-3, margin=margin)
 
@@ -194,10 +194,10 @@ METHODS = {
         Method("brs", _brs(maps_offset), "unmet", _LOCAL),
         Method("rgb-brs", _brs(image_offset), "unmet", _LOCAL),
         Method("distmap-brs", _brs(distance_offset), "unmet", _LOCAL),
-        Method("saliency-brs", _brs(saliency_offset)),
-        Method("f-brs-a", _brs(scale_and_bias("a"), margin=1.0), "unmet", _LOCAL),
-        Method("f-brs-b", _brs(scale_and_bias("b"), margin=1.0), "unmet", _LOCAL),
-        Method("f-brs-c", _brs(scale_and_bias("c"), margin=1.0), "unmet", _LOCAL),
+        Method("saliency-brs", _brs(saliency_offset, margin=0.5)),
+        Method("f-brs-a", _brs(scale_and_bias("a")), "unmet", _LOCAL),
+        Method("f-brs-b", _brs(scale_and_bias("b")), "unmet", _LOCAL),
+        Method("f-brs-c", _brs(scale_and_bias("c")), "unmet", _LOCAL),
     )
 }
 
