@@ -107,6 +107,13 @@ class Planes:
         """Height and width of a pixel of a slice."""
         return self.spacing[: self.axis] + self.spacing[self.axis + 1 :]
 
+    @property
+    def channel_axis(self) -> int | None:
+        """The axis of a slice's pixels that holds channels, ``None`` if they are grey."""
+        if self._channel_axis is None or self._channel_axis < self._along:
+            return self._channel_axis
+        return self._channel_axis - 1
+
     def pixels(self, index: int) -> NDArray[Any]:
         """Read one slice."""
         return np.asarray(self._volume[self._cut(index)])
@@ -123,13 +130,10 @@ class Planes:
         return self._kept[index]
 
     def _flat(self, index: int) -> Scene:
-        channel_axis = self._channel_axis
-        if channel_axis is not None and channel_axis > self._along:
-            channel_axis -= 1
         return Scene(
             self.network,
             self.pixels(index),
-            channel_axis=channel_axis,
+            channel_axis=self.channel_axis,
             channels=self._channels,
             point=self._point,
             spacing=self.in_plane,

@@ -102,6 +102,29 @@ def test_a_network_for_volumes_corrects_them_whole(folder, deep, protocol):
     assert result.unmet == 0
 
 
+@pytest.mark.parametrize("told", [{"axis": 1}, {"limit": 2}])
+def test_slices_of_what_is_corrected_whole_are_refused(folder, deep, told):
+    with pytest.raises(InputError, match="corrects this one whole"):
+        items_of(open_volume(folder, deep), deep, **told)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_channels_of_slices_are_where_the_volume_has_them(tmp_path, pixels, axis):
+    preparation = Preparation(channels=4, value_range="none")
+    network = FrozenNetwork(nn.Conv2d(4, 2, 1), ("background", "cell"), preparation, device="cpu")
+    small = pixels[:, :4, :4]
+    # Every axis is as long as the others, so shapes tell nothing.
+    coloured = np.stack([small, *np.zeros((3, 4, 4, 4), np.float32)], axis=1)
+    metadata = {"axes": "ZCYX"}
+    fill(tmp_path, small, small > 0)
+    tifffile.imwrite(tmp_path / "raw.tif", coloured, metadata=metadata, photometric="minisblack")
+    volume = open_volume(tmp_path, network)
+    assert volume.picture.channel_axis == 1
+    for number, item in enumerate(items_of(volume, network, axis=axis)):
+        first = item.image.take(0, item.channel_axis)
+        np.testing.assert_array_equal(first, small.take(number, axis))
+
+
 def test_words_are_not_about_volumes(folder, deep):
     items = items_of(open_volume(folder, deep), deep)
     with pytest.raises(InputError, match="takes volumes, and words are about images"):

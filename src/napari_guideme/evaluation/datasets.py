@@ -114,7 +114,7 @@ class Dataset:
         image, _ = read_image(entry.image)
         values = read_labels(entry.truth)
         truth = self.truth.read(values, entry.name)
-        channel_axis = channel_axis_of(image.shape, truth.shape)
+        channel_axis = _channel_axis(image.shape, truth.shape)
         if channel_axis is None and image.shape != truth.shape:
             raise InputError(
                 f"the image {entry.image.name} has shape {image.shape}, its truth "
@@ -292,7 +292,7 @@ def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tu
     return tuple(kept)
 
 
-def channel_axis_of(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:
+def _channel_axis(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:
     """Find the axis that an image has more than its truth, from the last one on."""
     axes = range(len(image) - 1, -1, -1) if len(image) == len(truth) + 1 else ()
     return next((a for a in axes if image[:a] + image[a + 1 :] == truth), None)

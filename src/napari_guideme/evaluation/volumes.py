@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.datasets import Item, channel_axis_of, sampled
+from napari_guideme.evaluation.datasets import Item, sampled
 from napari_guideme.evaluation.names import ClassNames, read_class_list
 from napari_guideme.evaluation.truth import Truth, class_values, object_ids
 from napari_guideme.files import IMAGE_FILES, Picture, open_image
@@ -114,13 +114,11 @@ class SliceItems:
 
     def __iter__(self) -> Iterator[Item]:
         for number in self.numbers:
-            pixels = self.planes.pixels(number)
-            truth = self.volume.truth(self.planes.axis, number)
             yield Item(
                 f"slice {number}",
-                pixels,
-                channel_axis_of(pixels.shape, truth.shape),
-                truth,
+                self.planes.pixels(number),
+                self.planes.channel_axis,
+                self.volume.truth(self.planes.axis, number),
                 self.volume.merged,
                 spacing=self.planes.in_plane,
             )
@@ -155,13 +153,19 @@ def items_of(
     Raises
     ------
     InputError
-        If there is no such axis, or the spacing is not three positive numbers.
+        If there is no such axis, the spacing is not three positive numbers, or slices are
+        asked for of what is corrected whole.
     """
     geometry = volume.picture.geometry
     spacing = spacing or (geometry.spacing if geometry else None)
     pixels, channel_axis = volume.picture.pixels, volume.picture.channel_axis
     planes = Planes(pixels, network, axis=axis, channel_axis=channel_axis, spacing=spacing)
     if network.preparation.ndim == 3:
+        if axis or limit is not None:
+            raise InputError(
+                f"{network.name} takes volumes and corrects this one whole, not along an axis "
+                "or some slices of it"
+            )
         truth = np.stack([volume.truth(0, n) for n in range(planes.volume_shape[0])])
         whole = np.asarray(pixels)
         return [Item("volume", whole, channel_axis, truth, volume.merged, spacing=planes.spacing)]
