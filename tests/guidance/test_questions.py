@@ -9,13 +9,13 @@ from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_QUESTION, QUESTION_NAMES
+from napari_guideme.guidance.doubt import doubted, lead
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.questions import (
+    CONFIRMED,
     QUESTIONS,
     Belief,
-    doubted,
-    lead,
     left_open,
     likeliest,
     merged,
@@ -49,7 +49,6 @@ def features(activation: Tensor) -> Features:
 def belief(
     probabilities, activation=ROW, hinted=(), kernel=KERNEL, closed=(), spacing=None
 ) -> Belief:
-    """Hinted pixels reach 1 pixel."""
     values = torch.tensor(probabilities)
     sizes = relative(spacing, values.ndim - 1)
     allowed = torch.ones(values.shape[1:], dtype=torch.bool)
@@ -231,7 +230,8 @@ def test_the_rules_are_known_by_name():
 
 def test_an_answer_settles_as_far_as_its_pixels_are_large():
     # One hint in the middle, ℓ = 1: what is one row away is two columns away.
-    tall = belief(even(3, 5), torch.zeros(1, 1, 3, 5), [(1, 2)], BLIND, spacing=(2, 1))
+    kernel = replace(BLIND, nearest=1 / math.sqrt(18), growth=0.0, curvature=0.0)
+    tall = belief(even(3, 5), torch.zeros(1, 1, 3, 5), [(1, 2)], kernel, spacing=(2, 1))
     left = left_open(tall, torch.tensor([(0, 2), (1, 0), (1, 4), (1, 3)]))
     near, far = 1 - math.exp(-0.25), 1 - math.exp(-1)
     torch.testing.assert_close(left, torch.tensor([far, far, far, near]), atol=1e-4, rtol=0)
@@ -284,3 +284,23 @@ def test_a_region_that_a_hint_called_right_is_no_longer_asked_for_as_a_whole():
     assert most_settling(replace(state, support=right)) == (11, 8)
     wrong = replace(right, classes=torch.tensor([0]))
     assert most_settling(replace(state, support=wrong)) == (3, 8)
+
+
+def test_an_answer_that_confirms_a_label_settles_much_of_its_region():
+    probabilities = two_things()
+    state = belief(probabilities.tolist(), torch.zeros(1, 1, 16, 17), kernel=NEAR)
+    ones = torch.ones(2)
+    told = Support(torch.tensor([[3, 3], [11, 3]]), torch.tensor([1, 0]), ones, ones, ones, ones)
+    far = torch.tensor([[3, 12], [11, 12], [8, 8]])
+    left = left_open(replace(state, support=told), far)
+    torch.testing.assert_close(left, torch.tensor([CONFIRMED, 1.0, 1.0]))
+
+
+def test_what_only_confirmed_a_label_is_not_asked_again_next_to_it():
+    """Its reach in the field is nothing, as only its outline was drawn anew."""
+    ones = torch.ones(1)
+    at = torch.tensor([[1, 8]])
+    told = Support(at, torch.tensor([0]), 1e-6 * ones, ones, 0 * ones, ones)
+    state = belief(even(3, 17), torch.zeros(1, 1, 3, 17), kernel=replace(KERNEL, temperature=1e6))
+    left = left_open(replace(state, support=told), torch.tensor([[1, 9], [1, 16]]))
+    assert left[0] < 0.1 < 0.5 < left[1]

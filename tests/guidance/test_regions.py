@@ -105,6 +105,7 @@ def test_one_thing_is_as_deep_as_it_is_large():
     pixels = torch.tensor([100, 400])
     assert least_depth(pixels, EVEN).tolist() == pytest.approx([2, 4])
     assert least_depth(pixels, (2.0, 2.0)).tolist() == pytest.approx([4, 8])
+    assert least_depth(pixels, EVEN, 0.5).tolist() == pytest.approx([5, 10])
     assert least_depth(torch.tensor([27]), (1.0,) * 3).tolist() == pytest.approx([0.6])
 
 
@@ -163,6 +164,28 @@ class TestWhatFollows:
         support, moved = extended(*given, torch.tensor([0]), SHORT, EVEN)
         assert not support.regions
         assert int((moved.argmax(0) != labels).sum()) < 9
+
+    @pytest.mark.parametrize(("width", "lead", "all_of_it"), [(13, 2, 0), (13, 0.5, 1), (7, 2, 1)])
+    def test_what_is_sure_and_long_is_right_in_the_large(self, width, lead, all_of_it):
+        """By 2 logits classes are in a doubt of 0.32, by 0.5 of 0.82; 3 x 7 pixels are compact."""
+        labels = torch.zeros(7, 15, dtype=torch.long)
+        labels[2:5, 1 : 1 + width] = 1
+        base, seen = logits(labels, lead), features((7, 15))
+        given = Support.empty(2, base.device), base, base, seen, torch.tensor([[3, 4]])
+        support, moved = extended(*given, torch.tensor([0]), SHORT, EVEN)
+        assert len(support.regions) == all_of_it
+        assert int((moved.argmax(0) != labels).sum()) == (3 * width if all_of_it else 1)
+
+    def test_there_a_click_is_about_a_part_of_typical_depth(self):
+        labels = torch.zeros(7, 15, dtype=torch.long)
+        labels[2:5, 1:14] = 1
+        base, seen = logits(labels), features((7, 15))
+        given = Support.empty(2, base.device), base, base, seen, torch.tensor([[3, 4]])
+        kernel = Kernel(1.0, 0.02, growth=1.0, curvature=0, carried=1.0, outer=1.0, typical=0.1)
+        sure, _ = extended(*given, torch.tensor([0]), kernel, EVEN)
+        assert sure.home_reaches.tolist() == pytest.approx([(0.02 + 0.1) * 15])
+        other, _ = extended(*given[:4], torch.tensor([[2, 4]]), torch.tensor([0]), kernel, EVEN)
+        assert other.home_reaches.tolist() == pytest.approx([0.02 * 15 + 1])
 
     def test_a_later_hint_in_the_region_is_obeyed(self):
         _, moved = take(([(3, 4)], 0), ([(3, 6)], 1))

@@ -44,7 +44,8 @@ class Kernel:
         confirms a label.
     middle
         A click at least so deep in a region, as a share of its deepest pixel, means all of
-        it; above 1 none does.
+        it; above 1 none does. In a region of which the network is sure it counts no deeper
+        than `typical`, see :func:`~napari_guideme.guidance.meaning.is_sure`.
     evident, vast
         In the background a hint counts as deep only as its class is evident around it, that is,
         trails by at most `evident` logits more than at the hint; but as deep as `vast` at least.

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.distances import away_from, depth_map
+from napari_guideme.guidance.doubt import doubted, lead
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.grids import condensed, peaks
 from napari_guideme.guidance.kernel import Kernel
-from napari_guideme.guidance.regions import centrality, least_depth, numbered
+from napari_guideme.guidance.regions import BACKGROUND, centrality, least_depth, numbered
 from napari_guideme.guidance.scene import Scene, at_pixels, winning
 from napari_guideme.guidance.support import Support
 from napari_guideme.hints import HintPixels
@@ -31,6 +33,9 @@ CERTAIN = 0.99
 #: No question is asked nearer than this share of the image's longest side to a
 #: pixel of which the user was not sure.
 NOT_SURE = 0.03
+
+#: What an answer that confirms a label leaves of the doubt about all of its region.
+CONFIRMED = 0.6
 
 #: Candidates of either kind, and places where a settled doubt is counted: about so many.
 _CANDIDATES, _PLACES = 256, 2500
@@ -94,6 +99,16 @@ class Belief:
     def shape(self) -> tuple[int, ...]:
         """Spatial shape of the image."""
         return tuple(self.open.shape)
+
+    @cached_property
+    def depth(self) -> Tensor:
+        """How deep each pixel lies in what has its label, in typical pixels, (*spatial)."""
+        return depth_map(self.labels, self.spacing).to(self.doubt)
+
+    @cached_property
+    def regions(self) -> Tensor:
+        """Number of the region of each pixel, (*spatial); the background is 0."""
+        return numbered(self.labels)
 
 
 Rule = Callable[[Belief], Position]
@@ -187,28 +202,21 @@ def most_settling(belief: Belief) -> Position:
     of a grid.
     """
     doubt = belief.doubt
-    depth = depth_map(belief.labels, belief.spacing).to(doubt)
     kinds = [
         peaks(torch.where(belief.open, values, -1.0), _CANDIDATES, belief.spacing)
-        for values in (depth, doubt)
+        for values in (belief.depth, doubt)
     ]
     candidates = torch.cat(kinds)
     places, weights = condensed(doubt * rarity(belief.labels), _PLACES, belief.spacing)
-    size = longest(belief.shape, belief.spacing)
     central = centrality(belief.labels, candidates, belief.spacing).to(doubt)
-    deep = depth[tuple(candidates.T)] / size
-    reaches = belief.kernel.reach(deep) * size * belief.kernel.left(central)
+    reaches = _reaches(belief, candidates) * belief.kernel.left(central)
     reached = _reached(belief, candidates, places, reaches)
     own = doubt[tuple(candidates.T)]
-    regions = numbered(belief.labels)
-    meant = regions[tuple(candidates.T)] * (central >= belief.kernel.middle)
-    large = torch.bincount(regions.flatten())[meant]
-    meant[depth[tuple(candidates.T)] < least_depth(large, belief.spacing)] = 0
-    meant[torch.isin(meant, _said_right(belief, regions))] = 0
+    meant = _meant(belief, candidates, central)
     whole = meant > 0
-    follows = meant[whole, None] == regions[tuple(places.T)]
+    follows = meant[whole, None] == belief.regions[tuple(places.T)]
     reached[whole] = reached[whole].masked_fill(follows, 1.0)
-    own[whole] = _means(doubt, regions)[meant[whole]]
+    own[whole] = _means(doubt, belief.regions)[meant[whole]]
     settled = reached @ (weights * left_open(belief, places))
     score = own * left_open(belief, candidates) * settled
     best: list[int] = candidates[int(score.argmax())].tolist()
@@ -229,12 +237,20 @@ def question_named(name: str) -> Rule:
 
 
 def left_open(belief: Belief, pixels: Tensor) -> Tensor:
-    """Share of doubt at pixels (n, ndim) that earlier answers have left: Π (1 - k_h(x)), (n,)."""
-    support = belief.support
-    if not len(support):
+    """Share of the doubt at pixels (n, ndim) that earlier answers have left, (n,).
+
+    Π (1 - k_h(x)) over all of them, times :data:`CONFIRMED` for each that confirmed the label of
+    the region. Answers reach as far as they lie deep in what has their label now: one that only
+    confirmed it may span nothing of the field.
+    """
+    hinted = belief.support.positions
+    if not len(hinted):
         return torch.ones(len(pixels), device=pixels.device)
-    reached = _reached(belief, support.positions, pixels, support.home_reaches)
-    return (1 - reached).clamp_min(0).prod(0)
+    reached = _reached(belief, hinted, pixels, _reaches(belief, hinted))
+    confirmed = torch.bincount(_said_right(belief), minlength=int(belief.regions.max()) + 1)
+    confirmed[BACKGROUND] = 0
+    left = (1 - reached).clamp_min(0).prod(0)
+    return left * CONFIRMED ** confirmed[belief.regions[tuple(pixels.T)]]
 
 
 def rarity(labels: Tensor) -> Tensor:
@@ -247,10 +263,19 @@ def rarity(labels: Tensor) -> Tensor:
     return shares.rsqrt()[labels]
 
 
-def _said_right(belief: Belief, regions: Tensor) -> Tensor:
-    """Numbers of the regions of which a hint confirmed the label."""
+def _meant(belief: Belief, pixels: Tensor, central: Tensor) -> Tensor:
+    """Number of the region that an answer at each pixel (n, ndim) is about, 0 for a part, (n,)."""
+    meant = belief.regions[tuple(pixels.T)] * (central >= belief.kernel.middle)
+    large = torch.bincount(belief.regions.flatten())[meant]
+    meant[belief.depth[tuple(pixels.T)] < least_depth(large, belief.spacing)] = 0
+    meant[torch.isin(meant, _said_right(belief))] = 0
+    return meant
+
+
+def _said_right(belief: Belief) -> Tensor:
+    """Number of the region of each hinted pixel that has the label that it was told, (n,)."""
     at, support = tuple(belief.support.positions.T), belief.support
-    return regions[at][belief.labels[at] == support.classes]
+    return belief.regions[at][belief.labels[at] == support.classes]
 
 
 def _means(values: Tensor, regions: Tensor) -> Tensor:
@@ -258,18 +283,6 @@ def _means(values: Tensor, regions: Tensor) -> Tensor:
     flat = regions.flatten()
     sums = torch.zeros(int(flat.max()) + 1).to(values).index_add(0, flat, values.flatten())
     return sums / torch.bincount(flat).clamp_min(1)
-
-
-def lead(probabilities: Tensor) -> Tensor:
-    """How far the likeliest class leads the next one, (*spatial), of (K, *spatial)."""
-    return 1 - doubted(probabilities, winning(probabilities))
-
-
-def doubted(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Doubt, from 0 to 2, that labels (*spatial) are right, of probabilities (K, *spatial)."""
-    own = probabilities.gather(0, labels[None])
-    others = probabilities.scatter(0, labels[None], -torch.inf).amax(0, keepdim=True)
-    return (1 - own + others)[0]
 
 
 def merged(probabilities: Tensor, counts_as: Sequence[int]) -> Tensor:
@@ -282,6 +295,12 @@ def likeliest(probabilities: Tensor) -> list[int]:
     """Indices of the classes to offer, of the probabilities (K,) at one pixel."""
     order: list[int] = probabilities.argsort(descending=True, stable=True).tolist()
     return order if len(order) <= _ALL else order[:_LIKELIEST]
+
+
+def _reaches(belief: Belief, pixels: Tensor) -> Tensor:
+    """How far answers at pixels (n, ndim) reach, as deep as they lie, in typical pixels, (n,)."""
+    size = longest(belief.shape, belief.spacing)
+    return belief.kernel.reach(belief.depth[tuple(pixels.T)] / size) * size
 
 
 def _reached(belief: Belief, hints: Tensor, pixels: Tensor, reaches: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ Who clicks a mistake clicks its middle. If that is the middle of a region of the
 the mistake is all of that region: of 103 simulated clicks on objects that were at least 0.95
 as deep in a region as its deepest pixel, the region was wrong as a whole in 96 %; where they were
 less than 0.3 as deep, a tenth of it was (`docs/trials.md`). The background has no such region.
-Nor have clumps of things that touch.
+Nor have clumps of things that touch, nor what is right in the large, see
+:func:`~napari_guideme.guidance.meaning.is_sure`.
 """
 
 from __future__ import annotations
@@ -106,9 +107,12 @@ class Region:
         inside[self.mask] = 1.0 if self.share is None else self.share[self.mask]
 
 
-def least_depth(pixels: Tensor, spacing: Sequence[float]) -> Tensor:
-    """How deep regions of so many pixels, (n,), are at least if each is one thing."""
-    return COMPACT * (pixels * math.prod(spacing)) ** (1 / len(spacing))
+def least_depth(pixels: Tensor, spacing: Sequence[float], compact: float = COMPACT) -> Tensor:
+    """How deep regions of so many pixels, (n,), are at least if they are as compact as that.
+
+    By default, as compact as one thing is.
+    """
+    return compact * (pixels * math.prod(spacing)) ** (1 / len(spacing))
 
 
 def numbered(labels: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from napari_guideme.guidance.closer import Look
 from napari_guideme.guidance.distances import depth_within, depths
 from napari_guideme.guidance.features import Features
 from napari_guideme.guidance.kernel import Kernel
-from napari_guideme.guidance.meaning import seen_region, whole_region
+from napari_guideme.guidance.meaning import is_one, is_sure, seen_region
 from napari_guideme.guidance.outlining import Draw, outlined
 from napari_guideme.guidance.regions import BACKGROUND, Region, centrality
 from napari_guideme.guidance.scene import winning
@@ -109,9 +109,15 @@ def _grown(
     depth = depths(labels, positions, spacing).to(moved) / size
     depth = _as_far_as_evident(depth, moved, positions, classes, kernel, spacing)
     confirms = labels[tuple(positions.T)] == classes
+    central = centrality(labels, positions, spacing).to(depth).masked_fill(confirms, 1.0)
+    corrects = len(positions) == 1 and not confirms.any()
+    around = None
+    if corrects and labels[tuple(positions[0])] != BACKGROUND and central[0] >= kernel.middle:
+        around = Region.around(labels, positions[0], len(support))
+        if is_sure(around, moved, depth[0] * size, spacing):
+            depth, around = depth.clamp_max(kernel.typical), None
     wanted = kernel.margin(depth)
     wanted = wanted.where(~confirms, wanted.clamp_max(kernel.confirmed))
-    central = centrality(labels, positions, spacing).to(depth).masked_fill(confirms, 1.0)
     carried = kernel.carried_reach(depth)
     added = torch.zeros_like(depth)
     grown = Support(
@@ -123,11 +129,8 @@ def _grown(
         torch.cat([support.further, kernel.left(central) * kernel.reach(depth) / carried]),
         regions=support.regions,
     )
-    if len(positions) == 1 and not confirms.any():
-        is_central = bool(central[0] >= kernel.middle)
-        region = _meant(
-            grown, labels, depth[0] * size if is_central else None, look, kernel, spacing
-        )
+    if corrects:
+        region = _meant(grown, labels, around, depth[0] * size, look, kernel, spacing)
         grown = replace(grown, regions=(*grown.regions, *region))
     return grown, torch.cat([torch.full_like(support.weights, -torch.inf), wanted])
 
@@ -172,24 +175,25 @@ def _as_far_as_evident(
 def _meant(
     support: Support,
     labels: Tensor,
-    depth: Tensor | None,
+    around: Region | None,
+    depth: Tensor,
     look: Look | None,
     kernel: Kernel,
     spacing: Sequence[float],
 ) -> list[Region]:
-    """What follows the last pixel, a click, as a whole.
+    """What follows the last pixel, a click so deep, as a whole.
 
-    What the network sees of its class there; else, where a depth is told because the click lies
-    in its middle, the region that it lies in.
+    What the network sees of its class there; else the region around it, if the click lies in its
+    middle.
     """
     place, index, owner = support.positions[-1], int(support.classes[-1]), len(support) - 1
     region = None
     if look is not None and kernel.looks_closer and index != BACKGROUND:
         denied = support.positions[support.classes != index]
         region = seen_region(labels, place, denied, look(place, index), kernel.likely, owner)
-    if region is None and depth is not None:
+    if region is None and around is not None:
         said_right = support.positions[support.classes == labels[tuple(place)]]
-        region = whole_region(labels, place, said_right, depth, spacing, owner)
+        region = around if is_one(around, said_right, depth, spacing) else None
     return [] if region is None else [region]
 
 
