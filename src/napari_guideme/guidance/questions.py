@@ -34,7 +34,7 @@ CERTAIN = 0.99
 #: pixel of which the user was not sure.
 NOT_SURE = 0.03
 
-#: What an answer that confirms a label leaves of the doubt about all of its region.
+#: What a hinted pixel that has the label it was told leaves of the doubt about all of its region.
 CONFIRMED = 0.6
 
 #: Candidates of either kind, and places where a settled doubt is counted: about so many.
@@ -239,9 +239,10 @@ def question_named(name: str) -> Rule:
 def left_open(belief: Belief, pixels: Tensor) -> Tensor:
     """Share of the doubt at pixels (n, ndim) that earlier answers have left, (n,).
 
-    Π (1 - k_h(x)) over all of them, times :data:`CONFIRMED` for each that confirmed the label of
-    the region. Answers reach as far as they lie deep in what has their label now: one that only
-    confirmed it may span nothing of the field.
+    Π (1 - k_h(x)) over all of them, times :data:`CONFIRMED` for each hinted pixel in the region
+    that has the label it was told; of a scribble there are many, which settle it. Answers reach
+    as far as they lie deep in what has their label now: one that only confirmed it may span
+    nothing of the field.
     """
     hinted = belief.support.positions
     if not len(hinted):
