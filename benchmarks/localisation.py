@@ -35,7 +35,11 @@ SHARES = (0, 0.01, 0.05)
 
 
 def sought(
-    item: Item, data: NamedDataset, classifier: FrozenClassifier, methods: Sequence[str]
+    item: Item,
+    data: NamedDataset,
+    classifier: FrozenClassifier,
+    methods: Sequence[str],
+    views: int | None,
 ) -> Iterator[dict]:
     """Seek all that an image shows, by every method, with and without GrabCut."""
     present = data.present(item)
@@ -52,6 +56,7 @@ def sought(
                 labels,
                 method=method,
                 channel_axis=item.channel_axis,
+                views=views,
                 grabcut=False,
             )
             cut = replace(found, mask=from_saliency(item.image, found.positive))
@@ -99,7 +104,7 @@ def main(a: argparse.Namespace) -> None:
     for number, item in enumerate(tqdm(data.items, mininterval=10)):
         path = a.out / f"{item.name}.json"
         if number % parts == part - 1 and not path.exists():
-            write_json(path, {"rows": list(sought(item, data, classifier, a.methods))})
+            write_json(path, {"rows": list(sought(item, data, classifier, a.methods, a.views))})
     rows = [row for path in sorted(a.out.iterdir()) for row in json.loads(path.read_text())["rows"]]
     for least in SHARES:
         print(f"\nThings of at least {least:.0%} of the image")
@@ -112,6 +117,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--classifier", default=DEFAULT_CLASSIFIER)
     parser.add_argument("--methods", nargs="+", choices=SALIENCY_NAMES, default=[*SALIENCY_NAMES])
+    parser.add_argument("--views", type=int, help="of the image (default: all)")
     parser.add_argument("--least-pixels", type=int, default=100)
     parser.add_argument("--part", default="1/1", metavar="I/N")
     parser.add_argument("--device", default="auto")

@@ -10,8 +10,8 @@ from captum.attr import LayerGradCam
 from torch import nn
 
 from napari_guideme.errors import InputError
-from napari_guideme.localize import SALIENCY_NAMES
-from napari_guideme.localize.saliency import METHODS, RECTIFIERS, VIEWS, saliency
+from napari_guideme.localize import MOST_VIEWS, SALIENCY_NAMES, usual_views
+from napari_guideme.localize.saliency import METHODS, RECTIFIERS, VIEWS, saliencies, saliency
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
 from napari_guideme.networks.formats.weights import filled
@@ -52,6 +52,14 @@ def colours() -> FrozenClassifier:
 @pytest.fixture(scope="module")
 def lite0() -> FrozenClassifier:
     return open_classifier("efficientnet-lite0", "cpu")
+
+
+class Sure(Colours):
+    """Is sure of the colour that it sees more of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify.weight.data *= 100
 
 
 def share_at(found, label) -> float:
@@ -122,7 +130,42 @@ def test_views_lie_within_the_image_and_cover_it():
             assert part.size
             part += 1
         assert covered.min() >= 2
-        assert covered.max() == len(VIEWS)
+        assert covered[0, 0] >= 3
+
+
+def test_all_views_are_known_without_torch():
+    assert len(VIEWS) == MOST_VIEWS
+    assert usual_views("feedback-soft") == MOST_VIEWS
+    assert usual_views("proxies") == 1
+
+
+def test_a_part_counts_as_far_as_the_label_is_likely_there():
+    """By hand: to the classifier the whole is as red as green, a part of it red or green alone.
+
+    Of two whole views, each of weight √½, and one part, the mean is (2 √½ ½ + 1) / 3 = 0.57 at red
+    and 2 √½ / 3 = 0.47 at green; as much again as the plain map, ½ and 1.
+    """
+    classifier = FrozenClassifier(Sure(), ["red", "green"], PREPARATION, name="sure", device="cpu")
+    image = np.zeros((50, 50, 3), np.uint8)
+    image[2:12, 2:12, RED] = image[38:48, 38:48, GREEN] = 255
+    whole, closer = (
+        saliency(classifier, image, RED, "gradient", channel_axis=-1, views=views)
+        for views in (2, MOST_VIEWS)
+    )
+    assert whole[2:12, 2:12].max() == pytest.approx(0.5, abs=0.02)
+    assert whole[38:48, 38:48].max() == 1
+    red, green = (np.sqrt(0.5) + 1) / 3, 2 * np.sqrt(0.5) / 3
+    expected = (0.5 + 1) / (1 + green / red)
+    assert closer[2:12, 2:12].max() == pytest.approx(expected, abs=0.02)
+    assert closer[38:48, 38:48].max() == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_are_mapped_together_as_they_are_one_by_one(colours, method):
+    together = saliencies(colours, SQUARES, [RED, GREEN], method, channel_axis=-1, views=MOST_VIEWS)
+    for label, found in zip((RED, GREEN), together, strict=True):
+        alone = saliency(colours, SQUARES, label, method, channel_axis=-1, views=MOST_VIEWS)
+        np.testing.assert_allclose(found, alone, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -157,7 +200,7 @@ def test_what_is_not_there_is_refused(colours):
     with pytest.raises(InputError, match="colours has no label 2"):
         saliency(colours, SQUARES, 2, channel_axis=-1)
     for views in (0, len(VIEWS) + 1):
-        with pytest.raises(InputError, match=rf"views is {views}; it has to be from 1 to 12"):
+        with pytest.raises(InputError, match=rf"views is {views}; it has to be from 1 to 11"):
             saliency(colours, SQUARES, RED, channel_axis=-1, views=views)
     with pytest.raises(InputError, match="name its channel axis"):
         saliency(colours, SQUARES, RED)

@@ -49,7 +49,7 @@ _ONLY_FOR: dict[str, tuple[Any, tuple[str, ...]]] = {
     "clicks": (0, ("referring",)),
     "baselines": (False, ("referring",)),
     "classifier": (DEFAULT_CLASSIFIER, ("names",)),
-    "views": (1, ("names",)),
+    "views": (None, ("names",)),
     "by": ("wordnet", ("names",)),
     "grabcut": (True, ("names", "referring")),
     "vectors": (None, ("text", "names")),

@@ -39,7 +39,7 @@ _ONLY_FOR: dict[str, dict[str, Any]] = {
         "distractors": None,
         "method": DEFAULT_FINDING,
         "classifier": DEFAULT_CLASSIFIER,
-        "views": 1,
+        "views": None,
         "by": "wordnet",
         "vectors": None,
     },

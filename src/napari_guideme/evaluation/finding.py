@@ -22,6 +22,7 @@ from napari_guideme.evaluation.finding_results import NamesResult, Sought
 from napari_guideme.evaluation.scores import confusion
 from napari_guideme.evaluation.truth import read_objects
 from napari_guideme.language.vocabulary import WordVectors
+from napari_guideme.localize import usual_views
 from napari_guideme.localize.finding import Found, chosen_stand_ins, find
 from napari_guideme.localize.grabcut import bounding_box
 from napari_guideme.localize.proxies import By, UnknownName, candidates
@@ -114,7 +115,7 @@ class Way:
     classifier: FrozenClassifier
     method: str
     network: FrozenNetwork | None = None
-    views: int = 1
+    views: int | None = None
     grabcut: bool = True
     by: By = "wordnet"
     vectors: WordVectors | None = None
@@ -190,7 +191,7 @@ def evaluate_names(
         classifier=way.classifier.name,
         method=way.method,
         grabcut=way.grabcut,
-        views=way.views,
+        views=usual_views(way.method) if way.views is None else way.views,
         by=way.by,
         least_pixels=data.least_pixels,
         without_stand_ins=dict(sorted(without.items())),

@@ -16,3 +16,11 @@ FINDING_NAMES = {
 }
 
 DEFAULT_FINDING = "proxies"
+
+#: Views of an image that maps are made of, see :data:`~napari_guideme.localize.saliency.VIEWS`.
+MOST_VIEWS = 11
+
+
+def usual_views(method: str) -> int:
+    """How many views a method needs: all, but one where a network learned from such maps."""
+    return 1 if method == "proxies" else MOST_VIEWS

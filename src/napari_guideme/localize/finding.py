@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.language.vocabulary import WordVectors
-from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
+from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES, usual_views
 from napari_guideme.localize.attention import SIDE
 from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
 from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_ins
@@ -145,7 +145,7 @@ def find(
     network: FrozenNetwork | None = None,
     method: str = DEFAULT_FINDING,
     channel_axis: int | None = None,
-    views: int = 1,
+    views: int | None = None,
     grabcut: bool = True,
     progress: Progress = lambda done, total: None,
 ) -> Found:
@@ -169,7 +169,9 @@ def find(
     channel_axis
         The axis of `image` that holds channels, ``None`` for a grey image.
     views
-        Crops and flips that each map is averaged over.
+        Of the image that each map is made of, see
+        :func:`~napari_guideme.localize.saliency.saliencies`; as many as the method needs by
+        default.
     grabcut
         Whether the mask follows the colours of the image; else it is where the
         evidence is more than half of its range.
@@ -189,6 +191,7 @@ def find(
     # The network learned from maps of this size, but not every classifier makes them.
     side = SIDE if method == "proxies" and classifier.takes((SIDE, SIDE)) else None
     made: list[Map] = []
+    views = usual_views(method) if views is None else views
     for own in saliencies(
         classifier, image, asked, kind, channel_axis=channel_axis, views=views, side=side
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,15 +35,24 @@ SMOOTHING = 0.03
 RECTIFIERS = 5
 SOFT_STEPS = 1
 
+#: A part of the image in which a label is less likely, as a share of where it is likeliest, is
+#: not looked at.
+LIKELY = 0.1
+
 
 @dataclass(frozen=True)
 class View:
-    """A part of the image, mirrored or not; the part is told in shares of its sides."""
+    """The image, mirrored or not, or a part of it, told in shares of its sides."""
 
     top: float = 0.0
     left: float = 0.0
     share: float = 1.0
     mirrored: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows all of the image."""
+        return self.share == 1
 
     def where(self, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of the part, at least one of each."""
@@ -52,15 +62,11 @@ class View:
         )
 
 
-#: The whole image first, then parts of 7/8 of its sides, each plain and mirrored.
-VIEWS = tuple(
-    View(top, left, share, mirrored)
-    for top, left, share in (
-        (0, 0, 1),
-        *((top, left, 7 / 8) for top, left in ((1 / 16, 1 / 16), (0, 0), (0, 1 / 8), (1 / 8, 0))),
-        (1 / 8, 1 / 8, 7 / 8),
-    )
-    for mirrored in (False, True)
+#: The whole image, plain and mirrored, then parts of 2/5 of its sides.
+VIEWS = (
+    View(),
+    View(mirrored=True),
+    *(View(top, left, 0.4) for top, left in itertools.product((0, 0.3, 0.6), repeat=2)),
 )
 
 
@@ -93,7 +99,8 @@ def saliency(
     channel_axis
         The axis that holds channels, ``None`` for a grey image.
     views
-        How many of `VIEWS` to average: 2 adds the mirrored image, more add parts of it.
+        How many of `VIEWS` to look at: 2 adds the mirrored image, more add parts of it, which
+        count as far as the label is likely there, see :func:`saliencies`.
     side
         Of the square that the classifier sees, in pixels; its own by default.
 
@@ -127,7 +134,12 @@ def saliencies(
     views: int = 1,
     side: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    """Map several labels as :func:`saliency` does; Grad-CAM needs one pass for all of them."""
+    """Map several labels as :func:`saliency` does; Grad-CAM needs one pass for all of them.
+
+    Of several views the map is that of the whole image, and as much again the mean over all views,
+    each times the root of how probable the label is in it. So a part counts little in
+    which the classifier does not see the label.
+    """
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
     if not 1 <= views <= len(VIEWS):
@@ -141,19 +153,67 @@ def saliencies(
         image = np.moveaxis(image, channel_axis, -1)
         channel_axis = -1
     shape = image.shape[:2]
-    seen = [(view.mirrored, view.where(shape)) for view in VIEWS[:views]]
+    seen = [_Seen(view, view.where(shape)) for view in VIEWS[:views]]
     inputs = [
-        whole if number < 2 else classifier.prepared(image[where], channel_axis, size)
-        for number, (_, where) in enumerate(seen)
+        whole if one.view.is_whole else classifier.prepared(image[one.where], channel_axis, size)
+        for one in seen
     ]
-    for group in [labels] if method == "grad-cam" else [[label] for label in labels]:
-        total, count = np.zeros((len(group), *shape), np.float32), np.zeros(shape, np.float32)
-        for x, (mirrored, where) in zip(inputs, seen, strict=True):
-            count[where] += 1
-            made = _MAPS[method](classifier, x.flip(3) if mirrored else x, group)
-            for own, found in zip(total, made, strict=True):
-                own[where] += _resized(found.flip(3) if mirrored else found, own[where].shape)
-        yield from (_normalised(own / count) for own in total)
+    weights = _weights(classifier, inputs, labels)
+    together = [range(len(labels))] if method == "grad-cam" else [[i] for i in range(len(labels))]
+    for group in together:
+        asked = [labels[i] for i in group]
+        looks = (
+            (one, weight, _MAPS[method](classifier, one.turned(x), asked))
+            for one, x, weight in zip(seen, inputs, weights[:, group], strict=True)
+            if one.view.is_whole or weight.any()
+        )
+        yield from _joined(looks, seen, len(group), shape)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A view and the part of an image that it shows."""
+
+    view: View
+    where: tuple[slice, slice]
+
+    def turned(self, x: Tensor) -> Tensor:
+        return x.flip(3) if self.view.mirrored else x
+
+
+def _weights(
+    classifier: FrozenClassifier, inputs: Sequence[Tensor], labels: Sequence[int]
+) -> NDArray[np.float32]:
+    """How much each input counts for each label, from 0 to 1, (inputs, labels)."""
+    if len(inputs) == 1:
+        return np.ones((1, len(labels)), np.float32)
+    with torch.no_grad():
+        told = [classifier.scores(x)[0].log_softmax(0)[list(labels)].cpu() for x in inputs]
+    likely = torch.stack(told)
+    shares = (likely - likely.amax(0)).exp()
+    weights: NDArray[np.float32] = (shares.sqrt() * (shares >= LIKELY)).numpy()
+    return weights
+
+
+def _joined(
+    looks: Iterable[tuple[_Seen, NDArray[np.float32], Iterable[Tensor]]],
+    seen: Sequence[_Seen],
+    number: int,
+    shape: tuple[int, ...],
+) -> Iterator[NDArray[np.float32]]:
+    """Join the maps of labels, so many, that were made of views."""
+    plain, weighed = np.zeros((2, number, *shape), np.float32)
+    count = np.zeros(shape, np.float32)
+    for one in seen:
+        count[one.where] += 1
+    for one, weights, made in looks:
+        for i, found in enumerate(made):
+            told = _resized(one.turned(found), plain[i][one.where].shape)
+            weighed[i][one.where] += weights[i] * told
+            if one.view.is_whole:
+                plain[i] += told
+    for i in range(number):
+        yield _normalised(_normalised(plain[i]) + _normalised(weighed[i] / count))
 
 
 def _gradient(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.files import LABEL_FILES
+from napari_guideme.localize import MOST_VIEWS
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
 from napari_guideme.networks.windows import WINDOWS
 
@@ -100,9 +101,9 @@ def add_finding(parser: argparse.ArgumentParser, only: str = "") -> None:
     parser.add_argument(
         "--views",
         type=values.count,
-        default=1,
         metavar="N",
-        help=f"{only}crops and flips that each map is averaged over",
+        help=f"{only}views of the image that each map is made of: 1 whole, 2 mirrored, up to "
+        f"{MOST_VIEWS} parts (default: 1 for proxies, else {MOST_VIEWS})",
     )
     parser.add_argument(
         "--no-grabcut",
