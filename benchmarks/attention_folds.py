@@ -26,10 +26,10 @@ from attention import MAPS, Eye, Lessons, learn, looked, read, told
 
 from napari_guideme import Click
 from napari_guideme.evaluation.user import object_click
+from napari_guideme.grabcut import from_likelihood
 from napari_guideme.guidance import FOUND_METHODS
 from napari_guideme.localize.attention import open_attention
 from napari_guideme.localize.finding import chosen_stand_ins, find, scene_of
-from napari_guideme.localize.grabcut import from_likelihood
 from napari_guideme.networks.classifier import open_classifier
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.session import GuideSession
@@ -80,7 +80,7 @@ def tried(objects: Path, fold: Fold, networks: dict[str, FrozenNetwork]) -> Iter
                     labels,
                     network=network,
                     channel_axis=-1,
-                    grabcut=False,
+                    outline="threshold",
                 )
                 cut = from_likelihood(image, found.likelihood)
                 for grabcut, mask in ((False, found.mask), (True, cut)):

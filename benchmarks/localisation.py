@@ -1,8 +1,8 @@
-"""Where is the thing that is named? Maps of a classifier alone, with and without GrabCut.
+"""Where is the thing that is named? Maps of a classifier alone, outlined in three ways.
 
     python benchmarks/localisation.py OBJECTS --out DIR [--classifier NAME|PATH] [--part I/N]
 
-OBJECTS is laid out as `objects_coco128`. Every map is made once and cut out in both ways.
+OBJECTS is laid out as `objects_coco128`. Every map is made once and outlined in all ways.
 Results go to DIR, an image at a time, and a run goes on where an earlier one was stopped;
 parts of the images can be run beside each other. The table is printed at the end.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
@@ -22,13 +22,10 @@ from napari_guideme.evaluation.datasets import Item
 from napari_guideme.evaluation.finding import NamedDataset, compared, open_named
 from napari_guideme.evaluation.finding_results import Figures, Sought
 from napari_guideme.files import write_json
-from napari_guideme.localize import SALIENCY_NAMES
-from napari_guideme.localize.finding import chosen_stand_ins, find
-from napari_guideme.localize.grabcut import from_saliency
+from napari_guideme.localize import OUTLINE_NAMES, SALIENCY_NAMES
+from napari_guideme.localize.finding import chosen_stand_ins, find, outlined
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.networks.classifier import FrozenClassifier, open_classifier
-
-CUTS = ("half", "grabcut")
 
 #: A table is printed for things of so much of the image, at least.
 SHARES = (0, 0.01, 0.05)
@@ -41,7 +38,7 @@ def sought(
     methods: Sequence[str],
     views: int | None,
 ) -> Iterator[dict]:
-    """Seek all that an image shows, by every method, with and without GrabCut."""
+    """Seek all that an image shows, by every method, outlined in every way."""
     present = data.present(item)
     for one in present:
         try:
@@ -57,13 +54,13 @@ def sought(
                 method=method,
                 channel_axis=item.channel_axis,
                 views=views,
-                grabcut=False,
+                outline="threshold",
             )
-            cut = replace(found, mask=from_saliency(item.image, found.positive))
-            for how, own in zip(CUTS, (found, cut), strict=True):
+            for how in OUTLINE_NAMES:
+                own = outlined(found, item.image, how, item.channel_axis, str(classifier.device))
                 yield {
                     "method": method,
-                    "cut": how,
+                    "outline": how,
                     "share": float(one.mask.mean()),
                     "sought": asdict(compared(item.name, one, own, len(present) > 1)),
                 }
@@ -76,12 +73,14 @@ def table(rows: Sequence[dict], methods: Sequence[str]) -> str:
         lines.append("several classes" if several else "all images")
         base: dict[str, Figures] = {}
         for method in methods:
-            for cut in CUTS:
+            for outline in OUTLINE_NAMES:
                 own = [
-                    Sought(**r["sought"]) for r in rows if (r["method"], r["cut"]) == (method, cut)
+                    Sought(**r["sought"])
+                    for r in rows
+                    if (r["method"], r["outline"]) == (method, outline)
                 ]
                 figures = Figures.of([one for one in own if one.several or not several])
-                first = base.setdefault(cut, figures)
+                first = base.setdefault(outline, figures)
                 cells = [
                     f"{100 * error:5.1f} % ({100 * (1 - error / known):+4.0f} %)"
                     for error, known in (
@@ -91,7 +90,7 @@ def table(rows: Sequence[dict], methods: Sequence[str]) -> str:
                     if error is not None and known
                 ]
                 told = f"mean IoU {100 * (figures.miou or 0):4.1f}, {figures.n_sought} sought"
-                lines.append(f"  {method:14} {cut:8} {'  '.join(cells)}  {told}")
+                lines.append(f"  {method:14} {outline:9} {'  '.join(cells)}  {told}")
     return "\n".join(lines)
 
 

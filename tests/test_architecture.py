@@ -26,7 +26,7 @@ BELOW = {
     "networks": {"errors", "hints", "hints_json", "files"},
     "guidance": {"errors", "spacing", "hints", "hints_json", "files", "networks"},
     "language": {"errors", "spacing", "hints", "hints_json", "files", "networks", "guidance"},
-    # Localising begins with a word.
+    # Localising begins with a word, and may end with a click.
     "localize": {
         "errors",
         "spacing",
@@ -36,6 +36,9 @@ BELOW = {
         "networks",
         "guidance",
         "language",
+        "outlines",
+        "grabcut",
+        "lens",
     },
     "referring": {
         "errors",
@@ -46,6 +49,9 @@ BELOW = {
         "networks",
         "guidance",
         "language",
+        "outlines",
+        "grabcut",
+        "lens",
         "localize",
     },
     "report": {"errors", "spacing", "hints"},
@@ -61,6 +67,7 @@ BELOW = {
         "outlines",
     },
     "undoing": {"errors", "spacing", "hints", "hints_json", "files", "networks", "guidance"},
+    "grabcut": {"errors", "hints", "hints_json", "files", "networks"},
     "lens": {
         "errors",
         "spacing",
@@ -70,8 +77,7 @@ BELOW = {
         "networks",
         "guidance",
         "outlines",
-        "language",
-        "localize",
+        "grabcut",
     },
     "refinement": {
         "errors",
@@ -106,9 +112,8 @@ BELOW = {
         "files",
         "networks",
         "guidance",
-        "language",
-        "localize",
         "history",
+        "grabcut",
         "lens",
         "outlines",
         "undoing",

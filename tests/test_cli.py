@@ -230,7 +230,7 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path, capsys, option, va
         ("errors", ["--clicks", "3"], "referring"),
         ("errors", ["--folds", "2"], "referring"),
         ("errors", ["--views", "2"], "names"),
-        ("noc", ["--no-grabcut"], "names, referring"),
+        ("noc", ["--outline", "grabcut"], "names, referring"),
     ],
 )
 def test_an_option_of_another_protocol_is_refused(tmp_path, capsys, protocol, words, others):

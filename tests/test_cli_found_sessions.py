@@ -61,7 +61,7 @@ def test_a_real_process_finds_and_corrects_again_what_another_one_did(session, t
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(labels(tmp_path / "a.tif"), labels(tmp_path / "b.tif"))
     told = json.loads(session.read_text())
-    assert told["version"] == 2
+    assert told["version"] == 3
     assert told["network"]["name"] == "attention"
     (part,) = told["parts"]
     assert part["search"]["name"] == "cat"
@@ -81,7 +81,7 @@ def test_all_options_of_a_search_are_replayed(tmp_path):
     assert run("replay", path, "-o", after) == 0
     np.testing.assert_array_equal(labels(before), labels(after))
     search = json.loads(path.read_text())["parts"][0]["search"]
-    assert (search["views"], search["grabcut"], search["method"]) == (2, False, "grad-cam")
+    assert (search["views"], search["outline"], search["method"]) == (2, "threshold", "grad-cam")
     assert search["limits"][1] > 255
 
 
@@ -142,7 +142,8 @@ def altered(path: Path, **search) -> Path:
         ({"classifier": {"name": "efficientnet-lite0", "fingerprint": "a"}}, "not the classifier"),
         ({"classifier": {"path": "/etc/passwd", "fingerprint": "a"}}, "no classifier"),
         ({"classifier": []}, '"classifier"'),
-        ({"grabcut": 1}, '"grabcut"'),
+        ({"outline": 1}, '"outline"'),
+        ({"outline": "magic"}, "unknown outline"),
         ({"sentence": 5}, '"sentence"'),
     ],
 )

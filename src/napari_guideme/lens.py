@@ -13,13 +13,13 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_guideme.errors import InputError
+from napari_guideme.grabcut import along_outline, eight_bit
 from napari_guideme.guidance.hinted import HintTensors
 from napari_guideme.guidance.methods import Method
 from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import LARGEST, Window, around, still_fits, whole
 from napari_guideme.hints import HintPixels
-from napari_guideme.localize.grabcut import along_outline, eight_bit
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import Kept, Patch
 from napari_guideme.spacing import checked

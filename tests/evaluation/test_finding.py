@@ -155,7 +155,7 @@ def test_names_from_the_shell(shared, tmp_path, capsys):
     assert main([*map(str, words)]) == 0
     told = json.loads(out.read_text())
     assert (told["protocol"], told["method"]) == ("names", "grad-cam")
-    assert (told["classifier"], told["grabcut"]) == ("efficientnet-lite0", False)
+    assert (told["classifier"], told["outline"]) == ("efficientnet-lite0", "threshold")
     assert told["n_sought"] >= told["n_images"] >= 1
     assert 0 <= told["pointing_error"] <= 1
     assert f"box error {told['box_error']:.1%}" in capsys.readouterr().out

@@ -10,8 +10,10 @@ import skimage.data
 from torch import nn
 
 from napari_guideme import Click, InputError
+from napari_guideme.grabcut import from_saliency
 from napari_guideme.guidance import FOUND_METHODS
 from napari_guideme.localize.attention import open_attention
+from napari_guideme.localize.clicking import clicked
 from napari_guideme.localize.finding import (
     Found,
     chosen_stand_ins,
@@ -76,7 +78,7 @@ def test_a_map_alone_finds_it_too(method, cat, classifier):
     assert found.mask[top:bottom, left:right].sum() == found.mask.sum() > 0
 
 
-def test_without_grabcut_half_of_the_range_counts(cat, classifier, network):
+def test_by_threshold_half_of_the_range_counts(cat, classifier, network):
     found = find(
         "cat",
         CHELSEA,
@@ -84,10 +86,23 @@ def test_without_grabcut_half_of_the_range_counts(cat, classifier, network):
         cat.stand_ins,
         network=network,
         channel_axis=-1,
-        grabcut=False,
+        outline="threshold",
     )
     low, high = found.likelihood.min(), found.likelihood.max()
     np.testing.assert_array_equal(found.mask, found.likelihood > (low + high) / 2)
+
+
+def test_outlines_differ_in_how_they_follow_a_map(cat, classifier):
+    def by(outline):
+        told = {"method": "grad-cam", "channel_axis": -1, "views": 1, "outline": outline}
+        return find("cat", CHELSEA, classifier, cat.stand_ins, **told)
+
+    usual = by(None)
+    np.testing.assert_array_equal(usual.mask, clicked(CHELSEA, usual.positive, -1))
+    np.testing.assert_array_equal(by("clicks").mask, usual.mask)
+    np.testing.assert_array_equal(by("grabcut").mask, from_saliency(CHELSEA, usual.positive))
+    assert usual.mask[CAT]
+    assert usual.mask.sum() > by("threshold").mask.sum() > 0
 
 
 @pytest.mark.parametrize("method", FOUND_METHODS)
@@ -169,6 +184,8 @@ def test_several_things_share_labels():
 def test_bad_input_is_refused(cat, classifier, network):
     with pytest.raises(InputError, match="choose proxies, gradient"):
         find("cat", CHELSEA, classifier, cat.stand_ins, method="magic", channel_axis=-1)
+    with pytest.raises(InputError, match="choose clicks, grabcut, threshold"):
+        find("cat", CHELSEA, classifier, cat.stand_ins, outline="magic", channel_axis=-1)
     with pytest.raises(InputError, match="open_attention"):
         find("cat", CHELSEA, classifier, cat.stand_ins, channel_axis=-1)
 

@@ -71,8 +71,8 @@ def found(folder: Path, search: Search, source: str | Path) -> SessionFile:
 
 def searches(folder: Path) -> dict[str, SessionFile]:
     own = NetworkReference(folder / "nets" / "squeeze.safetensors", "c" * 64)
-    name = NameSearch("cat", own, (281, 285), (), "gradient", 3, False, (0.1, 1e6))
-    sentence = SentenceSearch("the cat on the left", grabcut=False)
+    name = NameSearch("cat", own, (281, 285), (), "gradient", 3, "clicks", (0.1, 1e6))
+    sentence = SentenceSearch("the cat on the left", outline="threshold")
     return {
         "name": found(folder, name, "attention"),
         "sentence": found(folder, sentence, folder / "nets" / "own.safetensors"),
@@ -103,7 +103,7 @@ def test_what_was_searched_for_comes_back(tmp_path, kind):
     save_session(path, told)
     assert read_session(path) == told
     assert str(tmp_path) not in path.read_text()
-    assert json.loads(path.read_text())["version"] == 2
+    assert json.loads(path.read_text())["version"] == 3
 
 
 @pytest.mark.parametrize("spacing", [None, (2.0, 0.5, 0.5)])
@@ -196,7 +196,7 @@ def deep(levels: int) -> str:
         ("[]", "no session of napari-guideme"),
         ('{"clicks": []}', "no session of napari-guideme"),
         (deep(100_000), "recursion"),
-        ('{"format": "napari-guideme session", "version": 3}', "newer napari-guideme"),
+        ('{"format": "napari-guideme session", "version": 4}', "newer napari-guideme"),
         ('{"format": "napari-guideme session", "version": true}', '"version"'),
         ('{"format": "napari-guideme session"}', '"version"'),
     ],
@@ -256,8 +256,26 @@ def test_a_misshapen_entry_is_refused_in_one_line(path, place, value):
 
 SEARCHED = [
     *(("name",), ("classifier",), ("classifier", "fingerprint"), ("classifier", "path")),
-    *(("positive",), ("negative",), ("method",), ("views",), ("grabcut",), ("limits",)),
+    *(("positive",), ("negative",), ("method",), ("views",), ("outline",), ("limits",)),
 ]
+
+
+@pytest.mark.parametrize(("kind", "drawn"), [("name", "grabcut"), ("sentence", "clicks")])
+@pytest.mark.parametrize("follows_image", [True, False])
+def test_older_files_told_outlines_by_yes_or_no(tmp_path, kind, drawn, follows_image):
+    path = tmp_path / "old.guideme.json"
+    save_session(path, searches(tmp_path)[kind])
+    told = json.loads(path.read_text())
+    told["version"] = 2
+    search = told["parts"][0]["search"]
+    del search["outline"]
+    path.write_text(json.dumps(told))
+    with pytest.raises(InputError, match='"grabcut"'):
+        read_session(path)
+    search["grabcut"] = follows_image
+    path.write_text(json.dumps(told))
+    (part,) = read_session(path).parts
+    assert part.search.outline == (drawn if follows_image else "threshold")
 
 
 @pytest.mark.parametrize("value", ["x" * 500, -1, 1e300, [[]], [True], {"a": {}}])

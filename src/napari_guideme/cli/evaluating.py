@@ -21,7 +21,7 @@ from napari_guideme.guidance import (
 from napari_guideme.language import DEFAULT_TELLING, TELLING_NAMES
 from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
-from napari_guideme.referring import REFERRING
+from napari_guideme.referring import OUTLINES, REFERRING, follows_image
 
 if TYPE_CHECKING:
     from napari_guideme.evaluation.carry_results import CarryResult
@@ -51,7 +51,7 @@ _ONLY_FOR: dict[str, tuple[Any, tuple[str, ...]]] = {
     "classifier": (DEFAULT_CLASSIFIER, ("names",)),
     "views": (None, ("names",)),
     "by": ("wordnet", ("names",)),
-    "grabcut": (True, ("names", "referring")),
+    "outline": (None, ("names", "referring")),
     "vectors": (None, ("text", "names")),
     "card": (None, ("errors", "questions", "text", "noc", "carry")),
     "window": (None, ("errors", "questions", "text", "noc", "carry")),
@@ -82,9 +82,8 @@ def _check_options(options: argparse.Namespace) -> None:
     """Refuse options that the protocol cannot follow."""
     for name, (default, protocols) in _ONLY_FOR.items():
         if getattr(options, name) != default and options.protocol not in protocols:
-            flag = "--no-grabcut" if name == "grabcut" else f"--{name.replace('_', '-')}"
             raise InputError(
-                f"{flag} is of no use with --protocol {options.protocol}; "
+                f"--{name.replace('_', '-')} is of no use with --protocol {options.protocol}; "
                 f"it is for {', '.join(protocols)}"
             )
 
@@ -221,7 +220,7 @@ def _find_by_name(options: argparse.Namespace) -> NamesResult:
         method,
         open_attention(device=options.device) if method == "proxies" else None,
         options.views,
-        options.grabcut,
+        options.outline,
         options.by,
         WordVectors.read(options.vectors) if options.vectors else None,
     )
@@ -247,7 +246,7 @@ def _refer(options: argparse.Namespace) -> ReferringResult:
         tqdm(data, desc="images", disable=None),
         said,
         network,
-        follows_image=options.grabcut,
+        follows_image=follows_image(options.outline or OUTLINES[0]),
         baselines=(LARGEST, TEXT_HINT) if options.baselines else (LARGEST,),
         clicks=clicks,
         about={

@@ -16,7 +16,7 @@ from napari_guideme.cli.segmented import (
 )
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
-from napari_guideme.localize import usual_views
+from napari_guideme.localize import usual_outline, usual_views
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.session_file import (
     ByLabels,
@@ -120,7 +120,7 @@ def _searches(
                 chosen.negative,
                 options.method,
                 usual_views(options.method) if options.views is None else options.views,
-                options.grabcut,
+                options.outline or usual_outline(options.method),
                 limits,
             )
         )

@@ -19,6 +19,7 @@ from napari_guideme.cli.segmented import (
 )
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS
+from napari_guideme.referring import OUTLINES
 from napari_guideme.session_file import BySentence, SentenceSearch
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def by_network(
         raise InputError("see-through-text follows one sentence; write it in quotes")
     method = method_of(options, DEFAULT_FOLLOWED_METHOD, FOLLOWED_METHODS)
     (sentence,) = options.names
-    search, setup = SentenceSearch(sentence, options.grabcut), setup_of(options, picture)
+    search = SentenceSearch(sentence, options.outline or OUTLINES[0])
+    setup = setup_of(options, picture)
     found = with_progress(
         sentence,
         "step",

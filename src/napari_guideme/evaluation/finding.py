@@ -21,10 +21,10 @@ from napari_guideme.evaluation.datasets import Dataset, Item, open_objects
 from napari_guideme.evaluation.finding_results import NamesResult, Sought
 from napari_guideme.evaluation.scores import confusion
 from napari_guideme.evaluation.truth import read_objects
+from napari_guideme.grabcut import bounding_box
 from napari_guideme.language.vocabulary import WordVectors
-from napari_guideme.localize import usual_views
+from napari_guideme.localize import usual_outline, usual_views
 from napari_guideme.localize.finding import Found, chosen_stand_ins, find
-from napari_guideme.localize.grabcut import bounding_box
 from napari_guideme.localize.proxies import By, UnknownName, candidates
 from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -106,7 +106,7 @@ class Way:
 
     Attributes
     ----------
-    classifier, network, method, views, grabcut
+    classifier, network, method, views, outline
         As there; the network is only for ``"proxies"``.
     by, vectors
         What tells which labels stand in for a name.
@@ -116,7 +116,7 @@ class Way:
     method: str
     network: FrozenNetwork | None = None
     views: int | None = None
-    grabcut: bool = True
+    outline: str | None = None
     by: By = "wordnet"
     vectors: WordVectors | None = None
 
@@ -144,7 +144,7 @@ class Way:
             method=self.method,
             channel_axis=item.channel_axis,
             views=self.views,
-            grabcut=self.grabcut,
+            outline=self.outline,
         )
 
 
@@ -190,7 +190,7 @@ def evaluate_names(
         sought,
         classifier=way.classifier.name,
         method=way.method,
-        grabcut=way.grabcut,
+        outline=usual_outline(way.method) if way.outline is None else way.outline,
         views=usual_views(way.method) if way.views is None else way.views,
         by=way.by,
         least_pixels=data.least_pixels,

@@ -67,7 +67,7 @@ class NamesResult:
 
     Attributes
     ----------
-    classifier, method, grabcut, views, by, least_pixels
+    classifier, method, outline, views, by, least_pixels
         What was evaluated, see `evaluation.finding`.
     overall
         n_images, n_sought
@@ -90,7 +90,7 @@ class NamesResult:
 
     classifier: str
     method: str
-    grabcut: bool
+    outline: str
     views: int
     by: str
     least_pixels: int
@@ -119,8 +119,7 @@ class NamesResult:
         return {"protocol": "names", **told, **overall}
 
     def __str__(self) -> str:
-        cut = "with GrabCut" if self.grabcut else "without GrabCut"
-        lines = [f"{self.classifier}, {self.method}, names, {cut}"]
+        lines = [f"{self.classifier}, {self.method}, names, outlined by {self.outline}"]
         for what, found in (("all", self.overall), ("several classes", self.several_objects)):
             if found.n_sought:
                 lines.append(

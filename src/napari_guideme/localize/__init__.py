@@ -21,6 +21,22 @@ DEFAULT_FINDING = "proxies"
 MOST_VIEWS = 11
 
 
+#: How a mask is drawn from what was found.
+OUTLINE_NAMES = {
+    "clicks": "what the bundled network click outlines where the map is highest: one thing",
+    "grabcut": "GrabCut, by the colours of what the map is high on",
+    "threshold": "where the map is above half of its range",
+}
+
+
+def usual_outline(method: str) -> str:
+    """How a mask is drawn: of a likelihood by its colours, of a map that is only a hint by a click.
+
+    A likelihood is of all things of a name, a map of saliency often of a part of one of them.
+    """
+    return "grabcut" if method == "proxies" else "clicks"
+
+
 def usual_views(method: str) -> int:
     """How many views a method needs: all, but one where a network learned from such maps."""
     return 1 if method == "proxies" else MOST_VIEWS

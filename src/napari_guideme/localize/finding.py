@@ -1,4 +1,4 @@
-"""Find what is named: stand-ins, maps of saliency, the class-agnostic network, GrabCut."""
+"""Find what is named: stand-ins, maps of saliency, the class-agnostic network, an outline."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.grabcut import bounding_box, from_likelihood, from_saliency
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.language.vocabulary import WordVectors
-from napari_guideme.localize import DEFAULT_FINDING, FINDING_NAMES, usual_views
+from napari_guideme.localize import (
+    DEFAULT_FINDING,
+    FINDING_NAMES,
+    OUTLINE_NAMES,
+    usual_outline,
+    usual_views,
+)
 from napari_guideme.localize.attention import SIDE
-from napari_guideme.localize.grabcut import bounding_box, from_likelihood, from_saliency
+from napari_guideme.localize.clicking import clicked
 from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_ins
 from napari_guideme.localize.saliency import saliencies
 from napari_guideme.networks.classifier import FrozenClassifier
@@ -32,10 +39,10 @@ ATTENDED = "grad-cam"
 #: How many labels stand in, and how many distract, at most.
 MOST = 5
 
-#: Share of a map's range above which a pixel counts, without GrabCut.
+#: Share of a map's range above which a pixel counts, where the outline does not follow the image.
 _HALF = 0.5
 
-#: By how many logits a pixel leads where GrabCut overruled the network.
+#: By how many logits a pixel leads where the outline overruled the network.
 _OVERRULED = 0.5
 
 #: Of the values, those that are shown black and white: some hot pixels do not count.
@@ -146,7 +153,7 @@ def find(
     method: str = DEFAULT_FINDING,
     channel_axis: int | None = None,
     views: int | None = None,
-    grabcut: bool = True,
+    outline: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Found:
     """Find a thing by labels of a classifier that stand in for it.
@@ -172,18 +179,21 @@ def find(
         Of the image that each map is made of, see
         :func:`~napari_guideme.localize.saliency.saliencies`; as many as the method needs by
         default.
-    grabcut
-        Whether the mask follows the colours of the image; else it is where the
-        evidence is more than half of its range.
+    outline
+        One of :data:`~napari_guideme.localize.OUTLINE_NAMES`; by default what suits the method
+        best.
     progress
         Called after every map.
 
     Raises
     ------
     InputError
-        If the method is unknown (the message lists those there are), or the image
-        cannot be used.
+        If the method or the outline is unknown (the message lists those there are), or the
+        image cannot be used.
     """
+    outline = usual_outline(method) if outline is None else outline
+    if outline not in OUTLINE_NAMES:
+        raise InputError(f"unknown outline {outline!r}; choose {', '.join(OUTLINE_NAMES)}")
     if method not in FINDING_NAMES:
         raise InputError(f"unknown method {method!r}; choose {', '.join(FINDING_NAMES)}")
     kind = ATTENDED if method == "proxies" else method
@@ -201,14 +211,43 @@ def find(
     split = len(labels.positive)
     positive, negative = _mean(made[:split], shape), _mean(made[split:], shape)
     if method != "proxies":
-        mask = from_saliency(image, positive) if grabcut else above_half(positive)
-        return Found(name, mask, labels, positive, negative)
+        found = Found(name, np.zeros(shape, bool), labels, positive, negative)
+        return outlined(found, image, outline, channel_axis, str(classifier.device))
     if network is None:
         raise InputError("proxies need the class-agnostic network; see open_attention")
     scene = _attending(Scene(network, image, channel_axis=channel_axis), positive, negative)
     likelihood = scene.logits.softmax(0)[1].cpu().numpy()
-    mask = from_likelihood(image, likelihood) if grabcut else above_half(likelihood)
-    return Found(name, mask, labels, positive, negative, likelihood)
+    found = Found(name, np.zeros(shape, bool), labels, positive, negative, likelihood)
+    return outlined(found, image, outline, channel_axis, str(network.device))
+
+
+def outlined(
+    found: Found,
+    image: NDArray[Any],
+    outline: str,
+    channel_axis: int | None = None,
+    device: str = "cpu",
+) -> Found:
+    """Draw the mask of what was found by its evidence.
+
+    Parameters
+    ----------
+    found
+        Whose evidence it is; its own mask does not count.
+    image, channel_axis
+        As :func:`find` was given them.
+    outline
+        One of :data:`~napari_guideme.localize.OUTLINE_NAMES`.
+    device
+        Where the click network runs, if it is asked.
+    """
+    if outline == "threshold":
+        return replace(found, mask=above_half(found.evidence))
+    if outline == "clicks":
+        return replace(found, mask=clicked(image, found.evidence, channel_axis, device))
+    if found.likelihood is None:
+        return replace(found, mask=from_saliency(image, found.positive))
+    return replace(found, mask=from_likelihood(image, found.likelihood))
 
 
 def scene_of(

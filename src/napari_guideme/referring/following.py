@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.grabcut import bounding_box
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
-from napari_guideme.localize.grabcut import bounding_box
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.outline import Clicker, outlined

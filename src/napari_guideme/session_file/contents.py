@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SUFFIX = ".guideme.json"
 FORMAT = "napari-guideme session"
 #: What this program reads; it writes the oldest that can tell what is to be told.
-VERSION, OLDEST = 2, 1
+VERSION, WITH_VOLUMES, OLDEST = 3, 2, 1
 
 #: Bytes that are hashed at a time, so that no second copy of an image is made.
 _CHUNK = 1 << 24

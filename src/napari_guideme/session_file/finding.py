@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD, DEFAULT_METHOD
-from napari_guideme.referring import REFERRING
+from napari_guideme.referring import REFERRING, follows_image
 from napari_guideme.session_file.contents import FileReference, NetworkReference, Part, Setup
 from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch
 
@@ -163,7 +163,7 @@ class ByLabels(Finding[NameSearch, "Found"]):
             method=search.method,
             channel_axis=channel_axis,
             views=search.views,
-            grabcut=search.grabcut,
+            outline=search.outline,
             progress=progress,
         )
 
@@ -226,7 +226,7 @@ class BySentence(Finding[SentenceSearch, "Followed"]):
             seen,
             self.network,
             channel_axis=channel_axis,
-            follows_image=search.grabcut,
+            follows_image=follows_image(search.outline),
             progress=progress,
         )
 

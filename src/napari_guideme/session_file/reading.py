@@ -117,9 +117,9 @@ def _network(entries: Table, folder: Path) -> NetworkReference:
 
 
 def _search(entries: Table, folder: Path) -> Search:
-    seen = _truth(entries, "grabcut"), _optional(entries, "limits", _limits)
+    limits = _optional(entries, "limits", _limits)
     if "sentence" in entries:
-        return SentenceSearch(_text(entries, "sentence"), *seen)
+        return SentenceSearch(_text(entries, "sentence"), _outline(entries, "clicks"), limits)
     return NameSearch(
         _text(entries, "name"),
         _network(_table(entries, "classifier"), folder),
@@ -127,8 +127,16 @@ def _search(entries: Table, folder: Path) -> Search:
         _wholes(entries, "negative"),
         _text(entries, "method"),
         _whole(entries, "views"),
-        *seen,
+        _outline(entries, "grabcut"),
+        limits,
     )
+
+
+def _outline(entries: Table, drawn_once: str) -> str:
+    """How what was found is outlined; files told once only whether it follows the image."""
+    if "outline" in entries:
+        return _text(entries, "outline")
+    return drawn_once if _truth(entries, "grabcut") else "threshold"
 
 
 def _limits(entries: Table, key: str) -> Limits:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_guideme.localize import DEFAULT_FINDING
+from napari_guideme.localize import DEFAULT_FINDING, usual_outline
+from napari_guideme.referring import OUTLINES
 from napari_guideme.session_file.contents import NetworkReference
 
 Limits = tuple[float, float]
@@ -23,7 +24,7 @@ class NameSearch:
         Whose labels they are.
     positive, negative
         Numbers of the labels that stand in for the name, and of those that distract.
-    method, views, grabcut
+    method, views, outline
         See :func:`~napari_guideme.localize.finding.find`.
     limits
         Values of the image that were seen black and white, ``None`` for pixels as they are.
@@ -35,7 +36,7 @@ class NameSearch:
     negative: tuple[int, ...]
     method: str = DEFAULT_FINDING
     views: int = 1
-    grabcut: bool = True
+    outline: str = usual_outline(DEFAULT_FINDING)
     limits: Limits | None = None
 
 
@@ -47,15 +48,14 @@ class SentenceSearch:
     ----------
     sentence
         As it was told.
-    grabcut
-        Whether the outline follows the image, as `follows_image` of
-        :func:`~napari_guideme.referring.following.follow`: GrabCut drew it once.
+    outline
+        One of :data:`~napari_guideme.referring.OUTLINES`.
     limits
         As of a :class:`NameSearch`.
     """
 
     sentence: str
-    grabcut: bool = True
+    outline: str = OUTLINES[0]
     limits: Limits | None = None
 
 

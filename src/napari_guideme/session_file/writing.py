@@ -18,6 +18,7 @@ from napari_guideme.session_file.contents import (
     OLDEST,
     SUFFIX,
     VERSION,
+    WITH_VOLUMES,
     FileReference,
     NetworkReference,
     Part,
@@ -51,10 +52,10 @@ def check_name(path: Path) -> None:
 def session_to_json(contents: SessionFile, folder: Path) -> dict[str, Any]:
     """Write plain values; paths are told as seen from `folder`."""
     image, volume = contents.image, contents.volume
-    is_new = volume is not None or any(part.search for part in contents.parts)
+    oldest = OLDEST if volume is None else WITH_VOLUMES
     return {
         "format": FORMAT,
-        "version": VERSION if is_new else OLDEST,
+        "version": VERSION if any(part.search for part in contents.parts) else oldest,
         "image": {
             "path": None if image.path is None else relative(image.path, folder),
             "shape": list(image.shape),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_METHOD, FOUND_METHODS
-from napari_guideme.localize import usual_views
+from napari_guideme.localize import usual_outline, usual_views
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.session_file import ByLabels, NameSearch, NetworkReference, source_of
@@ -217,7 +217,8 @@ class Finder:
             labels, why = ((), tuple(others)), str(error)
         source = source_of(query.classifier, DEFAULT_CLASSIFIER)
         reference = NetworkReference(source, classifier.fingerprint)
-        search = NameSearch(query.text, reference, *labels, query.method, usual_views(query.method))
+        usual = usual_views(query.method), usual_outline(query.method)
+        search = NameSearch(query.text, reference, *labels, query.method, *usual)
         return Looked(*told, part, likely, search, card, why)
 
     def recalled(self, search: NameSearch, query: Query, device: str) -> Named:

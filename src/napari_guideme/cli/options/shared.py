@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.files import LABEL_FILES
-from napari_guideme.localize import MOST_VIEWS
+from napari_guideme.localize import MOST_VIEWS, OUTLINE_NAMES
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
 from napari_guideme.networks.windows import WINDOWS
 
@@ -106,10 +106,18 @@ def add_finding(parser: argparse.ArgumentParser, only: str = "") -> None:
         f"{MOST_VIEWS} parts (default: 1 for proxies, else {MOST_VIEWS})",
     )
     parser.add_argument(
+        "--outline",
+        choices=OUTLINE_NAMES,
+        help=f"{only}how what was found is outlined: by a click of the network click where the map "
+        "is highest, by GrabCut, or by half of the map's range (default: grabcut for proxies, else "
+        "clicks; a sentence is never outlined by grabcut)",
+    )
+    parser.add_argument(
         "--no-grabcut",
-        dest="grabcut",
-        action="store_false",
-        help=f"{only}do not follow the image, by GrabCut or, after a sentence, by clicks",
+        dest="outline",
+        action="store_const",
+        const="threshold",
+        help=f"{only}the same as --outline threshold",
     )
     parser.add_argument(
         "--by",

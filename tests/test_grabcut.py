@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_guideme.errors import InputError
-from napari_guideme.localize.grabcut import (
+from napari_guideme.grabcut import (
     along_outline,
     bounding_box,
     eight_bit,
