@@ -20,9 +20,9 @@ from napari_guideme.localize.finding import (
     find,
     labels_called,
     labels_of,
-    limits_of,
     scene_of,
 )
+from napari_guideme.localize.photographs import limits_of
 from napari_guideme.localize.proxies import StandIns
 from napari_guideme.localize.saliency import saliency
 from napari_guideme.networks import cancelling

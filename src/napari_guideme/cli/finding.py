@@ -94,7 +94,8 @@ def _searches(
     options: argparse.Namespace, picture: Picture, classifier: FrozenClassifier, setup: Setup
 ) -> list[NameSearch]:
     """Choose labels for each name, or take those that were told."""
-    from napari_guideme.localize.finding import as_photograph, chosen_stand_ins, limits_of
+    from napari_guideme.localize.finding import chosen_stand_ins
+    from napari_guideme.localize.photographs import as_photograph, limits_of
 
     pixels = with_channels(picture.pixels, setup.channels, setup.channel_axis)
     limits = limits_of(pixels)

@@ -28,7 +28,6 @@ from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_in
 from napari_guideme.localize.saliency import saliencies
 from napari_guideme.networks.classifier import FrozenClassifier
 from napari_guideme.networks.frozen import FrozenNetwork
-from napari_guideme.networks.preparation import checked_pixels
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float32]
@@ -44,9 +43,6 @@ _HALF = 0.5
 
 #: By how many logits a pixel leads where the outline overruled the network.
 _OVERRULED = 0.5
-
-#: Of the values, those that are shown black and white: some hot pixels do not count.
-PERCENTILES = (1.0, 99.8)
 
 #: Called with steps done and steps in all.
 Progress = Callable[[int, int], None]
@@ -298,49 +294,6 @@ def labels_of(found: Sequence[Found]) -> NDArray[np.uint8]:
         np.uint8
     )
     return labels
-
-
-def limits_of(image: NDArray[Any]) -> tuple[float, float] | None:
-    """Values that a photograph of these pixels shows black and white; 8 bits are shown as they are.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite.
-    """
-    if image.dtype == np.uint8:
-        return None
-    values = checked_pixels(image).astype(np.float32)
-    low, high = np.percentile(values, PERCENTILES)
-    if low == high:  # What little there is is not taken for hot pixels.
-        low, high = values.min(), values.max()
-    return float(low), float(high)
-
-
-def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> NDArray[Any]:
-    """Return pixels as a screen shows them, in 8 bits.
-
-    A classifier learned from photographs; pixels of a camera or of a computation have any values.
-
-    Parameters
-    ----------
-    image
-        Of any shape and type.
-    limits
-        Values that are shown black and white; ``None`` for pixels as they are.
-
-    Raises
-    ------
-    InputError
-        If a value is not finite.
-    """
-    if limits is None:
-        return image
-    low, high = map(np.float32, limits)
-    values = checked_pixels(image).astype(np.float32)
-    scaled = (values - low) / max(high - low, np.finfo(np.float32).tiny)
-    shown: NDArray[np.uint8] = (255 * scaled).round().clip(0, 255).astype(np.uint8)
-    return shown
 
 
 def _attending(scene: Scene, positive: Map, negative: Map) -> Scene:

@@ -313,7 +313,7 @@ def with_channels(
 
 def _seen(search: Search, setup: Setup, pixels: NDArray[Any]) -> NDArray[Any]:
     """Return the pixels as they are looked at."""
-    from napari_guideme.localize.finding import as_photograph
+    from napari_guideme.localize.photographs import as_photograph
 
     chosen = with_channels(np.asarray(pixels), setup.channels, setup.channel_axis)
     return as_photograph(chosen, search.limits)

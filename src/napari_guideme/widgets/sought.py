@@ -132,7 +132,7 @@ def check_channels(network: FrozenNetwork, part: Slice) -> None:
 
 def as_seen(part: Slice) -> NDArray[Any]:
     """Read a slice as it is seen: who knows photographs knows not what a camera counts."""
-    from napari_guideme.localize.finding import as_photograph
+    from napari_guideme.localize.photographs import as_photograph
 
     return as_photograph(part.pixels(), limits_of(part))
 
