@@ -152,6 +152,9 @@ def test_what_comes_through_the_gates_by_hand():
     half = torch.tensor([0.5, 1.0, 1.0])
     assert score.evidence(score.gates.initial())[name].tolist() == [[[[16.0]]]]
     assert score.evidence(half)[name].tolist() == [[[[8.0]]]]
+    *_, last = feedback(score, "soft", 1)
+    known, anew = score.evidence(last.values, last.gradient), score.evidence(last.values)
+    torch.testing.assert_close(known[name], anew[name], rtol=0, atol=0)
     assert score.opened(half)[name].tolist() == [[[[16.0]]]]
 
 

@@ -174,6 +174,9 @@ def test_projected_gradient_never_goes_up_nor_leaves_the_box():
         assert iterate.energy == pytest.approx(float(chain(iterate.values)))
         assert ((iterate.values >= 0) & (iterate.values <= 1)).all()
         assert not iterate.values.requires_grad
+        variable = iterate.values.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(chain(variable), variable)
+        torch.testing.assert_close(iterate.gradient, gradient)
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,14 @@ class GatedScore:
         """What the units bring whose gates a sweep opens, starting from these gates."""
         return self._swept(values).opened
 
-    def evidence(self, values: Tensor) -> Evidence:
-        """What comes through the given gates: h ∂score/∂h, where it raises the score."""
-        variable = values.detach().clone().requires_grad_()
-        (slope,) = torch.autograd.grad(self.energy(variable), variable)
+    def evidence(self, values: Tensor, slope: Tensor | None = None) -> Evidence:
+        """What comes through the given gates: h ∂score/∂h, where it raises the score.
+
+        The gradient of the energy there may be given, if it is known.
+        """
+        if slope is None:
+            variable = values.detach().clone().requires_grad_()
+            (slope,) = torch.autograd.grad(self.energy(variable), variable)
         brought = self.gates.split(-slope * values.detach())
         return {name: _summed(b) for name, b in brought.items() if b.ndim == _IMAGE}
 

@@ -22,11 +22,12 @@ _HALVINGS = 20
 
 @dataclass(frozen=True)
 class Iterate:
-    """Values after some steps and the energy that they reach."""
+    """Values after some steps, the energy that they reach, and its gradient where it is known."""
 
     step: int
     values: Tensor
     energy: float
+    gradient: Tensor | None = None
 
 
 def lbfgs(objective: Objective, start: Tensor, steps: int) -> Iterator[Iterate]:
@@ -78,7 +79,7 @@ def projected_gradient(objective: Objective, start: Tensor, steps: int) -> Itera
     """
     values = start.detach().clone()
     energy, gradient = _evaluated(objective, values)
-    yield Iterate(0, values, energy)
+    yield Iterate(0, values, energy, gradient)
     rate = _GROWTH / max(float(gradient.abs().max()), 1e-20)
     for step in range(1, steps + 1):
         for _ in range(_HALVINGS):
@@ -93,7 +94,7 @@ def projected_gradient(objective: Objective, start: Tensor, steps: int) -> Itera
         else:
             return
         values, energy, gradient, rate = after, reached, slope, _GROWTH * rate
-        yield Iterate(step, values, energy)
+        yield Iterate(step, values, energy, gradient)
 
 
 def _evaluated(objective: Objective, values: Tensor) -> tuple[float, Tensor]:

@@ -56,10 +56,11 @@ class View:
 
     def where(self, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Rows and columns of the part, at least one of each."""
-        return tuple(  # type: ignore[return-value]
+        rows, columns = (
             slice(first := int(start * n), first + max(round(self.share * n), 1))
             for start, n in zip((self.top, self.left), shape, strict=True)
         )
+        return rows, columns
 
 
 #: The whole image, plain and mirrored, then parts of 2/5 of its sides.
@@ -236,7 +237,7 @@ def _hard(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
 def _soft(classifier: FrozenClassifier, x: Tensor, label: int) -> Tensor:
     score = GatedScore(classifier, x, label)
     (last,) = deque(feedback(score, "soft", SOFT_STEPS), maxlen=1)
-    return _of_last(classifier, score.evidence(last.values), x)
+    return _of_last(classifier, score.evidence(last.values, last.gradient), x)
 
 
 def _of_last(classifier: FrozenClassifier, evidence: Evidence, x: Tensor) -> Tensor:
