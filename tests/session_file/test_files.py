@@ -10,6 +10,7 @@ import pytest
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hints, Scribble, TextHint
 from napari_guideme.history import History, Past
+from napari_guideme.localize import MOST_VIEWS
 from napari_guideme.outlines import Kept
 from napari_guideme.session_file import (
     FileReference,
@@ -258,6 +259,18 @@ SEARCHED = [
     *(("name",), ("classifier",), ("classifier", "fingerprint"), ("classifier", "path")),
     *(("positive",), ("negative",), ("method",), ("views",), ("outline",), ("limits",)),
 ]
+
+
+def test_another_method_brings_its_usual_looks(tmp_path):
+    (part,) = searches(tmp_path)["name"].parts
+    told = part.search
+    assert told.by("gradient") is told
+    by_network = told.by("proxies")
+    assert (by_network.method, by_network.views, by_network.outline) == ("proxies", 1, "grabcut")
+    assert replace(by_network.by("guided"), method="", views=0, outline="") == replace(
+        told, method="", views=0, outline=""
+    )
+    assert by_network.by("guided").views == MOST_VIEWS
 
 
 @pytest.mark.parametrize(("kind", "drawn"), [("name", "grabcut"), ("sentence", "clicks")])

@@ -11,6 +11,8 @@ from skimage.data import chelsea
 
 from napari_guideme.guidance import DEFAULT_METHOD
 from napari_guideme.localize import attention
+from napari_guideme.localize.finding import find
+from napari_guideme.localize.proxies import StandIns
 from napari_guideme.networks import classifier
 from napari_guideme.widgets.find_panel import STOPPED
 
@@ -117,7 +119,7 @@ def test_other_labels_find_something_else(finding, qtbot):
     assert not finding.controller.is_busy
 
 
-def test_another_method_finds_anew_with_the_same_labels(finding, qtbot):
+def test_another_method_finds_anew_with_the_same_labels_and_its_usual_looks(finding, cat, qtbot):
     panel = finding.finding
     panel.names.positive.chips[0].click()
     chips = titles(panel.names.positive)
@@ -127,6 +129,11 @@ def test_another_method_finds_anew_with_the_same_labels(finding, qtbot):
     assert titles(panel.names.positive) == chips
     assert (shown(finding) != before).any()
     assert not finding.controller.layers.found_by("distracts").data.any()
+    search = panel.seeker.finds.search
+    labels = StandIns(search.positive, search.negative)
+    known = classifier.open_classifier(device="cpu")
+    alone = find("cat", cat, known, labels, method="gradient", channel_axis=-1)
+    np.testing.assert_array_equal(shown(finding) == 1, alone.mask)
 
 
 def test_clicks_correct_and_undo_takes_them_back(finding, qtbot):

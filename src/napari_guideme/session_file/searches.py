@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from napari_guideme.localize import DEFAULT_FINDING, usual_outline
+from napari_guideme.localize import DEFAULT_FINDING, usual_outline, usual_views
 from napari_guideme.referring import OUTLINES
 from napari_guideme.session_file.contents import NetworkReference
 
@@ -35,9 +35,16 @@ class NameSearch:
     positive: tuple[int, ...]
     negative: tuple[int, ...]
     method: str = DEFAULT_FINDING
-    views: int = 1
+    views: int = usual_views(DEFAULT_FINDING)
     outline: str = usual_outline(DEFAULT_FINDING)
     limits: Limits | None = None
+
+    def by(self, method: str) -> NameSearch:
+        """Return the same search by a method; another one brings its usual views and outline."""
+        if method == self.method:
+            return self
+        views, outline = usual_views(method), usual_outline(method)
+        return replace(self, method=method, views=views, outline=outline)
 
 
 @dataclass(frozen=True)

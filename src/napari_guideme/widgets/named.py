@@ -65,7 +65,7 @@ class Looked:
         """What can be looked for now, if any label stands in."""
         if self.card is None or self.search is None or not self.search.positive:
             return None
-        search = replace(self.search, method=self.query.method)
+        search = self.search.by(self.query.method)
         return Named.of(search, self.query, self.finder, self.card)
 
     def recalling(self, known: Sought | None) -> Looked:
