@@ -58,6 +58,22 @@ def test_a_cat_is_found_in_a_real_process(photograph, tmp_path):
     assert "tabby" in told["stand_ins"]
 
 
+def test_what_a_map_alone_tells_is_outlined_in_three_ways(photograph, tmp_path, capsys):
+    found = {}
+    for outline in (None, "clicks", "grabcut", "threshold"):
+        out, report = tmp_path / f"{outline}.tif", tmp_path / f"{outline}.json"
+        told = ["--outline", outline] if outline else []
+        run = ["segment", photograph, "cat", "--method", "grad-cam", "--views", 1, "-o", out]
+        assert main([*map(str, [*run, "--json", report]), *told]) == 0
+        found[outline] = tifffile.imread(out)
+        (entry,) = json.loads(report.read_text())["found"]
+        assert entry["distractors"] == []
+        assert "distracting" not in capsys.readouterr().out
+    np.testing.assert_array_equal(found[None], found["clicks"])
+    assert len({labels.tobytes() for labels in found.values()}) == 3
+    assert all(0 < labels.mean() < 1 for labels in found.values())
+
+
 def test_an_article_is_no_part_of_a_name(photograph, tmp_path):
     out, report = tmp_path / "labels.tif", tmp_path / "report.json"
     run = ["segment", str(photograph), "the cat", "-o", str(out), "--json", str(report)]
@@ -185,6 +201,7 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
         (["cat", "--by", "vectors"], "--by vectors needs --vectors"),
         (["cat", "--vectors", "none.npz"], "--vectors is of no use without --by vectors"),
         (["cat", "--by", "vectors", "--vectors", "none.npz"], "there is no file none.npz"),
+        (["the cat on the left", "--outline", "grabcut"], "choose clicks, threshold"),
         (["cat", "--distractors", "quilt", "--method", "guided"], "--distractors is for proxies"),
         (["background"], "background is what no name is found in"),
         (["cat", "the cat"], "a name is told twice"),

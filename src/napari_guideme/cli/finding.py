@@ -137,10 +137,12 @@ def _found(answering: ByLabels, search: NameSearch, picture: Picture, setup: Set
 
 
 def _told(one: Found, classifier: FrozenClassifier) -> dict[str, Any]:
+    # What distracts is only looked at for the network that draws a likelihood.
+    against = () if one.likelihood is None else one.stand_ins.negative
     return {
         "name": one.name,
         "stand_ins": [classifier.labels[label] for label in one.stand_ins.positive],
-        "distractors": [classifier.labels[label] for label in one.stand_ins.negative],
+        "distractors": [classifier.labels[label] for label in against],
         "box": one.box,
         "pixels": int(one.mask.sum()),
     }
@@ -148,4 +150,5 @@ def _told(one: Found, classifier: FrozenClassifier) -> dict[str, Any]:
 
 def _described(one: Found, told: dict[str, Any]) -> str:
     by, against = ", ".join(told["stand_ins"]), ", ".join(told["distractors"])
-    return f"{one.name} {one.mask.mean():.1%}, by proxies: {by}; distracting: {against}"
+    distracting = f"; distracting: {against}" if against else ""
+    return f"{one.name} {one.mask.mean():.1%}, by proxies: {by}{distracting}"
