@@ -413,7 +413,7 @@ def test_a_labels_layer_is_no_image(viewer, qtbot):
     labels = viewer.add_labels(np.zeros((8, 8), int))
     widget = open_widget(viewer, qtbot)
     assert labels not in widget.image.choices
-    widget.controller.image = labels
+    widget.controller.choose_image(labels)
     with qtbot.waitSignal(widget.controller.problem) as caught:
         widget.controller.run()
     assert "not an image" in caught.args[0]

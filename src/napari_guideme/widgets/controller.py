@@ -57,6 +57,8 @@ class Controller(QObject):
         Names of the devices, once torch is loaded.
     forgotten
         A layer that was deleted, or whose axes mean something else now.
+    elsewhere
+        The image on which hints changed while another one was chosen.
     """
 
     refined = Signal(object)
@@ -68,6 +70,7 @@ class Controller(QObject):
     method_changed = Signal(str)
     devices_found = Signal(object)
     forgotten = Signal(object)
+    elsewhere = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -212,6 +215,15 @@ class Controller(QObject):
         if self.session is not None:
             self.run()
 
+    def choose_image(self, image: Image | None) -> None:
+        """Work on this image; what was clicked on it before is in the user's hand again."""
+        self.image = image
+        self.layers = self._sets.find(image, self.network)
+        selection = self.viewer.layers.selection
+        worked_in = self._sets.worked_in(selection.active)
+        if worked_in is not None and worked_in.image is not image:
+            selection.active = (self.layers and self.layers.existing("clicks")) or image
+
     def choose_network(self, known: Known) -> None:
         """Use this network, or the same one with another card; layers and classes follow."""
         self._waiting.clear()
@@ -333,7 +345,7 @@ class Controller(QObject):
             image,
             classes,
             on_hints=self._on_hints,
-            on_class=self.class_changed.emit,
+            on_class=self._on_class,
             on_tool=self._on_tool,
             title=title,
             kept_as="objects" if self.outlines_objects else "kept labels",
@@ -344,10 +356,16 @@ class Controller(QObject):
 
     def _on_tool(self, layers: GuideLayers, layer: Layer) -> None:
         """Own undo and the class switch on our layers; napari's keys stay elsewhere."""
-        layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
-        layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
-        layer.bind_key("T", lambda _: self.next_class(), overwrite=True)
+        actions = {"Control-Z": self.undo, "Control-Shift-Z": self.redo, "T": self.next_class}
+        for key, action in actions.items():
+            # napari tells which layer it is about, which is known.
+            layer.bind_key(key, lambda _, action=action: self._in(layers, action), overwrite=True)
         self.tool_made.emit(layers, layer)
+
+    def _on_class(self, layers: GuideLayers, name: str) -> None:
+        """Tell the class of new clicks, unless they are those of another image or network."""
+        if layers is self.layers:
+            self.class_changed.emit(name)
 
     def next_class(self) -> None:
         """Click with the class after the present one."""
@@ -370,11 +388,25 @@ class Controller(QObject):
             raise InputError(f"{image.name} is not an image layer; choose an image")
         return image
 
-    def _on_hints(self, places: NDArray[np.floating]) -> None:
+    def _on_hints(self, layers: GuideLayers, places: NDArray[np.floating]) -> None:
         if self._held is None:
-            self.reported(lambda: self._refine_touched(places))
+            self._in(layers, lambda: self._refine_touched(places))
         else:
             self._held = True
+
+    def _in(self, layers: GuideLayers, action: Callable[[], object]) -> None:
+        """Do something about the image of layers, which is chosen first if it can be."""
+        is_of_network = self._sets.find(layers.image, self.network) is layers
+        # What is looked for is looked for anew in another image.
+        if is_of_network and layers is not self.layers and self.network in self.networks:
+            self.elsewhere.emit(layers.image)
+        if layers is self.layers:
+            self.reported(action)
+        else:
+            self.problem.emit(
+                f"This is about {layers.title}. Choose that as image and network, or find that "
+                "name again, and it counts."
+            )
 
     def _refine_touched(self, places: NDArray[np.floating]) -> None:
         """Refine the slices in which hints changed, in 3-D too: there the slider follows."""
@@ -467,15 +499,18 @@ class Controller(QObject):
     # -- from sessions to layers --------------------------------------------
 
     def _on_done(self, outcome: Outcome) -> None:
-        layers = self.layers
         image = outcome.part.layer
-        if layers is None or layers.image is not image or image not in self.viewer.layers:
+        layers = self._sets.find(image, self.network)
+        if layers is None or image not in self.viewer.layers:
             self._waiting.clear()
             return
-        self.outcome = outcome
         layers.write_labels(outcome.part, outcome.labels)
         layers.write_unmet(outcome.part, outcome.unmet)
         layers.write_changes(outcome.part, outcome.changed, shown=self.show_changes)
+        if layers is not self.layers:
+            self._waiting.clear()
+            return
+        self.outcome = outcome
         self.refined.emit(outcome)
         self._waiting.pop(outcome.part.key, None)
         if self._waiting:

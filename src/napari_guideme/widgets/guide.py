@@ -89,6 +89,7 @@ class GuideWidget(GuideForm):
             event.connect(self._on_slice)
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
+        self.controller.elsewhere.connect(self._choose_labelled)
         self.controller.busy.connect(self._on_busy)
         self.controller.busy.connect(self.hand.follow)
         self.controller.keeper.kept.connect(lambda count: show_info(f"Labels kept: {count}"))
@@ -124,7 +125,7 @@ class GuideWidget(GuideForm):
         image = self.image.value
         if image is not self.controller.image:
             self.asking.asker.stop()
-            self.controller.image = image
+            self.controller.choose_image(image)
             self.channels.look(image)
             self.status.begin()
             self.card.look()
@@ -150,6 +151,10 @@ class GuideWidget(GuideForm):
         self.tabs.setCurrentIndex(int(is_finding))
         self.image.value = image
         self._on_image()
+
+    def _choose_labelled(self, image: Image) -> None:
+        """Follow the user to another image."""
+        self._choose_image(image, self._is_finding)
 
     def _on_network(self, label: str) -> None:
         self.asking.asker.stop()

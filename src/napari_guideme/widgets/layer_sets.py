@@ -68,6 +68,10 @@ class LayerSets:
         """Whether a layer belongs to one of the sets."""
         return any(layers.holds(layer) for layers in self._sets.values())
 
+    def worked_in(self, layer: Layer | None) -> GuideLayers | None:
+        """Return the set whose clicks or scribbles a layer holds."""
+        return next((own for own in self._sets.values() if own.is_tool(layer)), None)
+
     def show(self, image: Image | None, network: Known) -> None:
         """Show the layers of this network on an image, and no other's."""
         for (other, label), layers in self._sets.items():

@@ -59,10 +59,10 @@ class GuideLayers:
     classes
         Names of the classes, the background first.
     on_hints
-        Called after the user changed clicks or scribbles, with the places of those that
-        came, went or were moved, (n, ndim).
+        Called after the user changed clicks or scribbles, with these layers and the places
+        of those that came, went or were moved, (n, ndim).
     on_class
-        Called with the name of the class that new clicks get.
+        Called with these layers and the name of the class that new clicks get.
     on_tool
         Called with the layers of clicks and of scribbles when they are made.
     title
@@ -76,8 +76,8 @@ class GuideLayers:
         viewer: Viewer,
         image: Image,
         classes: Sequence[str],
-        on_hints: Callable[[NDArray[np.floating]], None],
-        on_class: Callable[[str], None],
+        on_hints: Callable[[GuideLayers, NDArray[np.floating]], None],
+        on_class: Callable[[GuideLayers, str], None],
         on_tool: Callable[[GuideLayers, Layer], None],
         title: str = "",
         kept_as: str = "kept labels",
@@ -91,7 +91,7 @@ class GuideLayers:
         self._on_class_changed = on_class
         self._on_tool = on_tool
         self._kept_as = kept_as
-        self._title = title or image.name
+        self.title = title or image.name
         self._silent = False
         self.number = 1
         self._layers: dict[str, Layer] = {}
@@ -165,6 +165,10 @@ class GuideLayers:
         """Whether a layer is one of these."""
         return layer in self._layers.values() or layer in self._kept.values()
 
+    def is_tool(self, layer: Layer | None) -> bool:
+        """Whether a layer is the one that the user clicks or paints in."""
+        return layer is not None and layer in map(self._layers.get, ("clicks", "scribbles"))
+
     def keep_beside(self, others: Sequence[GuideLayers]) -> None:
         """Keep labels in the layer in which these keep theirs, with the next `number`."""
         self.number = len(others) + 1
@@ -231,10 +235,7 @@ class GuideLayers:
     def shown_labels(self, part: Slice) -> NDArray[np.integer] | None:
         """Read the labels of a slice, if there are any labels."""
         layer = self.existing("labels")
-        # While another image is taken up, the labels may still be those of the one before.
-        if layer is None or layer.data.ndim != len(part.slices):
-            return None
-        return np.asarray(layer.data[part.slices])
+        return None if layer is None else np.asarray(layer.data[part.slices])
 
     def write_changes(self, part: Slice, changed: NDArray[np.bool_], *, shown: bool) -> None:
         """Know which pixels of a slice changed, one bit each, and show them or not."""
@@ -323,7 +324,7 @@ class GuideLayers:
 
     def _name(self, role: str) -> str:
         is_shared = role == self._kept_as and self._kept is not self._layers
-        return f"{role} ({self.image.name if is_shared else self._title})"
+        return f"{role} ({self.image.name if is_shared else self.title})"
 
     def _make_clicks(self) -> Points:
         self._known_clicks = set()
@@ -339,7 +340,7 @@ class GuideLayers:
         name = str(self.clicks.feature_defaults[CLASS].iloc[0])
         if name in self.classes:
             self.current_class = name
-            self._on_class_changed(name)
+            self._on_class_changed(self, name)
 
     def _on_clicks(self, event: Any) -> None:
         if str(getattr(event.action, "value", event.action)) in ("added", "removed", "changed"):
@@ -368,7 +369,7 @@ class GuideLayers:
 
     def _changed(self, places: NDArray[np.floating]) -> None:
         if not self._silent:
-            self._on_hints(places)
+            self._on_hints(self, places)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:

@@ -139,7 +139,7 @@ class Talker(QObject):
     def history(self) -> list[Entry]:
         """What was said about the slice that is shown, what was said first first."""
         controller = self._controller
-        if controller.layers is None or controller.layers.image is not controller.image:
+        if controller.layers is None:
             return []
         try:
             part = self._shown_slice()
