@@ -237,6 +237,18 @@ def test_without_labels_there_is_nothing_to_keep(viewer, qtbot, tissue):
     assert "press Run first" in caught.args[0]
 
 
+def test_labels_that_were_deleted_are_not_kept(guide, viewer, qtbot):
+    told = []
+    guide.controller.problem.connect(told.append)
+    viewer.layers.remove(guide.controller.layers.labels)
+    assert not guide.keep.isEnabled()
+    guide.controller.keeper.keep(as_objects=True, overwrite=False)
+    qtbot.waitUntil(lambda: not is_busy(guide), timeout=10_000)
+    assert told == ["there are no labels to keep yet: press Run first"]
+    finish(qtbot, guide, guide.run.click)
+    assert guide.keep.isEnabled()
+
+
 def test_keep_waits_for_a_click(guide, qtbot):
     name = wrong_class(guide)
     guide.controller.choose_class(name)

@@ -88,13 +88,11 @@ class Keeper(QObject):
         image, layers = controller.image, controller.layers
         if image is None or layers is None or image not in controller.viewer.layers:
             return False
-        if controller.session is not None:
-            return True
         try:
             labels = layers.shown_labels(shown_slice(controller.viewer, image))
         except InputError:
             return False
-        return labels is not None and bool(labels.any())
+        return labels is not None and (controller.session is not None or bool(labels.any()))
 
     def keep(self, *, as_objects: bool, overwrite: bool) -> None:
         """Add the labels of the slice that is shown to the kept labels, once they follow its hints.

@@ -22,6 +22,7 @@ from napari_guideme.widgets.mark_layers import (
     choose_click_class,
     click_layer,
     label_layer,
+    painted_places,
     read_clicks,
     rename_clicks,
     ring_layer,
@@ -348,7 +349,7 @@ class GuideLayers:
             self._changed(np.array(list(before ^ self._known_clicks)))
 
     def _on_paint(self, event: Any) -> None:
-        painted = np.concatenate([np.transpose(indices) for indices, *_ in event.value])
+        painted = painted_places(event.value)
         # napari announces the paint before it is in the data.
         QTimer.singleShot(0, lambda: self._changed(painted))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Points
 from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
 
 from napari_guideme.hints import Click, Scribble
 from napari_guideme.widgets.geometry import geometry
@@ -118,6 +119,24 @@ def write_scribbles(
         painted[tuple(scribble.pixels(part.shape).T)] = index + 1
     layer.data[part.slices] = painted
     layer.refresh()
+
+
+def painted_places(edits: Iterable[Any]) -> NDArray[np.floating]:
+    """Pixels (n, ndim) that the paint event of a layer of labels tells of.
+
+    The brush tells a box and what was painted in it (napari 0.9), or the indices of all pixels.
+    """
+    return np.concatenate([_places_of(where, mask) for where, mask, *_ in edits]).astype(float)
+
+
+def _places_of(where: tuple[Any, ...], mask: NDArray[np.bool_] | None) -> NDArray[np.intp]:
+    if not isinstance(where[0], slice):
+        return np.transpose(where)
+    starts = [along.start for along in where]
+    if mask is None:
+        mask = np.ones([along.stop - along.start for along in where], dtype=bool)
+    places: NDArray[np.intp] = np.argwhere(mask) + starts
+    return places
 
 
 def _point_size(image: Image) -> float:

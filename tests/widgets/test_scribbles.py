@@ -1,0 +1,101 @@
+"""Scribbles by napari's own tools: brush, eraser, bucket and polygon."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
+from skimage.color import rgb2gray
+
+from .conftest import finish, open_widget
+
+
+def drag(viewer, layer, places) -> None:
+    """Draw with the tool of a layer from place to place, through napari's own callbacks."""
+
+    class Event:
+        type = "mouse_press"
+        button = 1
+        pos = np.array([5.0, 5.0])
+        view_direction = None
+        is_dragging = True
+        dims_displayed = tuple(viewer.dims.displayed)
+        dims_point = viewer.dims.point
+        handled = False
+
+    event = Event()
+    event.position = tuple(layer.data_to_world(places[0]))
+    mouse_press_callbacks(layer, event)
+    for place in places[1:]:
+        event.type, event.position = "mouse_move", tuple(layer.data_to_world(place))
+        mouse_move_callbacks(layer, event)
+    event.type = "mouse_release"
+    mouse_release_callbacks(layer, event)
+
+
+def shown(guide) -> np.ndarray:
+    return np.asarray(guide.controller.layers.labels.data)
+
+
+@pytest.fixture
+def scribbles(guide):
+    """The layer that is painted in, with the brush for the border in the user's hand."""
+    guide.controller.choose_class("border")
+    guide.paint.click()
+    layer = guide.controller.layers.scribbles
+    assert layer.mode == "paint"
+    assert layer.selected_label == 3
+    return layer
+
+
+def test_the_brush_refines_by_itself(guide, scribbles, viewer, qtbot):
+    line = [(60.0, 70.0), (64.0, 74.0), (70.0, 76.0)]
+    finish(qtbot, guide, lambda: drag(viewer, scribbles, line))
+    painted = np.asarray(scribbles.data) == 3
+    assert painted.sum() > 3 * 5
+    assert (shown(guide)[painted] == 2).all()
+    assert guide.controller.session.report().hints == 1
+    finish(qtbot, guide, guide.undo.click)
+    assert not scribbles.data.any()
+
+
+def test_the_eraser_takes_back(guide, scribbles, viewer, qtbot):
+    before = shown(guide).copy()
+    finish(qtbot, guide, lambda: drag(viewer, scribbles, [(60.0, 70.0), (60.0, 75.0)]))
+    assert (shown(guide) != before).any()
+    scribbles.mode, scribbles.brush_size = "erase", 40
+    finish(qtbot, guide, lambda: drag(viewer, scribbles, [(60.0, 70.0), (60.0, 75.0)]))
+    assert not scribbles.data.any()
+    np.testing.assert_array_equal(shown(guide), before)
+
+
+@pytest.mark.parametrize("tool", ["bucket", "polygon", "pixels"])
+def test_other_tools_count_the_same(guide, scribbles, qtbot, tool):
+    rows, columns = np.mgrid[58:63, 68:73].reshape(2, -1)
+    tools = {
+        "bucket": lambda: scribbles.fill((60, 70), 3),
+        "polygon": lambda: scribbles.paint_polygon([(58, 68), (58, 74), (64, 74), (64, 68)], 3),
+        "pixels": lambda: scribbles.data_setitem((rows, columns), 3),
+    }
+    if tool == "bucket":
+        scribbles.contiguous = True
+        scribbles.data[50:70, 60:80] = 1
+    finish(qtbot, guide, tools[tool])
+    assert shown(guide)[60, 70] == 2
+
+
+def test_in_a_stack_the_slice_that_is_painted_follows(viewer, tissue, qtbot):
+    viewer.add_image(np.stack([rgb2gray(tissue)] * 3), name="stack", scale=(3, 1, 1))
+    widget = open_widget(viewer, qtbot)
+    viewer.dims.set_current_step(0, 2)
+    finish(qtbot, widget, widget.run.click)
+    widget.controller.choose_class("border")
+    widget.paint.click()
+    layer = widget.controller.layers.scribbles
+    finish(qtbot, widget, lambda: drag(viewer, layer, [(2.0, 60.0, 70.0), (2.0, 64.0, 74.0)]))
+    assert np.unique(np.nonzero(layer.data)[0]).tolist() == [2]
+    assert (shown(widget)[np.asarray(layer.data) == 3] == 2).all()
