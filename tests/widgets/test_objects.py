@@ -282,6 +282,18 @@ def test_picking_beside_the_objects_is_told(widget, viewer, qtbot):
     assert not widget.controller.session.can_undo
 
 
+def test_picking_begins_with_several_layers_selected(widget, viewer, qtbot):
+    layer = viewer.add_labels(np.ones((64, 64), int), name="cellpose")
+    viewer.layers.selection = set(viewer.layers) - {layer}
+    widget.objects.pick.click()
+    assert widget.objects.pick.isChecked()
+    assert layer.mode == "pick"
+    assert viewer.layers.selection.active is layer
+    viewer.layers.selection.active = widget.controller.layers.clicks
+    assert not widget.objects.pick.isChecked()
+    assert layer.mode == "pan_zoom"
+
+
 def test_choosing_another_layer_ends_picking(widget, viewer, qtbot):
     layer = viewer.add_labels(np.ones((64, 64), int), name="cellpose")
     widget.objects.pick.click()

@@ -35,9 +35,10 @@ class Picker(QObject):
     def start(self, layer: Labels) -> None:
         """Let the next click on this layer pick."""
         self.stop()
-        self._layer, self._mode = layer, str(layer.mode)
         layer.visible = True
+        # On its way to this one napari may tell of no active layer at all.
         self._viewer.layers.selection.active = layer
+        self._layer, self._mode = layer, str(layer.mode)
         layer.mode = "pick"
         layer.mouse_drag_callbacks.append(self._on_mouse)
         self.picking.emit(True)
