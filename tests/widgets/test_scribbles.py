@@ -4,37 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.utils.interactions import (
-    mouse_move_callbacks,
-    mouse_press_callbacks,
-    mouse_release_callbacks,
-)
 from skimage.color import rgb2gray
 
-from .conftest import finish, open_widget
-
-
-def drag(viewer, layer, places) -> None:
-    """Draw with the tool of a layer from place to place, through napari's own callbacks."""
-
-    class Event:
-        type = "mouse_press"
-        button = 1
-        pos = np.array([5.0, 5.0])
-        view_direction = None
-        is_dragging = True
-        dims_displayed = tuple(viewer.dims.displayed)
-        dims_point = viewer.dims.point
-        handled = False
-
-    event = Event()
-    event.position = tuple(layer.data_to_world(places[0]))
-    mouse_press_callbacks(layer, event)
-    for place in places[1:]:
-        event.type, event.position = "mouse_move", tuple(layer.data_to_world(place))
-        mouse_move_callbacks(layer, event)
-    event.type = "mouse_release"
-    mouse_release_callbacks(layer, event)
+from .conftest import drag, finish, open_widget
 
 
 def shown(guide) -> np.ndarray:
