@@ -112,6 +112,7 @@ def test_labels_and_hints_are_those_of_the_session(viewer, tissue, qtbot, seed):
         part = shown_slice(viewer, controller.image)
         clicks = {hint for hint in layers.hints(part) if isinstance(hint, Click)}
         assert clicks == {hint for hint in session.hints if isinstance(hint, Click)}, done[-5:]
+        assert widget.classes.checkedButton().text() == layers.current_class, done[-5:]
         labels = session.labels() if not isinstance(session, ObjectSession) else None
         if labels is not None:
             np.testing.assert_array_equal(layers.shown_labels(part), labels, str(done[-5:]))

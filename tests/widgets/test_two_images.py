@@ -52,6 +52,18 @@ def test_the_tool_of_another_image_is_laid_down(two, viewer, qtbot):
     assert viewer.layers.selection.active is two.first.labels
 
 
+def test_each_image_has_its_class_at_hand(two, viewer, qtbot):
+    two.image.value = viewer.layers["picture"]
+    two.controller.choose_class("border")
+    two.image.value = viewer.layers["stack"]
+    finish(qtbot, two, two.run.click)
+    qtbot.waitUntil(lambda: two.controller.layers.existing("clicks") is not None)
+    two.controller.choose_class("nucleus")
+    assert two.classes.checkedButton().text() == "nucleus"
+    two.image.value = viewer.layers["picture"]
+    assert two.classes.checkedButton().text() == two.first.current_class == "border"
+
+
 def test_keys_of_a_layer_are_about_its_image(two, viewer, qtbot):
     at = tuple(np.argwhere(labels(two.first) == 0)[0].astype(float))
     finish(qtbot, two, lambda: two.first.clicks.add(at))

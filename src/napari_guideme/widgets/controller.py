@@ -219,6 +219,8 @@ class Controller(QObject):
         """Work on this image; what was clicked on it before is in the user's hand again."""
         self.image = image
         self.layers = self._sets.find(image, self.network)
+        if self.layers is not None:
+            self.class_changed.emit(self.layers.current_class)
         selection = self.viewer.layers.selection
         worked_in = self._sets.worked_in(selection.active)
         if worked_in is not None and worked_in.image is not image:
