@@ -79,8 +79,8 @@ class Walk:
         self.viewer.layers.move(self.random.randrange(len(self.viewer.layers)), 0)
 
     def cancel(self) -> None:
-        self.widget.run.click()
-        self.widget.cancel.click()
+        for button in (self.widget.run, self.widget.cancel, self.widget.run):
+            button.click()
 
     def step(self) -> str:
         """Do something, and tell what."""

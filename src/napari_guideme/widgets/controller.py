@@ -82,6 +82,7 @@ class Controller(QObject):
         self.show_changes = False
         self.layers: GuideLayers | None = None
         self.outcome: Outcome | None = None
+        self._class = ""
         self._refining: Slice | None = None
         self._waiting: dict[Any, Slice] = {}
         self._seen_in_3d: Slice | None = None
@@ -220,7 +221,8 @@ class Controller(QObject):
         self.image = image
         self.layers = self._sets.find(image, self.network)
         if self.layers is not None:
-            self.class_changed.emit(self.layers.current_class)
+            self._class = self.layers.current_class
+            self.class_changed.emit(self._class)
         selection = self.viewer.layers.selection
         worked_in = self._sets.worked_in(selection.active)
         if worked_in is not None and worked_in.image is not image:
@@ -236,6 +238,7 @@ class Controller(QObject):
             self.method = known.usual_method
             self.method_changed.emit(self.method)
         self.layers = self._sets.find(self.image, known)
+        self._class = self.layers.current_class if self.layers else ""
         self._sets.show(self.image, known)
         self.set_show_changes(self.show_changes)
 
@@ -352,8 +355,8 @@ class Controller(QObject):
             title=title,
             kept_as="objects" if self.outlines_objects else "kept labels",
         )
-        if self.layers is not None and self.layers.current_class in classes:
-            layers.current_class = self.layers.current_class
+        if self._class in classes:  # Its button is pressed.
+            layers.current_class = self._class
         return layers
 
     def _on_tool(self, layers: GuideLayers, layer: Layer) -> None:
@@ -366,6 +369,7 @@ class Controller(QObject):
 
     def _on_class(self, layers: GuideLayers, name: str) -> None:
         """Tell the class of new clicks, unless they are those of another image or network."""
+        self._class = name
         if layers is self.layers:
             self.class_changed.emit(name)
 
