@@ -369,8 +369,8 @@ class Controller(QObject):
 
     def _on_class(self, layers: GuideLayers, name: str) -> None:
         """Tell the class of new clicks, unless they are those of another image or network."""
-        self._class = name
         if layers is self.layers:
+            self._class = name
             self.class_changed.emit(name)
 
     def next_class(self) -> None:
