@@ -10,6 +10,7 @@ import skimage.data
 import skimage.filters
 from scipy import ndimage
 
+from napari_guideme.errors import InputError
 from napari_guideme.localize.clicking import clicked
 from napari_guideme.networks import cancelling
 
@@ -52,6 +53,23 @@ def test_channels_may_be_anywhere_and_pixels_deep():
 
 def test_a_map_that_tells_nothing_finds_nothing():
     assert not clicked(COINS, np.zeros(COINS.shape, np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        (np.full(COINS.shape, np.nan, np.float32), "NaN or infinite"),
+        (np.ones((3, 4), np.float32), r"a map of shape \(3, 4\) does not fit the image"),
+    ],
+)
+def test_a_map_that_cannot_be_used_is_refused(evidence, why):
+    with pytest.raises(InputError, match=why):
+        clicked(COINS, evidence)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (302, 383), (0, 383)])
+def test_a_map_may_be_highest_at_a_border(place):
+    assert clicked(COINS, peaked(COINS.shape, place)).shape == COINS.shape
 
 
 def test_it_can_be_cancelled():

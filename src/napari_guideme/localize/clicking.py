@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.errors import InputError
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.outlining import click_network
 from napari_guideme.hints import Click, Hints
-from napari_guideme.lens import Lens
+from napari_guideme.lens import OBJECT, Lens
 from napari_guideme.networks import cancelling
 
 R = TypeVar("R")
@@ -44,14 +45,23 @@ def clicked(
     Returns
     -------
     (rows, columns); empty if the map is constant, or nothing is seen where it is highest.
+
+    Raises
+    ------
+    InputError
+        If shapes differ, a value is not finite, or the image cannot be used.
     """
+    if not np.isfinite(evidence).all():
+        raise InputError("the map has pixels that are NaN or infinite")
+    network = click_network(device)
+    lens = Lens(image, network, channel_axis=channel_axis, channels=None, spacing=None)
+    if evidence.shape != lens.shape:
+        raise InputError(f"a map of shape {evidence.shape} does not fit the image of {lens.shape}")
     nothing = np.zeros(evidence.shape, bool)
     if evidence.max() == evidence.min():
         return nothing
-    network = click_network(device)
-    lens = Lens(image, network, channel_axis=channel_axis, channels=None, spacing=None)
     row, column = np.unravel_index(int(evidence.argmax()), evidence.shape)
-    click = Click((int(row), int(column)), network.classes[-1])
+    click = Click((int(row), int(column)), network.classes[OBJECT])
     pixels = Hints((click,)).pixels(lens.shape, network.classes)
     found = _finished(lens.outlined(pixels, method_named(_METHOD), None, None))
     return nothing if found is None else found.mask(evidence.shape)
