@@ -1,13 +1,14 @@
 """One job at a time in the background, with a bar in the activity dock if it takes long."""
 
 import time
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import pytest
 from napari.utils import progress
 from qtpy.QtCore import QTimer
 
-from napari_guideme.widgets.jobs import PATIENCE_MS, LatestJob
+from napari_guideme.widgets.jobs import PATIENCE_MS, LatestJob, _guarded
 
 
 @pytest.fixture
@@ -82,3 +83,11 @@ def test_work_without_a_description_shows_nothing(job, qtbot):
         job.request(counting(2, PATIENCE_MS / 1000), "", at_once=True)
         qtbot.wait(PATIENCE_MS + 100)
         assert not progress._all_instances
+
+
+def test_work_that_was_left_at_a_step_may_be_closed_in_another_thread():
+    steps = _guarded(counting(2, 0), Event())
+    thread = Thread(target=next, args=[steps])
+    thread.start()
+    thread.join()
+    steps.close()

@@ -30,8 +30,9 @@ class GuideWidget(GuideForm):
         self.controller.warm_up()
 
     def reset_choices(self, *_: object) -> None:
-        """Offer the images that the viewer has now."""
+        """Offer the layers that the viewer has now, by their names; napari calls this, too."""
         self.image.reset_choices()
+        self.objects.offer_sources()
         self._on_image()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -169,5 +169,12 @@ class LatestJob(QObject):
 
 def _guarded(work: Work, stop: Event) -> Generator[Any, None, Any]:
     libraries.load()
-    with cancellable(stop):
-        return (yield from work())
+    steps = work()
+    while True:
+        # Left at a step, it may be closed in another thread, whose context is another one.
+        with cancellable(stop):
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                return end.value
+        yield step

@@ -51,7 +51,7 @@ class ObjectPanel(QWidget):
         self._connect()
         self.offer_sources()
 
-    def offer_sources(self, *_: object) -> None:
+    def offer_sources(self) -> None:
         """Offer the layers of labels that are not ours."""
         chosen, layers = self._source, self._controller.layers
         found = [
@@ -99,9 +99,6 @@ class ObjectPanel(QWidget):
         self.pick.clicked.connect(self._on_pick)
         self.picker.picked.connect(self._on_picked)
         self.picker.picking.connect(self._on_picking)
-        events = self._controller.viewer.layers.events
-        for event in (events.inserted, events.removed, events.renamed):
-            event.connect(self.offer_sources)
 
     def _on_pick(self, wanted: bool) -> None:
         if wanted and self._source is not None:
