@@ -44,6 +44,11 @@ def relative(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
     return tuple(size / typical for size in sizes)
 
 
+def proportions(spacing: Sequence[float]) -> tuple[float, ...]:
+    """Return the sizes in typical pixels, the same for all that differ by their unit alone."""
+    return tuple(round(size, 6) for size in relative(spacing, len(spacing)))
+
+
 def longest(shape: Sequence[int], spacing: Sequence[float]) -> float:
     """Return the longest side of an image, in typical pixels."""
     return max(n * size for n, size in zip(shape, spacing, strict=True))

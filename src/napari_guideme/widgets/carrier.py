@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_guideme.errors import InputError
@@ -61,6 +63,7 @@ class Carrier(QObject):
         controller.refined.connect(self._on_refined)
         controller.busy.connect(self._on_refining)
         self._viewer.layers.events.removed.connect(self._on_removed)
+        controller.forgotten.connect(self._on_forgotten)
 
     @property
     def is_busy(self) -> bool:
@@ -281,13 +284,20 @@ class Carrier(QObject):
         self.changed.emit()
 
     def _on_removed(self, _: Any) -> None:
-        """Forget what is gone; nothing is carried to it any more."""
-        for key, board in list(self._boards.items()):
-            if not board.is_there:
-                del self._boards[key]
-                if board is self._wanted:
-                    self._wanted = None
-                if board is self._running:
-                    self._running = None
-                    self.job.cancel()
+        """Forget what is gone."""
+        self._forget([board for board in self._boards.values() if not board.is_there])
+
+    def _on_forgotten(self, layer: Layer) -> None:
+        """Forget stacks whose slices are others now."""
+        self._forget([board for board in self._boards.values() if board.layers.image is layer])
+
+    def _forget(self, boards: Sequence[Board]) -> None:
+        """Carry nothing to some stacks any more."""
+        for key in [key for key, board in self._boards.items() if board in boards]:
+            del self._boards[key]
+        if self._wanted in boards:
+            self._wanted = None
+        if self._running in boards:
+            self._running = None
+            self.job.cancel()
         self.changed.emit()

@@ -56,7 +56,9 @@ class Controller(QObject):
     devices_found
         Names of the devices, once torch is loaded.
     forgotten
-        A layer that was deleted, or whose axes mean something else now.
+        A layer that was deleted, that has other pixels, or whose axes mean something else now.
+    other_pixels
+        The chosen image, after it was given other pixels.
     elsewhere
         The image on which hints changed while another one was chosen.
     """
@@ -70,6 +72,7 @@ class Controller(QObject):
     method_changed = Signal(str)
     devices_found = Signal(object)
     forgotten = Signal(object)
+    other_pixels = Signal(object)
     elsewhere = Signal(object)
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -219,6 +222,8 @@ class Controller(QObject):
     def choose_image(self, image: Image | None) -> None:
         """Work on this image; what was clicked on it before is in the user's hand again."""
         self.image = image
+        if image is not None:
+            image.events.data.connect(self._on_pixels)
         self.layers = self._sets.find(image, self.network)
         if self.layers is not None:
             self._class = self.layers.current_class
@@ -525,11 +530,29 @@ class Controller(QObject):
     def _on_removed(self, event: Any) -> None:
         self._forget(event.value)
 
+    def _on_pixels(self, event: Any) -> None:
+        """Begin anew with an image that was given other pixels; its hints stay if they fit."""
+        image = event.source
+        if image is self.image:
+            self.cancel()
+        if self._sets.fit(image):
+            self._forget_labels(image)
+        else:
+            self._sets.leave(image)
+            self._forget(image)
+        if image is self.image:
+            self.layers = self._sets.find(image, self.network)
+            self.other_pixels.emit(image)
+
     def _forget(self, layer: Layer) -> None:
         """Drop all that was done to an image."""
+        self._sets.forget(layer)
+        self._forget_labels(layer)
+
+    def _forget_labels(self, layer: Layer) -> None:
+        """Drop how the labels of an image came about."""
         self._waiting.clear()
         self.sessions.forget(layer)
-        self._sets.forget(layer)
         self.forgotten.emit(layer)
 
     def _on_failed(self, error: Exception) -> None:

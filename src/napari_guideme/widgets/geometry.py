@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from napari_guideme.widgets.channels import are_first
 
+#: What :func:`geometry` tells. napari tells of each when it changes.
+PLACING = "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "metadata"
+
 
 def geometry(layer: Layer) -> dict[str, Any]:
     """Everything that places a layer in the world, to give to another layer without channels."""

@@ -94,6 +94,7 @@ class GuideWidget(GuideForm):
         self.controller.refined.connect(self._on_refined)
         self.controller.problem.connect(show_error)
         self.controller.elsewhere.connect(self._choose_labelled)
+        self.controller.other_pixels.connect(self._on_other_pixels)
         self.controller.busy.connect(self._on_busy)
         self.controller.busy.connect(self.hand.follow)
         self.controller.keeper.kept.connect(lambda count: show_info(f"Labels kept: {count}"))
@@ -130,15 +131,24 @@ class GuideWidget(GuideForm):
         if image is not self.controller.image:
             self.asking.asker.stop()
             self.controller.choose_image(image)
-            self.channels.look(image)
-            self.status.begin()
-            self.card.look()
-            self._begin_objects()
-            self.finding.seeker.look()
-            self.words.look()
-            self.carry.look()
-            self.sessions.look()
+            self._begin(image)
         self._enable()
+
+    def _on_other_pixels(self, image: Image) -> None:
+        self.asking.asker.stop()
+        self._begin(image)
+        self._enable()
+
+    def _begin(self, image: Image | None) -> None:
+        """Say how to begin with an image, or go on with it."""
+        self.channels.look(image)
+        self.status.begin()
+        self.card.look()
+        self._begin_objects()
+        self.finding.seeker.look()
+        self.words.look()
+        self.carry.look()
+        self.sessions.look()
 
     def _declare_channels(self, axis: int | None) -> None:
         """Begin anew with the image, of which another part is one picture now."""

@@ -68,6 +68,10 @@ class LayerSets:
         """Whether a layer belongs to one of the sets."""
         return any(layers.holds(layer) for layers in self._sets.values())
 
+    def fit(self, image: Image) -> bool:
+        """Whether the layers of an image, if there are any, are still as large as it is."""
+        return all(layers.fit for (other, _), layers in self._sets.items() if other is image)
+
     def worked_in(self, layer: Layer | None) -> GuideLayers | None:
         """Return the set whose clicks or scribbles a layer holds."""
         return next((own for own in self._sets.values() if own.is_tool(layer)), None)
@@ -86,7 +90,7 @@ class LayerSets:
     def forget(self, image: Layer) -> None:
         """Drop what was known about an image that was deleted."""
         for key in [key for key in self._sets if key[0] is image]:
-            del self._sets[key]
+            self._sets.pop(key).leave()
         self._names = [key for key in self._names if key[0] is not image]
 
     def _hide(self, layers: GuideLayers) -> None:

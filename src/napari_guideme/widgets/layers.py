@@ -17,6 +17,7 @@ from qtpy.QtCore import QTimer
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
 from napari_guideme.widgets.colours import MAPS, class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
+from napari_guideme.widgets.geometry import PLACING, geometry
 from napari_guideme.widgets.mark_layers import (
     CLASS,
     choose_click_class,
@@ -30,7 +31,7 @@ from napari_guideme.widgets.mark_layers import (
     write_scribbles,
 )
 from napari_guideme.widgets.said import Said
-from napari_guideme.widgets.slices import Slice
+from napari_guideme.widgets.slices import Slice, spatial_shape
 from napari_guideme.widgets.word_layers import (
     draw_places,
     heat_layer,
@@ -100,6 +101,9 @@ class GuideLayers:
         self._known_clicks: set[tuple[float, ...]] = set()
         self._changes: dict[Any, tuple[Slice, NDArray[np.uint8]]] = {}
         self.said = Said()
+        self._shape = spatial_shape(image)
+        for change in PLACING:
+            getattr(image.events, change).connect(self._follow)
 
     # -- the layers ---------------------------------------------------------
 
@@ -174,6 +178,22 @@ class GuideLayers:
         """Keep labels in the layer in which these keep theirs, with the next `number`."""
         self.number = len(others) + 1
         self._kept = others[0]._kept if others else {}
+
+    @property
+    def fit(self) -> bool:
+        """Whether the image is still as large as when these were made."""
+        return self._shape == spatial_shape(self.image)
+
+    def leave(self) -> None:
+        """Follow the image no more."""
+        for change in PLACING:
+            getattr(self.image.events, change).disconnect(self._follow)
+
+    def _follow(self, event: Any) -> None:
+        """Lie where the image lies, which was moved, turned or measured anew."""
+        value = geometry(self.image)[event.type]
+        for layer in (*self._layers.values(), *self._kept.values()):
+            setattr(layer, event.type, value)
 
     def _held(self, role: str) -> dict[str, Layer]:
         return self._kept if role == "kept" else self._layers

@@ -27,6 +27,7 @@ from napari_guideme.session_file import (
     open_session,
     reopened,
 )
+from napari_guideme.spacing import proportions
 from napari_guideme.widgets.exchange import Outcome, tell
 from napari_guideme.widgets.known import Choice, Known, Networks
 from napari_guideme.widgets.rearranged import full_resolution
@@ -313,7 +314,7 @@ def _stack_key(choice: Choice, stack: Stack) -> Any:
 
 
 def _key(choice: Choice, part: Slice) -> Any:
-    return choice, id(part.layer.data), part.key
+    return choice, id(part.layer.data), part.key, proportions(part.spacing)
 
 
 def _place(key: Any) -> Any:

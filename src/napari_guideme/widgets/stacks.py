@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from napari_guideme.spacing import proportions
 from napari_guideme.widgets.rearranged import full_resolution
 from napari_guideme.widgets.slices import Slice, spacing, spatial_shape
 
@@ -54,8 +55,8 @@ class Stack:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What tells it from others, the named slice apart."""
-        return self.axis, self.slice(0).key
+        """What tells it from others, the named slice apart: also how far its slices lie apart."""
+        return self.axis, self.slice(0).key, proportions(self.spacing)
 
     def slice(self, index: int) -> Slice:
         """Return the slice of that number."""
