@@ -71,3 +71,54 @@ def test_in_a_stack_the_slice_that_is_painted_follows(viewer, tissue, qtbot):
     finish(qtbot, widget, lambda: drag(viewer, layer, [(2.0, 60.0, 70.0), (2.0, 64.0, 74.0)]))
     assert np.unique(np.nonzero(layer.data)[0]).tolist() == [2]
     assert (shown(widget)[np.asarray(layer.data) == 3] == 2).all()
+
+
+def test_painting_over_the_labels_is_a_scribble(guide, viewer, qtbot):
+    guide.controller.choose_class("border")
+    layers = guide.controller.layers
+    viewer.layers.selection.active, layers.labels.mode = layers.labels, "paint"
+    line = [(60.0, 70.0), (64.0, 74.0), (70.0, 76.0)]
+    finish(qtbot, guide, lambda: drag(viewer, layers.labels, line))
+    scribble = np.asarray(layers.scribbles.data) == 3
+    assert scribble.sum() > 3 * 5
+    assert (shown(guide)[scribble] == 2).all()
+    assert guide.controller.session.report().hints == 1
+    assert viewer.layers.selection.active is layers.labels
+    undo = next(do for key, do in layers.labels.keymap.items() if str(key) == "Ctrl+Z")
+    finish(qtbot, guide, lambda: undo(layers.labels))
+    assert not layers.scribbles.data.any()
+
+
+def test_erasing_labels_tells_that_background_is_there(guide, viewer, qtbot):
+    layers = guide.controller.layers
+    place = tuple(map(float, np.argwhere(shown(guide) == 1)[80]))
+    layers.labels.mode, layers.labels.brush_size = "erase", 3
+    finish(qtbot, guide, lambda: drag(viewer, layers.labels, [place, place]))
+    (scribble,) = guide.controller.session.hints
+    assert scribble.class_name == "background"
+    assert shown(guide)[tuple(map(int, place))] == 0
+
+
+def test_a_stroke_that_outlasts_a_refinement_counts_whole(guide, viewer, qtbot):
+    guide.controller.choose_class("border")
+    layers = guide.controller.layers
+    with layers.labels.block_history():
+        layers.labels.data_setitem((np.arange(40, 50), np.full(10, 60)), 2)
+        layers.labels.data[:] = 0
+    qtbot.waitUntil(lambda: len(guide.controller.session.hints) == 1)
+    assert (layers.scribbles.data[40:50, 60] == 3).all()
+
+
+@pytest.mark.parametrize("role", ["labels", "scribbles"])
+def test_the_label_chosen_in_napari_is_the_class(guide, role):
+    layers, first = guide.controller.layers, {"labels": 0, "scribbles": 1}[role]
+    layer = getattr(layers, role)
+    layer.selected_label = first + 2
+    assert guide.classes.checkedButton().text() == "border"
+    assert layers.clicks.feature_defaults["class"].iloc[0] == "border"
+    layer.selected_label = first + 3
+    assert layer.selected_label == first + 2
+    layers.clicks.add((60, 70))
+    guide.controller.choose_class("nucleus")
+    layers.clicks.selected_data = {0}
+    assert layer.selected_label == first + 2

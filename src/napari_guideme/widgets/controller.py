@@ -44,7 +44,7 @@ class Controller(QObject):
     travelled
         Slice and session, after its history changed otherwise than by hints.
     tool_made
-        Layers and the one of them, of clicks or of scribbles, that was just made.
+        Layers and the one of them, of clicks, scribbles or labels, that was just made.
     problem
         A message for the user.
     busy

@@ -23,7 +23,7 @@ from napari_guideme.widgets.mark_layers import (
     choose_click_class,
     click_layer,
     label_layer,
-    painted_places,
+    painted,
     read_clicks,
     rename_clicks,
     ring_layer,
@@ -42,6 +42,9 @@ from napari_guideme.widgets.word_layers import (
 
 #: Layers that the user works in, and what shows where.
 TOOLS = ("scribbles", "clicks", "unmet hints", "place")
+
+#: Layers that the user paints in, and the label that is the first class there.
+PAINTED = {"scribbles": 1, "labels": 0}
 
 L = TypeVar("L", bound=Layer)
 
@@ -66,7 +69,7 @@ class GuideLayers:
     on_class
         Called with these layers and the name of the class that new clicks get.
     on_tool
-        Called with the layers of clicks and of scribbles when they are made.
+        Called with the layers of clicks, scribbles and labels when they are made.
     title
         What the names of the layers tell apart; the image's name by default.
     kept_as
@@ -115,13 +118,12 @@ class GuideLayers:
     @property
     def scribbles(self) -> Labels:
         """Painted pixels: 0 is nothing, k + 1 is class k."""
-        return self._layer("scribbles", self._make_scribbles)
+        return self._layer("scribbles", lambda: self._make_painted("scribbles"))
 
     @property
     def labels(self) -> Labels:
-        """The refined class of every pixel."""
-        colormap = class_colormap(self.colours)
-        return self._layer("labels", lambda: self._make_labels("labels", colormap))
+        """The refined class of every pixel; what the user paints there is a scribble."""
+        return self._layer("labels", lambda: self._make_painted("labels"))
 
     @property
     def kept(self) -> Labels:
@@ -212,11 +214,8 @@ class GuideLayers:
     def choose_class(self, name: str) -> None:
         """Click and paint with this class from now on."""
         self.current_class = name
-        index = self.classes.index(name)
-        scribbles = self.existing("scribbles")
-        if isinstance(scribbles, Labels):
-            scribbles.selected_label = index + 1
-        choose_click_class(self.clicks, name, self.colours[index])
+        self._choose_label()
+        choose_click_class(self.clicks, name, self.colours[self.classes.index(name)])
 
     def hints(self, part: Slice) -> list[Hint]:
         """Read the hints that count in a slice: words, clicks, scribbles."""
@@ -361,6 +360,7 @@ class GuideLayers:
         name = str(self.clicks.feature_defaults[CLASS].iloc[0])
         if name in self.classes:
             self.current_class = name
+            self._choose_label()
             self._on_class_changed(self, name)
 
     def _on_clicks(self, event: Any) -> None:
@@ -369,15 +369,36 @@ class GuideLayers:
             self._changed(np.array(list(before ^ self._known_clicks)))
 
     def _on_paint(self, event: Any) -> None:
-        painted = painted_places(event.value)
+        places, labels = painted(event.value)
+        if event.source is self.existing("labels"):
+            # They are there to be drawn anew, perhaps before the stroke ends.
+            self.scribbles.data[tuple(places.T)] = labels + PAINTED["scribbles"]
+            self.scribbles.refresh()
         # napari announces the paint before it is in the data.
-        QTimer.singleShot(0, lambda: self._changed(painted))
+        QTimer.singleShot(0, lambda: self._changed(places.astype(float)))
 
-    def _make_scribbles(self) -> Labels:
-        layer = self._make_labels("scribbles", class_colormap(self.colours, 1))
-        layer.selected_label = self.classes.index(self.current_class) + 1
+    def _choose_label(self) -> None:
+        """Paint with the present class from now on."""
+        for role, first in PAINTED.items():
+            layer = self.existing(role)
+            if isinstance(layer, Labels):
+                layer.selected_label = first + self.classes.index(self.current_class)
+
+    def _on_label(self, event: Any) -> None:
+        """Follow napari's own choice of a label, unless it is none of the classes."""
+        role = "labels" if event.source is self.existing("labels") else "scribbles"
+        index = event.source.selected_label - PAINTED[role]
+        if index >= len(self.classes):
+            self._choose_label()
+        elif index >= 0 and self.classes[index] != self.current_class:
+            self.choose_class(self.classes[index])
+
+    def _make_painted(self, role: str) -> Labels:
+        layer = self._make_labels(role, class_colormap(self.colours, PAINTED[role]))
+        layer.selected_label = PAINTED[role] + self.classes.index(self.current_class)
         layer.brush_size = 5
         layer.events.paint.connect(self._on_paint)
+        layer.events.selected_label.connect(self._on_label)
         self._on_tool(self, layer)
         return layer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,12 +121,15 @@ def write_scribbles(
     layer.refresh()
 
 
-def painted_places(edits: Iterable[Any]) -> NDArray[np.floating]:
-    """Pixels (n, ndim) that the paint event of a layer of labels tells of.
+def painted(edits: Sequence[Any]) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
+    """Pixels (n, ndim) that the paint event of a layer of labels tells of, and their labels (n,).
 
-    The brush tells a box and what was painted in it (napari 0.9), or the indices of all pixels.
+    The brush tells a box and what was painted in it (napari 0.9), or the indices of all pixels;
+    old labels come next, the new one last.
     """
-    return np.concatenate([_places_of(where, mask) for where, mask, *_ in edits]).astype(float)
+    places = [_places_of(where, mask) for where, mask, *_ in edits]
+    labels = [np.broadcast_to(edit[-1], len(at)) for edit, at in zip(edits, places, strict=True)]
+    return np.concatenate(places), np.concatenate(labels)
 
 
 def _places_of(where: tuple[Any, ...], mask: NDArray[np.bool_] | None) -> NDArray[np.intp]:
