@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
@@ -108,7 +109,6 @@ class LatestJob(QObject):
             _connect={
                 "yielded": self._on_step,
                 "returned": self._on_returned,
-                "errored": self._on_error,
                 "finished": self._on_finished,
             },
         )
@@ -144,16 +144,14 @@ class LatestJob(QObject):
         self._draw_bar()
 
     def _on_returned(self, result: Any) -> None:
-        if not self._is_overtaken:
+        if isinstance(result, _Raised):
+            self.failed.emit(result.error)
+        elif not self._is_overtaken:
             self.done.emit(result)
 
     @property
     def _is_overtaken(self) -> bool:
         return self._next is not None or self._stop.is_set()
-
-    def _on_error(self, error: Exception) -> None:
-        if not isinstance(error, Cancelled):
-            self.failed.emit(error)
 
     def _on_finished(self) -> None:
         self._worker, self._step = None, None
@@ -167,7 +165,24 @@ class LatestJob(QObject):
         self.busy.emit(self.is_busy)
 
 
+@dataclass(frozen=True)
+class _Raised:
+    """What work raised."""
+
+    error: Exception
+
+
 def _guarded(work: Work, stop: Event) -> Generator[Any, None, Any]:
+    """Return what work raises: with PySide6 napari stumbles over errors of a worker."""
+    try:
+        return (yield from _stepped(work, stop))
+    except Cancelled:
+        return None
+    except Exception as error:
+        return _Raised(error)
+
+
+def _stepped(work: Work, stop: Event) -> Generator[Any, None, Any]:
     libraries.load()
     steps = work()
     while True:
