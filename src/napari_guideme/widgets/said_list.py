@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt.utils import signals_blocked
 
 from napari_guideme.widgets.talking import Entry, Talker
 
@@ -45,10 +46,11 @@ class SaidList(QWidget):
         grown = len(entries) > len(self._entries)
         row = len(entries) - 1 if grown else self.list.currentRow()
         self._entries = list(entries)
-        self.list.clear()
-        for entry in entries:
-            self.list.addItem(_item(entry))
-        self.list.setCurrentRow(row if row < len(entries) else -1)
+        with signals_blocked(self.list):
+            self.list.clear()
+            for entry in entries:
+                self.list.addItem(_item(entry))
+            self.list.setCurrentRow(row if row < len(entries) else -1)
         height = self.list.sizeHintForRow(0) * min(LINES, max(1, len(entries)))
         self.list.setFixedHeight(height + 2 * self.list.frameWidth())
         self.setVisible(bool(entries))
