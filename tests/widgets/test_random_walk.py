@@ -46,9 +46,17 @@ class Walk:
     def paint(self) -> None:
         self.choose_class()
         self.widget.paint.click()
-        scribbles = self.controller.layers.scribbles
-        scribbles.brush_size = self.random.choice([1, 4, 20])
-        drag(self.viewer, scribbles, [self.place(), self.place()])
+        self.draw(self.controller.layers.scribbles)
+
+    def paint_labels(self) -> None:
+        self.choose_class()
+        labels = self.controller.layers.labels
+        labels.mode = self.random.choice(["paint", "erase"])
+        self.draw(labels)
+
+    def draw(self, layer) -> None:
+        layer.brush_size = self.random.choice([1, 4, 20])
+        drag(self.viewer, layer, [self.place(), self.place()])
 
     def say(self) -> None:
         if self.widget.words.isVisibleTo(self.widget):
@@ -78,6 +86,14 @@ class Walk:
         self.random.choice(list(self.viewer.layers)).name = "renamed"
         self.viewer.layers.move(self.random.randrange(len(self.viewer.layers)), 0)
 
+    def measure(self) -> None:
+        image = self.random.choice(self.images)
+        image.scale = self.random.choice([1, 0.5, -2]) * np.ones(image.ndim)
+
+    def replace_pixels(self) -> None:
+        image = self.random.choice(self.images)
+        image.data = image.data[..., ::-1, :] if image.rgb else image.data[::-1]
+
     def cancel(self) -> None:
         for button in (self.widget.run, self.widget.cancel, self.widget.run):
             button.click()
@@ -87,6 +103,7 @@ class Walk:
         widget = self.widget
         doings = [self.click, self.click, self.paint, self.unclick, self.say, self.keep]
         doings += [self.choose_image, self.choose_network, self.choose_method, self.choose_slice]
+        doings += [self.paint_labels, self.measure, self.replace_pixels]
         doings += [self.rename, self.cancel, *(b.click for b in (widget.undo, widget.redo))]
         doing = self.random.choice([*doings, widget.undo.click, widget.clear.click])
         doing()
