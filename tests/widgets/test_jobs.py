@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from napari.utils import progress
 from qtpy.QtCore import QTimer
+from superqt.utils import WorkerBase
 
+from napari_guideme.networks import cancelling
 from napari_guideme.widgets.jobs import PATIENCE_MS, LatestJob, _guarded
 
 
@@ -83,6 +85,22 @@ def test_work_without_a_description_shows_nothing(job, qtbot):
         job.request(counting(2, PATIENCE_MS / 1000), "", at_once=True)
         qtbot.wait(PATIENCE_MS + 100)
         assert not progress._all_instances
+
+
+def test_napari_ends_a_long_step_when_it_closes(job, qtbot):
+    begun = Event()
+
+    def work():
+        begun.set()
+        while True:
+            cancelling.check()
+            time.sleep(0.01)
+        yield
+
+    job.request(work, "Counting", at_once=True)
+    assert begun.wait(10)
+    WorkerBase.await_workers(10_000)
+    qtbot.waitUntil(lambda: not job.is_busy)
 
 
 def test_work_that_was_left_at_a_step_may_be_closed_in_another_thread():

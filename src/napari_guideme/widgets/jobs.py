@@ -51,7 +51,7 @@ class LatestJob(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._next: tuple[Work, str] | None = None
-        self._worker: GeneratorWorker | None = None
+        self._worker: _Worker | None = None
         self._stop = Event()
         self._bar: progress | None = None
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
@@ -80,7 +80,7 @@ class LatestJob(QObject):
         """
         self._next = work, description
         if self._worker is not None:
-            self._worker.quit()
+            self._worker.leave()
         self._timer.start()
         self.busy.emit(True)
         if at_once:
@@ -105,6 +105,7 @@ class LatestJob(QObject):
             _guarded,
             work,
             self._stop,
+            _worker_class=_Worker,
             _start_thread=False,
             _connect={
                 "yielded": self._on_step,
@@ -112,6 +113,7 @@ class LatestJob(QObject):
                 "finished": self._on_finished,
             },
         )
+        self._worker.stop = self._stop
         self._worker.start()
         self._wants_bar = bool(self._description)
         self._patience.start()
@@ -163,6 +165,21 @@ class LatestJob(QObject):
         if self._next is not None:
             QTimer.singleShot(0, self._start)
         self.busy.emit(self.is_busy)
+
+
+class _Worker(GeneratorWorker):
+    """Ends at once when it is told to quit, as napari tells all workers when it closes."""
+
+    stop: Event
+
+    def quit(self) -> None:
+        """Stop in the middle of the present step."""
+        self.stop.set()
+        super().quit()
+
+    def leave(self) -> None:
+        """Stop after the present step."""
+        super().quit()
 
 
 @dataclass(frozen=True)
