@@ -169,8 +169,9 @@ def test_imports_point_one_way(file):
     [
         ("options", ()),
         ("opening", ()),
+        ("paths", ()),
         ("segmented", ("opening",)),
-        ("sessions", ("opening", "segmented")),
+        ("sessions", ("opening", "paths", "segmented")),
         ("evaluating", ("opening",)),
     ],
 )

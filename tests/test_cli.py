@@ -206,6 +206,44 @@ def test_bad_options_are_one_line_and_exit_code_2(words):
     assert "--help" in done.stderr
 
 
+REFINE = ["refine", "image.tif", "-o", "out.tif", "--hints", "hints.json"]
+SEGMENT = ["segment", "image.tif", "dog", "--show-maps", "maps"]
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["predict", "image.tif", "-o", "link.tif"], ["-o", "IMAGE"]),
+        ([*REFINE, "--json", "hints.json"], ["--json", "--hints"]),
+        ([*REFINE, "--save-session", "hints.json"], ["--save-session", "--hints"]),
+        ([*REFINE, "--json", "new.json", "--save-session", "./new.json"], ["--json", "session"]),
+        ([*REFINE, "--mask", "out.tif"], ["-o", "--mask"]),
+        ([*SEGMENT, "-o", "maps/dog-likelihood.tif"], ["-o", "--show-maps"]),
+        (["segment", "maps/dog-step-01-heat.tif", *SEGMENT[2:], "-o", "o.tif"], ["--show-maps"]),
+        (["evaluate", "data", "--json", "data/instances/a.json"], ["--json", "DIR"]),
+    ],
+)
+def test_no_output_replaces_an_input_or_another_output(
+    tmp_path, monkeypatch, capsys, words, options
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "image.tif").write_text("mine")
+    (tmp_path / "link.tif").symlink_to("image.tif")
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(option in error for option in options)
+    assert {path.name for path in tmp_path.iterdir()} == {"image.tif", "link.tif"}
+
+
+def test_labels_may_lie_beside_maps(tissue, tmp_path):
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    words = ["segment", tissue, "cat", "--show-maps", maps, "-o", maps / "cat-labels.tif"]
+    assert main([*map(str, words), "--method", "grad-cam"]) == 0
+    assert {path.name for path in maps.iterdir()} > {"cat-labels.tif"}
+
+
 @pytest.mark.parametrize(
     ("option", "value", "other"),
     [

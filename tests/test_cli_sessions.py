@@ -67,6 +67,15 @@ def test_a_real_process_replays_what_another_one_saved(tissue, tmp_path):
     assert tifffile.imread(before).max() > 2
 
 
+def test_labels_do_not_replace_the_image_of_a_session(session, tissue, capsys):
+    before = tissue.read_bytes()
+    assert main(["replay", str(session), "-o", str(tissue)]) == 2
+    assert capsys.readouterr().err == (
+        f"napari-guideme: -o would replace {tissue}, which is IMAGE, too\n"
+    )
+    assert tissue.read_bytes() == before
+
+
 def test_a_spacing_counts_and_is_replayed(tissue, tmp_path):
     clicks = written(tmp_path / "hints.json", CLICKS)
     labels = []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from napari_guideme.cli import options as options_of
 from napari_guideme.cli.applying import apply
 from napari_guideme.cli.evaluating import evaluate
+from napari_guideme.cli.paths import check_apart
 from napari_guideme.cli.refining import predict, refine
 from napari_guideme.cli.segmenting import segment
 from napari_guideme.cli.sessions import replay
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, or 2 after one line on what is wrong with the input."""
     try:
         options = _parser().parse_args(arguments)
+        check_apart(options)
         result: int = options.run(options)
     except InputError as error:
         print(f"napari-guideme: {error}", file=sys.stderr)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_guideme.errors import InputError
 from napari_guideme.files import (
     Picture,
     check_labels_fit,
@@ -88,8 +87,6 @@ def open_picture(
     path: Path, output: Path, *, series: str | None = None, channel_axis: int | None = None
 ) -> Picture:
     """Open an image, once it is known that its labels have somewhere to go."""
-    if output.resolve() == path.resolve():
-        raise InputError("the output is the image itself; choose another name")
     check_labels_writable(output)
     picture = open_image(path, series=series)
     if channel_axis is not None:

@@ -18,6 +18,7 @@ from napari_guideme.cli.opening import (
     with_progress,
     write,
 )
+from napari_guideme.cli.paths import check_apart
 from napari_guideme.cli.segmented import setup_of
 from napari_guideme.errors import InputError
 from napari_guideme.files import Picture, check_labels_fit, check_writable
@@ -211,6 +212,7 @@ def _replayed(
 def _picture(contents: SessionFile, options: argparse.Namespace) -> Picture:
     """Open the image of a session as it was opened then."""
     image, path = contents.image, _path(contents, options)
+    check_apart(argparse.Namespace(image=path, output=options.output))
     series = options.series or (None if image.series is None else str(image.series))
     picture = open_picture(path, options.output, series=series, channel_axis=image.channel_axis)
     # A session of the widget is about all that a layer holds.
