@@ -125,6 +125,19 @@ def test_hints_are_read(tmp_path):
     assert files.read_hints(tmp_path / "hints.json") == hints
 
 
+def test_hints_by_an_editor_of_windows_are_read(tmp_path):
+    text = '{"clicks": [{"at": [1, 2], "class": "cell"}]}'
+    (tmp_path / "hints.json").write_text(text, encoding="utf-8-sig")
+    assert files.read_hints(tmp_path / "hints.json") == Hints((Click((1.0, 2.0), "cell"),))
+
+
+def test_hints_under_a_key_that_is_told_twice_are_not_dropped(tmp_path):
+    click = '"clicks": [{"at": [1, 2], "class": "cell"}]'
+    (tmp_path / "hints.json").write_text(f'{{{click}, "clicks": []}}')
+    with pytest.raises(InputError, match=r'hints\.json: "clicks" is told twice'):
+        files.read_hints(tmp_path / "hints.json")
+
+
 @pytest.mark.parametrize(
     "content",
     [

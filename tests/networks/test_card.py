@@ -35,6 +35,13 @@ def test_a_card_survives_its_file(tmp_path, card):
     assert read_card(tmp_path / "cells.guideme.toml") == card
 
 
+def test_an_editor_of_windows_does_no_harm(tmp_path):
+    path = tmp_path / "cells.guideme.toml"
+    write_card(path, FULL)
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_card(path) == FULL
+
+
 def test_the_file_is_written_whole_or_not_at_all(tmp_path):
     file = tmp_path / "none" / "cells.guideme.toml"
     with pytest.raises(InputError, match="cannot write"):

@@ -98,6 +98,11 @@ def test_all_of_it_comes_back(path, tmp_path):
     assert read_session(path) == contents(tmp_path)
 
 
+def test_an_editor_of_windows_does_no_harm(path, tmp_path):
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_session(path) == contents(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["name", "sentence"])
 def test_what_was_searched_for_comes_back(tmp_path, kind):
     path, told = tmp_path / "cat.guideme.json", searches(tmp_path)[kind]

@@ -5,6 +5,7 @@ Libraries that only some formats need are loaded when such a file is met.
 
 from napari_guideme.files.flat import PICTURES, TIFF, write_picture
 from napari_guideme.files.geometry import Geometry
+from napari_guideme.files.json_files import read_json
 from napari_guideme.files.label_store import LabelStore
 from napari_guideme.files.picture import Picture
 from napari_guideme.files.reading import (
@@ -46,6 +47,7 @@ __all__ = [
     "open_image",
     "read_hints",
     "read_image",
+    "read_json",
     "read_labels",
     "write_json",
     "write_labels",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from napari_guideme.errors import InputError
 from napari_guideme.files.dicom import DICOM, read_dicom
 from napari_guideme.files.flat import PICTURES, TIFF, read_indices, read_picture, read_tiff
+from napari_guideme.files.json_files import read_json
 from napari_guideme.files.nifti import NIFTI, read_nifti
 from napari_guideme.files.nrrd import NRRD, read_nrrd
 from napari_guideme.files.ome_zarr import is_private, is_zarr, read_ome_zarr
@@ -98,14 +98,7 @@ def read_labels(path: Path) -> NDArray[Any]:
 
 def read_hints(path: Path) -> Hints:
     """Read ``HINTS.json``, see :func:`~napari_guideme.hints_json.hints_from_json`."""
-    try:
-        return hints_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"there is no hints file {path}") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path.name}: this is no JSON: {error}") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"{path.name}: {first_line(error)}") from error
+    return read_json(path, "hints file", hints_from_json)
 
 
 def _reader(path: Path, series: str | None) -> Callable[[Path], Picture]:

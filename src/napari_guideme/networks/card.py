@@ -141,7 +141,7 @@ def read_card(path: Path) -> NetworkCard:
         If there is no such file, or an entry is unknown or misshapen.
     """
     try:
-        return NetworkCard.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        return NetworkCard.from_dict(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise InputError(f"there is no card {path}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import first_line
+from napari_guideme.files import read_json
 from napari_guideme.hints import Hint, Hints, TextHint
 from napari_guideme.hints_json import hint_from_json
 from napari_guideme.history import History, Past
@@ -47,14 +46,7 @@ def read_session(path: Path) -> SessionFile:
     InputError
         If there is no such file, it is no session file, or a newer version wrote it.
     """
-    try:
-        return session_from_json(json.loads(path.read_text(encoding="utf-8")), path.parent)
-    except FileNotFoundError:
-        raise InputError(f"there is no session file {path}") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path.name}: this is no JSON: {error}") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"{path.name}: {first_line(error)}") from error
+    return read_json(path, "session file", lambda entries: session_from_json(entries, path.parent))
 
 
 def session_from_json(entries: Any, folder: Path) -> SessionFile:
