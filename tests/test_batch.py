@@ -304,6 +304,23 @@ def test_what_is_there_is_kept(saved, file, tissue, tmp_path, capsys):
     assert apply(file, *words) == 3
 
 
+def test_a_report_of_something_else_is_kept(file, tissue, tmp_path, capsys):
+    mine = tmp_path / "out" / REPORT
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    mine.parent.mkdir()
+    words = [tmp_path / "a.tif", "-o", tmp_path / "out"]
+    for text in ('{"network": "mine"}', "[1]", "mine"):
+        mine.write_text(text)
+        assert apply(file, *words) == 2
+        error = capsys.readouterr().err
+        assert f"{mine} is no report of corrected images" in error
+        assert error.count("\n") == 1
+        assert mine.read_text() == text
+        assert list(mine.parent.iterdir()) == [mine]
+    assert apply(file, *words, "--overwrite") == 0
+    assert report(tmp_path / "out")["images"][0]["finished"]
+
+
 def test_overwriting_a_store(file, tissue, tmp_path):
     pytest.importorskip("zarr")
     image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import numpy as np
+import pytest
 import tifffile
 from imageio import v3 as imageio
 
@@ -20,6 +21,22 @@ def test_the_demo_writes_what_it_says(tmp_path, capsys):
     picture = imageio.imread(tmp_path / "overlay.png")
     assert picture.shape == (512, 1024, 3)
     assert f"{summary['changed_pixels']} pixels changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["before.tif", "overlay.png", "summary.json"])
+def test_the_demo_replaces_only_its_own_files(tmp_path, capsys, name):
+    mine = tmp_path / name
+    mine.write_text('{"image": "mine"}')
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    told = f"the demo did not write {mine}; choose another --out DIR"
+    assert capsys.readouterr().err == f"napari-guideme: {told}\n"
+    assert mine.read_text() == '{"image": "mine"}'
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_demo_can_be_run_again(tmp_path):
+    for _ in range(2):
+        assert main(["demo", "--out", str(tmp_path)]) == 0
 
 
 def test_every_click_of_the_demo_corrects_something(tmp_path):

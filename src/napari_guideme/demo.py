@@ -14,7 +14,14 @@ from skimage import data
 from skimage.draw import disk
 from skimage.segmentation import mark_boundaries
 
-from napari_guideme.files import make_folder, write_json, write_labels, write_picture
+from napari_guideme.errors import InputError
+from napari_guideme.files import (
+    entries_of,
+    make_folder,
+    write_json,
+    write_labels,
+    write_picture,
+)
 from napari_guideme.guidance.refining import Step
 from napari_guideme.hints import Click, Hints
 from napari_guideme.hints_json import hints_from_json
@@ -23,6 +30,9 @@ from napari_guideme.session import GuideSession
 
 NETWORK = "nuclei"
 IMAGE = "skimage.data.immunohistochemistry"
+
+#: The first tells that the others are of the demo, too, and is written before them.
+FILES = ("summary.json", "before.tif", "after.tif", "overlay.png")
 
 #: Colours of nuclei outlines and of clicks on anything but background, and on background.
 _OBJECT, _BACKGROUND = (1.0, 0.85, 0.0), (0.0, 1.0, 1.0)
@@ -62,7 +72,13 @@ def run_demo(
     Returns
     -------
     What a person wants to know, a few lines.
+
+    Raises
+    ------
+    InputError
+        If nothing can be written there, or would replace files that are not of the demo.
     """
+    _check_own(folder)
     make_folder(folder)
     picture, hints = demo_image(), demo_hints()
     session = GuideSession(picture, open_network(NETWORK, device), channel_axis=-1)
@@ -70,9 +86,6 @@ def run_demo(
     session.add(*hints)
     watched(session.refine(), session.method)
     after, report = session.labels(), session.report()
-    write_labels(folder / "before.tif", before)
-    write_labels(folder / "after.tif", after)
-    write_picture(folder / "overlay.png", overlay(picture, before, after, hints))
     summary: dict[str, Any] = {
         "network": NETWORK,
         "image": IMAGE,
@@ -82,13 +95,23 @@ def run_demo(
         "iou_after": None,
         **report.to_json(),
     }
-    write_json(folder / "summary.json", summary)
+    told_in, before_in, after_in, shown_in = (folder / name for name in FILES)
+    write_json(told_in, summary)
+    write_labels(before_in, before)
+    write_labels(after_in, after)
+    write_picture(shown_in, overlay(picture, before, after, hints))
     return (
         f"{IMAGE}, network {NETWORK}: {report.satisfied} of {report.hints} clicks satisfied, "
         f"{report.changed_pixels} pixels changed in {report.seconds:.2f} s.\n"
         f"nuclei cover {np.mean(before > 0):.1%} of the picture before, {np.mean(after > 0):.1%} "
-        f"after.\nLook at {folder / 'overlay.png'}: left before, right after."
+        f"after.\nLook at {shown_in}: left before, right after."
     )
+
+
+def _check_own(folder: Path) -> None:
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and entries_of(folder / FILES[0]).get("image") != IMAGE:
+        raise InputError(f"the demo did not write {folder / there[0]}; choose another --out DIR")
 
 
 def overlay(

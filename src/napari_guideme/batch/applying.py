@@ -24,9 +24,12 @@ from napari_guideme.batch.running import on_cluster, on_threads
 from napari_guideme.batch.targets import Target
 from napari_guideme.batch.work import Outcome, label_type
 from napari_guideme.errors import InputError
-from napari_guideme.files import LabelStore, make_folder, write_json
+from napari_guideme.files import LabelStore, entries_of, make_folder, write_json
 
 REPORT, JOURNAL = "report.json", ".journal.jsonl"
+
+#: What every report tells, and by which it is known.
+_REPORTED = {"network", "fingerprint", "classes", "recipe", "images"}
 
 
 class Told(Protocol):
@@ -66,7 +69,8 @@ class Run:
     folder
         For labels and report; is made.
     overwrite
-        Whether to do again what is there, and to replace labels of another guidance.
+        Whether to do again what is there, and to replace labels of another guidance and
+        a report of something else.
 
     Raises
     ------
@@ -77,6 +81,8 @@ class Run:
     def __init__(
         self, recipe: Recipe, images: Sequence[Target], folder: Path, *, overwrite: bool = False
     ) -> None:
+        if not overwrite:
+            _check_report(folder / REPORT)
         self.recipe = recipe.sealed()
         make_folder(folder)
         self._folder, self._overwrite = folder, overwrite
@@ -222,6 +228,14 @@ class Run:
 
     def _slices(self, image: _Image) -> list[dict[str, Any]]:
         return [dict(s) for s in self._journal.slices(image.key)] if image.key else []
+
+
+def _check_report(path: Path) -> None:
+    """Raise `InputError` if a report that is there tells of something else."""
+    if path.exists() and not entries_of(path).keys() >= _REPORTED:
+        raise InputError(
+            f"{path} is no report of corrected images; choose another folder, or --overwrite"
+        )
 
 
 def threads_for(workers: int) -> int:

@@ -5,7 +5,7 @@ Libraries that only some formats need are loaded when such a file is met.
 
 from napari_guideme.files.flat import PICTURES, TIFF, write_picture
 from napari_guideme.files.geometry import Geometry
-from napari_guideme.files.json_files import read_json
+from napari_guideme.files.json_files import entries_of, read_json
 from napari_guideme.files.label_store import LabelStore
 from napari_guideme.files.picture import Picture
 from napari_guideme.files.reading import (
@@ -41,6 +41,7 @@ __all__ = [
     "check_labels_fit",
     "check_labels_writable",
     "check_writable",
+    "entries_of",
     "first_line",
     "make_folder",
     "may_name_a_patient",

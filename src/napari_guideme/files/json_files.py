@@ -41,6 +41,15 @@ def read_json(path: Path, kind: str, read: Callable[[Any], T]) -> T:
         raise InputError(f"{path.name}: {first_line(error)}") from error
 
 
+def entries_of(path: Path) -> dict[str, Any]:
+    """Return what a JSON file tells; nothing if it is missing or is anything else."""
+    try:
+        entries = read_json(path, "file", lambda entries: entries)
+    except InputError:
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Of two entries with one key Python would keep the last one only."""
     entries: dict[str, Any] = {}

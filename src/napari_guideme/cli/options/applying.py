@@ -33,7 +33,11 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the image is the one that the correction was made in: places and slices count",
     )
-    parser.add_argument("--overwrite", action="store_true", help="do again what is there")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="do again what is there, and replace a report.json of something else",
+    )
     parser.add_argument(
         "--workers",
         type=values.count,
