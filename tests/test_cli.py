@@ -245,6 +245,39 @@ def test_labels_may_lie_beside_maps(tissue, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--channels", "0,x", "'0,x' is no channels such as 0,2,1"),
+        ("--zoom", "wide", "'wide' is no whole number such as 1"),
+        ("--zoom", "-3", "-3 is negative; give a whole number from 0 on"),
+        ("--axis", "x", "'x' is no whole number such as 1"),
+    ],
+)
+def test_a_wrong_value_is_told_what_is_allowed(capsys, option, value, told):
+    with pytest.raises(SystemExit) as stop:
+        main(["refine", "x.png", "-o", "out.tif", option, value])
+    assert stop.value.code == 2
+    assert f"argument {option}: {told} (see " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--window", "-600,1500", ""),
+        ("--channels", "-1,0,1", "channel -1 does not exist; the image has channels 0 to 0"),
+        ("--spacing", "-.5,1", "2 positive numbers"),
+    ],
+)
+def test_a_value_may_begin_with_a_minus(tmp_path, capsys, option, value, told):
+    image = tmp_path / "grey.tif"
+    hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])
+    tifffile.imwrite(image, immunohistochemistry()[300:428, 160:320, 0])
+    words = ["refine", image, "--hints", hints, "-o", tmp_path / "out.tif", option, value]
+    assert main([*map(str, words)]) == (2 if told else 0)
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("option", "value", "other"),
     [
         ("--label", "0", "--mask"),

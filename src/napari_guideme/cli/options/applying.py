@@ -26,7 +26,11 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--instances", action="store_true", help="write one id per object")
     parser.add_argument(
-        "--axis", type=int, default=0, metavar="N", help="axis of a volume that slices lie along"
+        "--axis",
+        type=values.whole,
+        default=0,
+        metavar="N",
+        help="axis of a volume that slices lie along",
     )
     parser.add_argument(
         "--same-volume",
@@ -50,7 +54,7 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="of a dask.distributed cluster that does the work, such as tcp://host:8786",
     )
-    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument("--channel-axis", type=values.whole, help="axis that holds channels")
     parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument("--volume", type=values.count, metavar="N", help="which of several volumes")
     parser.add_argument("--series", metavar="N|UID", help="which series of a DICOM folder")

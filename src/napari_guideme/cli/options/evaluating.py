@@ -60,10 +60,17 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _add_carry(parser: argparse.ArgumentParser) -> None:
     """Along which slices a correction is carried, and how far."""
     parser.add_argument(
-        "--axis", type=int, default=0, metavar="N", help="of a volume: along which slices lie"
+        "--axis",
+        type=values.whole,
+        default=0,
+        metavar="N",
+        help="of a volume: along which slices lie",
     )
     parser.add_argument(
-        "--slice", type=int, metavar="N", help="with carry: the one that is clicked (the middle)"
+        "--slice",
+        type=values.whole,
+        metavar="N",
+        help="with carry: the one that is clicked (the middle)",
     )
     parser.add_argument(
         "--carry",
@@ -159,4 +166,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="rows of images.csv to use, such as test")
     parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
     parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn by chance (0)")
+    parser.add_argument(
+        "--seed", type=values.whole, default=0, help="of all that is drawn by chance (0)"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 
@@ -11,6 +12,8 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **told: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **told)
+        # Numbers may follow, as in -600,1500; argparse alone takes such a value for an option.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
 
     def error(self, message: str) -> NoReturn:
         """Say it, and leave with exit code 2."""

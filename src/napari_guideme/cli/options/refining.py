@@ -72,7 +72,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     )
     add_output(parser)
     parser.add_argument("--instances", action="store_true", help="write one id per object")
-    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument("--channel-axis", type=values.whole, help="axis that holds channels")
     parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument(
         "--volume",
@@ -83,7 +83,7 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
     add_series(parser)
     parser.add_argument(
         "--axis",
-        type=int,
+        type=values.whole,
         metavar="N",
         help="of a volume: work slice by slice along this axis (0 for networks of two axes)",
     )
@@ -102,7 +102,9 @@ def _add_hints(parser: argparse.ArgumentParser) -> None:
         metavar="LABELS",
         help="labels of an object to begin with, for a network that takes clicks",
     )
-    parser.add_argument("--label", type=int, metavar="N", help="which label of --mask to take")
+    parser.add_argument(
+        "--label", type=values.whole, metavar="N", help="which label of --mask to take"
+    )
     parser.add_argument(
         "--spacing",
         type=values.numbers,

@@ -39,7 +39,7 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
         "training/see_through_text.py wrote",
     )
     add_output(parser)
-    parser.add_argument("--channel-axis", type=int, help="axis that holds channels")
+    parser.add_argument("--channel-axis", type=values.whole, help="axis that holds channels")
     parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument(
         "--show-maps",

@@ -10,7 +10,10 @@ from napari_guideme.networks.windows import window_limits
 
 def channels(text: str) -> list[int]:
     """Read numbers of channels, such as 0,2,1."""
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no channels such as 0,2,1") from None
 
 
 def names(text: str) -> list[str]:
@@ -55,9 +58,17 @@ def numbers(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"{text!r} is not numbers such as 2,1") from None
 
 
+def whole(text: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number such as 1") from None
+
+
 def count(text: str) -> int:
     """Read a whole number from 0 on."""
-    found = int(text)
+    found = whole(text)
     if found < 0:
-        raise argparse.ArgumentTypeError(f"{found} is negative")
+        raise argparse.ArgumentTypeError(f"{found} is negative; give a whole number from 0 on")
     return found
