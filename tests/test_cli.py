@@ -343,6 +343,16 @@ def test_a_sentence_refines_in_a_real_process(tissue, tmp_path):
     ]
 
 
+def test_words_about_a_place_without_pixels_are_one_line(tmp_path, capsys):
+    image = tmp_path / "row.tif"
+    tifffile.imwrite(image, immunohistochemistry()[:1, :64, 0])
+    words = [str(image), "--say", "there is no nucleus at the bottom"]
+    assert main(["refine", *words, "-o", str(tmp_path / "out.tif")]) == 2
+    error = capsys.readouterr().err
+    assert "the image has 1 rows, 64 columns" in error
+    assert error.count("\n") == 1
+
+
 def test_words_and_clicks_are_followed_together(tissue, tmp_path):
     after = tmp_path / "after.tif"
     hints = hints_file(tmp_path, clicks=[{"at": AT, "class": "border"}])

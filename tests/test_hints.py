@@ -43,11 +43,39 @@ def test_a_click_is_the_nearest_pixel(at, pixel):
 
 @pytest.mark.parametrize(
     "at",
-    [(-1, 0), (0, -0.51), (4, 0), (3.5, 0), (0, 5.5), (0, 1e300), (0, np.nan), (1,), (0, 0, 0)],
+    [(-1, 0), (0, -0.51), (4, 0), (3.5, 0), (0, 5.5), (0, 1e99), (0, 0, 0)],
 )
 def test_a_click_outside_is_refused(at):
     with pytest.raises(InputError, match=r"the click at .* outside .* 0\.\.3 x 0\.\.5"):
         Click(at, "cell").pixels(SHAPE)
+
+
+@pytest.mark.parametrize("at", [[1, 2], np.array([1, 2]), np.array([1.0, 2.0], np.float32)])
+def test_positions_may_be_lists_and_arrays(at):
+    assert Click(at, "cell") == CELL
+    assert {Click(at, "cell")} == {CELL}
+    drawn = Scribble([[at, at]], "cell", np.int64(1))
+    assert drawn == stroke((1, 2), (1, 2))
+    hints = Hints((Click(at, "cell"), drawn))
+    assert hints_from_json(json.loads(json.dumps(hints_to_json(hints)))) == hints
+    assert Scribble(np.array([[at, at]]), "cell") == drawn
+
+
+@pytest.mark.parametrize(
+    "at",
+    [(1,), (1, 2, 3, 4), "12", ("1", "2"), 5, (True, 0), (0, np.nan), (0, np.inf), (0, 1e200)],
+)
+def test_what_is_no_position_is_refused(at):
+    with pytest.raises(InputError, match=r"a position is \[row, column\] or .*, not"):
+        Click(at, "cell")
+    with pytest.raises(InputError, match=r"a position is \[row, column\] or .*, not"):
+        stroke((0, 0), at)
+
+
+@pytest.mark.parametrize("width", [0, -1, np.nan, "3", True])
+def test_a_pen_without_width_is_refused(width):
+    with pytest.raises(InputError, match="the width must be a positive number, not"):
+        stroke((0, 0), width=width)
 
 
 def test_a_click_in_a_volume():
@@ -92,7 +120,6 @@ def test_what_a_scribble_has_outside_is_cut_off(scribble, pixels):
         stroke((0, 6), (3, 6)),
         stroke((-1, -1)),
         stroke((4.6, 0), (9, 5)),
-        stroke((0, 0), (0, np.nan)),
         stroke((0, 0, 0), (0, 0, 1)),
         stroke((0, 0), (0, 0, 1)),
         Scribble((), "cell"),
@@ -346,6 +373,7 @@ def test_what_was_said_survives_json():
         {"operation": "find", "class": 3},
         {"operation": "find", "class": "cell", "place": "top left"},
         {"operation": "find", "class": "cell", "place": [["top", "left"]]},
+        {"operation": "find", "class": "cell", "place": [[True, False]]},
         {"operation": "replace", "class": "cell"},
         {"operation": "replace", "class": "cell", "instead_of": "cell"},
         {"operation": "find", "class": "cell", "instead_of": "dust"},
@@ -363,6 +391,17 @@ def test_a_place_is_a_third_along_each_axis(shape, cells):
     assert mask[0, 0]
     assert mask.sum() == cells
     assert TextHint("find", "cell").mask(shape).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"), [((2, 9), "2 rows, 9 columns"), ((5, 1, 9), "5 planes, 1 rows, 9 columns")]
+)
+def test_a_place_without_pixels_is_refused(shape, told):
+    first, last = (0,) * len(shape), (2,) * len(shape)
+    assert TextHint("find", "cell", (first, last)).mask(shape).any()
+    hints = Hints((TextHint("find", "cell", (last,)),))
+    with pytest.raises(InputError, match=f"no pixel lies in the place .*: the image has {told}"):
+        hints.check(shape, CLASSES)
 
 
 def in_one_box(a, b, radius, shape):
@@ -406,4 +445,4 @@ def test_a_long_line_takes_little_memory():
 
 def test_a_line_far_outside_is_told():
     with pytest.raises(InputError, match="outside"):
-        Scribble((((1e200, 1e200), (1e200, 1e200)),), "cell").pixels((8, 8))
+        Scribble((((1e99, 1e99), (1e99, 1e99)),), "cell").pixels((8, 8))

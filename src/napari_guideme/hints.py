@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ Operation = Literal["find", "remove", "replace"]
 GRID = 3
 #: Pixels of a line that are drawn together.
 _BOX = 64
+#: The square of no number that is given overflows.
+_LARGEST = 1e100
 #: Part of the grid along each axis of the image, from 0 on.
 Cell = tuple[int, ...]
 
@@ -36,10 +38,18 @@ class Click:
         Position in array axes; it is rounded to the nearest pixel.
     class_name
         The class that this pixel belongs to.
+
+    Raises
+    ------
+    InputError
+        If the position is not two or three numbers.
     """
 
     at: Position
     class_name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "at", _position(self.at))
 
     def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
         """Pixels covered inside an image of this shape, (1, ndim)."""
@@ -62,11 +72,22 @@ class Scribble:
     width
         Diameter of the pen in pixels; pixels whose centre is at most half of it
         away from a line are covered.
+
+    Raises
+    ------
+    InputError
+        If a position is not two or three numbers, or the width not a positive one.
     """
 
     paths: tuple[tuple[Position, ...], ...]
     class_name: str
     width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.width) or self.width <= 0:
+            raise InputError(f"the width must be a positive number, not {self.width!r}")
+        object.__setattr__(self, "width", float(self.width))
+        object.__setattr__(self, "paths", tuple(tuple(map(_position, p)) for p in self.paths))
 
     @classmethod
     def from_mask(
@@ -89,11 +110,7 @@ class Scribble:
         )
         first = origin + np.argwhere(edges == 1)
         last = origin + np.argwhere(edges == -1) - np.eye(mask.ndim, dtype=int)[-1]
-        paths = tuple(
-            (tuple(map(float, start)), tuple(map(float, end)))
-            for start, end in zip(first, last, strict=True)
-        )
-        return cls(paths, class_name)
+        return cls(tuple(zip(first.tolist(), last.tolist(), strict=True)), class_name)
 
     def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
         """Pixels covered inside an image of this shape, (n, ndim); the rest is cut off."""
@@ -116,7 +133,7 @@ class Scribble:
             self.pixels(shape)
         places = np.array(points, dtype=float)
         is_pixel = (places == np.floor(places)) & (places >= 0) & (places < shape)
-        if not (np.isfinite(places).all() and is_pixel.all(axis=1).any()):
+        if not is_pixel.all(axis=1).any():
             self.pixels(shape)
 
 
@@ -158,7 +175,13 @@ class TextHint:
         object.__setattr__(self, "place", tuple(sorted(set(self.place))))
 
     def mask(self, shape: Sequence[int]) -> NDArray[np.bool_]:
-        """Pixels of the place in an image of this shape."""
+        """Pixels of the place in an image of this shape.
+
+        Raises
+        ------
+        InputError
+            If there is no such place, or no pixel in it.
+        """
         if not self.place:
             return np.ones(shape, dtype=bool)
         chosen = np.zeros((GRID,) * len(shape), dtype=bool)
@@ -168,6 +191,11 @@ class TextHint:
             chosen[cell] = True
         parts = [(np.arange(n) * GRID) // n for n in shape]
         mask: NDArray[np.bool_] = chosen[np.ix_(*parts)]
+        if not mask.any():
+            raise InputError(
+                f"no pixel lies in the place that is told: the image has {_counted(shape)}, and "
+                f"places are parts of it, {GRID} along each axis"
+            )
         return mask
 
 
@@ -310,13 +338,30 @@ def class_index(name: str, classes: Sequence[str]) -> int:
     return list(classes).index(name)
 
 
+def _position(at: Any) -> Position:
+    try:
+        numbers = tuple(at)
+    except TypeError:
+        numbers = ()
+    if len(numbers) not in (2, 3) or not all(map(_is_number, numbers)):
+        raise InputError(f"a position is [row, column] or [plane, row, column], not {at!r}")
+    return tuple(map(float, numbers))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether this is a number to compute with; NaN, infinity and booleans are none."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    is_number = isinstance(plain, int | float) and not isinstance(plain, bool)
+    return is_number and abs(plain) < _LARGEST
+
+
 def _segment_pixels(
     a: NDArray[np.float64], b: NDArray[np.float64], radius: float, shape: Sequence[int]
 ) -> NDArray[np.intp]:
     """Pixels at most `radius` away from the segment; a hairline still covers its pixels."""
     radius = max(radius, 0.5)
     for point in (a, b):
-        if len(point) != len(shape) or not np.isfinite(point).all():
+        if len(point) != len(shape):
             raise _outside(f"the scribble point {_shown(point)}", shape)
     low = np.clip(np.floor(np.minimum(a, b) - radius), 0, shape).astype(int)
     high = np.clip(np.ceil(np.maximum(a, b) + radius) + 1, 0, shape).astype(int)
@@ -363,6 +408,12 @@ def _boxes(
 def _outside(what: str, shape: Sequence[int]) -> InputError:
     allowed = " x ".join(f"0..{n - 1}" for n in shape)
     return InputError(f"{what} is outside the image; allowed are positions {allowed}")
+
+
+def _counted(shape: Sequence[int]) -> str:
+    """Count planes, rows and columns in words."""
+    names = ("planes", "rows", "columns")[-len(shape) :]
+    return ", ".join(f"{n} {name}" for n, name in zip(shape, names, strict=True))
 
 
 def _shown(position: Iterable[float]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from napari_guideme.errors import InputError
-from napari_guideme.hints import Click, Hint, Hints, Position, Scribble, TextHint
+from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
 
 
 def hints_from_json(entries: Any) -> Hints:
@@ -61,35 +60,27 @@ def hint_from_json(entry: Any, where: str) -> Hint:
 def hint_to_json(hint: Hint) -> dict[str, dict[str, Any]]:
     """Write what :func:`hint_from_json` reads."""
     if isinstance(hint, Click):
-        return {"click": {"at": _plain(hint.at), "class": hint.class_name}}
+        return {"click": {"at": list(hint.at), "class": hint.class_name}}
     if isinstance(hint, Scribble):
-        paths = [[_plain(at) for at in path] for path in hint.paths]
+        paths = [[list(at) for at in path] for path in hint.paths]
         return {"scribble": {"paths": paths, "width": hint.width, "class": hint.class_name}}
     told = {"operation": hint.operation, "class": hint.class_name}
     place = [list(cell) for cell in hint.place]
     return {"text": {**told, "place": place, "instead_of": hint.instead_of}}
 
 
-def _plain(at: Position) -> list[float]:
-    """Numbers of Python's own, which JSON knows."""
-    plain: list[float] = np.asarray(at).tolist()
-    return plain
-
-
 def _text(entry: Any, where: str) -> TextHint:
     _require(entry, {"operation", "class"}, where, optional=frozenset({"place", "instead_of"}))
     place, instead_of = entry.get("place", []), entry.get("instead_of")
     if not isinstance(place, list) or not all(
-        _filled(cell) and all(isinstance(part, int) for part in cell) for cell in place
+        _filled(cell) and all(type(part) is int for part in cell) for cell in place
     ):
         raise InputError(f'{where}: "place" must be a list of cells such as [0, 2]')
     if instead_of is not None and not isinstance(instead_of, str):
         raise InputError(f'{where}: "instead_of" must be a name')
-    try:
+    with _named(where):
         cells = tuple(map(tuple, place))
-        return TextHint(entry["operation"], _name(entry, where), cells, instead_of)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        return TextHint(entry["operation"], _name(entry), cells, instead_of)
 
 
 def _numbered(entries: dict[str, Any], key: str) -> Iterable[tuple[int, Any]]:
@@ -101,20 +92,18 @@ def _numbered(entries: dict[str, Any], key: str) -> Iterable[tuple[int, Any]]:
 
 def _click(entry: Any, where: str) -> Click:
     _require(entry, {"at", "class"}, where)
-    return Click(_position(entry["at"], where), _name(entry, where))
+    with _named(where):
+        return Click(entry["at"], _name(entry))
 
 
 def _scribble(entry: Any, where: str) -> Scribble:
     strokes = "paths" if isinstance(entry, dict) and "paths" in entry else "path"
     _require(entry, {strokes, "class"}, where, optional=frozenset({"width"}))
     paths = entry["paths"] if strokes == "paths" else [entry["path"]]
-    width = entry.get("width", 1)
-    if not _is_number(width) or width <= 0:
-        raise InputError(f"{where}: the width must be a positive number, not {width!r}")
     if not _filled(paths) or not all(_filled(path) for path in paths):
         raise InputError(f'{where}: "{strokes}" must hold lists of positions')
-    drawn = tuple(tuple(_position(at, where) for at in path) for path in paths)
-    return Scribble(drawn, _name(entry, where), float(width))
+    with _named(where):
+        return Scribble(tuple(map(tuple, paths)), _name(entry), entry.get("width", 1))
 
 
 def _require(
@@ -125,24 +114,20 @@ def _require(
         raise InputError(f"{where} must be an object with {listed}")
 
 
-def _position(entry: Any, where: str) -> Position:
-    if not _filled(entry) or len(entry) not in (2, 3) or not all(map(_is_number, entry)):
-        raise InputError(
-            f"{where}: a position is [row, column] or [plane, row, column], not {entry!r}"
-        )
-    return tuple(map(float, entry))
-
-
-def _is_number(entry: Any) -> bool:
-    """Whether this is a number that fits a float; JSON also knows NaN, infinity and booleans."""
-    return isinstance(entry, int | float) and not isinstance(entry, bool) and abs(entry) < 1e300
-
-
 def _filled(entry: Any) -> bool:
     return isinstance(entry, list) and bool(entry)
 
 
-def _name(entry: dict[str, Any], where: str) -> str:
+def _name(entry: dict[str, Any]) -> str:
     if not isinstance(entry["class"], str):
-        raise InputError(f'{where}: "class" must be a name')
+        raise InputError('"class" must be a name')
     return entry["class"]
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Say in which entry something is wrong."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error

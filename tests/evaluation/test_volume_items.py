@@ -138,7 +138,7 @@ def test_from_the_shell(folder, tmp_path, protocol, capsys):
     (folder / "classes.txt").write_text("0 background\n1 nucleus\n")
     assert main([*words, "--limit", "2"]) == 0
     assert '"n_images": 2' in out.read_text(encoding="utf-8")
-    assert main([*words, "--only", str(out)]) == 2
+    assert main([*words, "--only", "listed.csv"]) == 2
     assert "--only is of no use here" in capsys.readouterr().err
     assert main([*words, "--axis", "3"]) == 2
     assert "no axis 3; choose 0, 1 or 2" in capsys.readouterr().err
