@@ -123,6 +123,14 @@ def test_hints_are_read(tmp_path):
     hints = Hints((Click((1.0, 2.0), "cell"),))
     (tmp_path / "hints.json").write_text(json.dumps(hints_to_json(hints)))
     assert files.read_hints(tmp_path / "hints.json") == hints
+    assert files.read_hints(f"{tmp_path}/hints.json") == hints
+
+
+def test_paths_may_be_texts(tmp_path):
+    path, labels = f"{tmp_path}/labels.png", np.array([[0, 1], [2, 3]], np.uint8)
+    files.write_labels(path, labels)
+    for read in (files.open_image(path).pixels, files.read_image(path)[0], files.read_labels(path)):
+        np.testing.assert_array_equal(read, labels)
 
 
 def test_hints_by_an_editor_of_windows_are_read(tmp_path):

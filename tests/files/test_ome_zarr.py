@@ -197,7 +197,7 @@ def test_what_is_there_is_never_overwritten(tmp_path):
 @pytest.mark.parametrize("region", [np.s_[0:2, 0:8, 0:10], np.s_[1:3, 0:8, 0:10]])
 def test_parts_of_chunks_are_refused(tmp_path, region):
     write_image(tmp_path / "a.zarr", chunks=(1, 3, 8, 10))
-    store = LabelStore.open_or_create(tmp_path / "l.zarr", open_image(tmp_path / "a.zarr"), "g")
+    store = LabelStore.open_or_create(f"{tmp_path}/l.zarr", open_image(f"{tmp_path}/a.zarr"), "g")
     with pytest.raises(ValueError, match="whole chunks"):
         store.write(region, np.zeros((2, 8, 10), int))
 

@@ -33,6 +33,8 @@ FULL = NetworkCard(
 def test_a_card_survives_its_file(tmp_path, card):
     write_card(tmp_path / "cells.guideme.toml", card)
     assert read_card(tmp_path / "cells.guideme.toml") == card
+    write_card(f"{tmp_path}/text.guideme.toml", card)
+    assert read_card(f"{tmp_path}/text.guideme.toml") == card
 
 
 def test_an_editor_of_windows_does_no_harm(tmp_path):

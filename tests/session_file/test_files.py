@@ -96,6 +96,8 @@ def named(tmp_path) -> Path:
 
 def test_all_of_it_comes_back(path, tmp_path):
     assert read_session(path) == contents(tmp_path)
+    save_session(str(path), contents(tmp_path))
+    assert read_session(str(path)) == contents(tmp_path)
 
 
 def test_an_editor_of_windows_does_no_harm(path, tmp_path):

@@ -46,7 +46,7 @@ class LabelStore:
     @classmethod
     def open_or_create(
         cls,
-        path: Path,
+        path: Path | str,
         like: Picture,
         fingerprint: str,
         dtype: DTypeLike = np.uint32,
@@ -72,6 +72,7 @@ class LabelStore:
         InputError
             If something else is there, or labels of another image or guidance.
         """
+        path = Path(path)
         check_store(path)
         if not path.exists():
             make_room(path)

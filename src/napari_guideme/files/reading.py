@@ -33,7 +33,7 @@ _READERS: dict[tuple[str, ...], Callable[[Path], Picture]] = {
 IMAGE_FILES = tuple(suffix for suffixes in _READERS for suffix in suffixes)
 
 
-def open_image(path: Path, *, series: str | None = None) -> Picture:
+def open_image(path: Path | str, *, series: str | None = None) -> Picture:
     """Open an image of any format that is known.
 
     Parameters
@@ -54,6 +54,7 @@ def open_image(path: Path, *, series: str | None = None) -> Picture:
         If it is missing, of another format, or broken, or a library that
         the format needs is not installed.
     """
+    path = Path(path)
     return _opened(path, _reader(path, series))
 
 
@@ -83,22 +84,23 @@ def may_name_a_patient(path: Path) -> bool:
     return path.is_dir() or not path.name.lower().endswith((*TIFF, *PICTURES))
 
 
-def read_image(path: Path) -> tuple[NDArray[Any], int | None]:
+def read_image(path: Path | str) -> tuple[NDArray[Any], int | None]:
     """Read an image and say which of its axes holds channels, see :func:`open_image`."""
     picture = open_image(path)
     return np.asarray(picture.pixels), picture.channel_axis
 
 
-def read_labels(path: Path) -> NDArray[Any]:
+def read_labels(path: Path | str) -> NDArray[Any]:
     """Read a file of labels, see :func:`open_image`; the numbers of a palette are the labels."""
+    path = Path(path)
     read = _reader(path, None)
     picture = _opened(path, read_indices if read is read_picture else read)
     return np.asarray(picture.pixels)
 
 
-def read_hints(path: Path) -> Hints:
+def read_hints(path: Path | str) -> Hints:
     """Read ``HINTS.json``, see :func:`~napari_guideme.hints_json.hints_from_json`."""
-    return read_json(path, "hints file", hints_from_json)
+    return read_json(Path(path), "hints file", hints_from_json)
 
 
 def _reader(path: Path, series: str | None) -> Callable[[Path], Picture]:

@@ -56,7 +56,7 @@ def check_labels_fit(path: Path, shape: tuple[int, ...]) -> None:
 
 
 def write_labels(
-    path: Path,
+    path: Path | str,
     labels: NDArray[np.integer],
     like: Picture | None = None,
     names: Sequence[str] = (),
@@ -80,6 +80,7 @@ def write_labels(
     InputError
         If the format does not hold such labels, or nothing can be written there.
     """
+    path = Path(path)
     if like is not None and labels.shape != like.label_shape:
         raise InputError(f"the labels have shape {labels.shape}, the image {like.label_shape}")
     check_labels_writable(path, like)

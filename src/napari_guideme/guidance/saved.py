@@ -156,7 +156,7 @@ class SavedGuidance:
         if [spread.shape[1] for spread in self.spreads] != channels:
             raise InputError(f"the features of the guidance are not those of {network.name}")
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write it, whole or not at all.
 
         Raises
@@ -164,6 +164,7 @@ class SavedGuidance:
         InputError
             If the name does not end in ``.guidance.safetensors`` or cannot be written.
         """
+        path = Path(path)
         check_name(path)
         tensors = {f"spread.{i}": spread for i, spread in enumerate(self.spreads)}
         for number, entry in enumerate(self.corrected):
@@ -190,7 +191,7 @@ class SavedGuidance:
         write_whole(path, lambda new: new.write_bytes(save(whole, about)))
 
     @classmethod
-    def read(cls, path: Path) -> SavedGuidance:
+    def read(cls, path: Path | str) -> SavedGuidance:
         """Read a file.
 
         Raises
@@ -198,6 +199,7 @@ class SavedGuidance:
         InputError
             If it is missing, broken, or no guidance.
         """
+        path = Path(path)
         if not path.is_file():
             raise InputError(f"there is no guidance {path}")
         try:

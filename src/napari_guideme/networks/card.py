@@ -132,7 +132,7 @@ def sidecar(path: Path) -> Path:
     return path.with_name((path.name if path.is_dir() else path.stem) + SUFFIX)
 
 
-def read_card(path: Path) -> NetworkCard:
+def read_card(path: Path | str) -> NetworkCard:
     """Read a card file.
 
     Raises
@@ -140,6 +140,7 @@ def read_card(path: Path) -> NetworkCard:
     InputError
         If there is no such file, or an entry is unknown or misshapen.
     """
+    path = Path(path)
     try:
         return NetworkCard.from_dict(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
@@ -148,11 +149,11 @@ def read_card(path: Path) -> NetworkCard:
         raise InputError(f"{path.name}: {str(error).splitlines()[0]}") from error
 
 
-def write_card(path: Path, card: NetworkCard) -> None:
+def write_card(path: Path | str, card: NetworkCard) -> None:
     """Write a card file, whole or not at all."""
     import tomli_w
 
-    write_text(path, tomli_w.dumps(card.to_dict()))
+    write_text(Path(path), tomli_w.dumps(card.to_dict()))
 
 
 def beside(path: Path) -> NetworkCard:

@@ -38,7 +38,7 @@ _LARGEST = 1 << 31
 _BRIGHTEST = 1e38
 
 
-def read_session(path: Path) -> SessionFile:
+def read_session(path: Path | str) -> SessionFile:
     """Read a session file; nothing in it is executed.
 
     Raises
@@ -46,6 +46,7 @@ def read_session(path: Path) -> SessionFile:
     InputError
         If there is no such file, it is no session file, or a newer version wrote it.
     """
+    path = Path(path)
     return read_json(path, "session file", lambda entries: session_from_json(entries, path.parent))
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_guideme.outlines import Kept
 
 
-def save_session(path: Path, contents: SessionFile) -> None:
+def save_session(path: Path | str, contents: SessionFile) -> None:
     """Write a session file, whole or not at all.
 
     Raises
@@ -39,6 +39,7 @@ def save_session(path: Path, contents: SessionFile) -> None:
     InputError
         If the name does not end in ``.guideme.json``, or it cannot be written there.
     """
+    path = Path(path)
     check_name(path)
     write_json(path, session_to_json(contents, path.parent))
 
