@@ -13,7 +13,7 @@ from scipy import ndimage
 from skimage.data import immunohistochemistry
 
 from napari_guideme import VolumeSession, open_network
-from napari_guideme.cli import main
+from napari_guideme.cli import main, refining, volumes
 from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_to_json
@@ -44,6 +44,40 @@ def volume(tmp_path, pixels) -> Path:
 @pytest.fixture
 def hints(tmp_path) -> Path:
     return hints_file(tmp_path, clicks=[{"at": (2, *AT), "class": "background"}])
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "YX"])
+def test_nothing_is_written_where_labels_are_cancelled(
+    volume, pixels, hints, tmp_path, monkeypatch, capsys, axes
+):
+    if axes == "YX":
+        tifffile.imwrite(volume, pixels[2])
+        hints_file(tmp_path, clicks=[{"at": AT, "class": "background"}])
+
+    def cancelled(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(volumes, "labels_of_volume", cancelled)
+    monkeypatch.setattr(refining, "labels_of", cancelled)
+    words = ["refine", volume, "--hints", hints, "-o", tmp_path / "out.tif"]
+    words += ["--json", tmp_path / "out.json", "--save-session", tmp_path / "a.guideme.json"]
+    words += ["--save-guidance", tmp_path / "a.guidance.safetensors"]
+    before = sorted(tmp_path.iterdir())
+    assert main([*map(str, words)]) == 130
+    assert capsys.readouterr().err == "napari-guideme: cancelled, nothing was written\n"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["tissue.tif", "no image"])
+def test_guidance_that_no_method_finds_is_refused_at_once(volume, hints, tmp_path, capsys, name):
+    words = ["refine", tmp_path / name, "--hints", hints, "-o", tmp_path / "out.tif"]
+    words += ["--method", "none", "--save-guidance", tmp_path / "a.guidance.safetensors"]
+    before = sorted(tmp_path.iterdir())
+    assert main([*map(str, words)]) == 2
+    error = capsys.readouterr().err
+    assert "the method none corrects nothing by clicks" in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_predict_then_carry_onward_in_real_processes(volume, tmp_path):

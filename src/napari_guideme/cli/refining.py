@@ -11,21 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.cli.opening import begun, opened, tiles_shown, watched, write
-from napari_guideme.cli.sessions import check_session_writable, save
+from napari_guideme.cli.results import Results
+from napari_guideme.cli.sessions import check_session_writable, contents_of
 from napari_guideme.cli.understanding import say
 from napari_guideme.cli.volumes import (
-    check_guidance_name,
+    check_guidance,
     is_sliced,
     predict_volume,
     refine_volume,
 )
 from napari_guideme.errors import InputError
-from napari_guideme.files import check_writable, read_hints, read_labels, write_json
+from napari_guideme.files import check_writable, read_hints, read_labels
 from napari_guideme.hints import Hints
 from napari_guideme.session_file import labels_of
 
 if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession
+    from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.networks.frozen import FrozenNetwork
 
 #: Options that say more about another one, and nothing without it.
@@ -67,7 +69,7 @@ def refine(options: argparse.Namespace) -> int:
     if options.save_session:
         check_session_writable(options.save_session)
     if options.save_guidance:
-        check_guidance_name(options.save_guidance)
+        check_guidance(options.save_guidance, options.method)
     hints = read_hints(options.hints) if options.hints else Hints()
     picture, network = begun(options)
     if options.save_guidance:
@@ -81,22 +83,15 @@ def refine(options: argparse.Namespace) -> int:
     said = _say(session, options) if options.say else []
     session.add(*hints)
     watched(session.refine(), session.method)
-    if options.save_session:
-        save(options, found)
-    if options.save_guidance:
-        _save_guidance(session, options.save_guidance)
     report = session.report()
-    labels = labels_of(session, instances=options.instances)
-    write(options.output, labels, session.network, picture, instances=options.instances)
-    if options.json:
-        told = {
-            "network": options.network,
-            # The path of a patient's images may hold a name.
-            "image": picture.kind if picture.private else str(options.image),
-            "method": session.method,
-            "said": said,
-        }
-        write_json(options.json, {**told, **report.to_json()})
+    Results(
+        labels_of(session, instances=options.instances),
+        session.network,
+        picture,
+        {"method": session.method, "said": said, **report.to_json()},
+        contents_of(options, found) if options.save_session else None,
+        _guidance(session) if options.save_guidance else None,
+    ).write(options)
     print(
         f"{report.satisfied} of {report.hints} hints satisfied, {report.changed_pixels} pixels "
         f"changed ({report.far_pixels} far from any hint), {report.seconds:.2f} s"
@@ -123,12 +118,12 @@ def _check_guidance(network: FrozenNetwork, hints: Hints) -> None:
         raise InputError("there is no guidance to save: give clicks or scribbles with --hints FILE")
 
 
-def _save_guidance(session: AnySession, path: Path) -> None:
-    """Save what was found, for napari-guideme apply."""
+def _guidance(session: AnySession) -> SavedGuidance:
+    """Return what was found, for napari-guideme apply."""
     from napari_guideme.session import GuideSession
 
     assert isinstance(session, GuideSession), "of other networks nothing can be saved"
-    session.guidance().save(path)
+    return session.guidance()
 
 
 def _say(session: AnySession, options: argparse.Namespace) -> list[dict[str, Any]]:

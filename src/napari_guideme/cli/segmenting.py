@@ -13,7 +13,7 @@ import numpy as np
 from napari_guideme.cli.finding import by_proxies, is_known_name
 from napari_guideme.cli.following import by_network, hears_a_word
 from napari_guideme.cli.opening import open_picture
-from napari_guideme.cli.sessions import check_session_writable, save_found
+from napari_guideme.cli.sessions import check_session_writable, contents_of_found
 from napari_guideme.errors import InputError
 from napari_guideme.files import (
     check_writable,
@@ -26,7 +26,7 @@ from napari_guideme.files import (
 from napari_guideme.localize import DEFAULT_FINDING
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER
 from napari_guideme.referring import ANSWERING, PROXIES, REFERRING
-from napari_guideme.session_file import BySentence, source_of
+from napari_guideme.session_file import BySentence, save_session, source_of
 
 if TYPE_CHECKING:
     from napari_guideme.cli.segmented import Segmented
@@ -62,8 +62,6 @@ def segment(options: argparse.Namespace) -> int:
         found = by_proxies(options, picture, hints)
     else:
         found = by_network(options, picture, hints, answering)
-    if options.save_session:
-        save_found(options, picture, found)
     _write(options, picture, found, answered_by)
     for notice in found.notices:
         print(f"napari-guideme: {notice}", file=sys.stderr)
@@ -159,9 +157,12 @@ def _asks_proxies(options: argparse.Namespace) -> bool:
 def _write(
     options: argparse.Namespace, picture: Picture, found: Segmented, answered_by: str
 ) -> None:
+    contents = contents_of_found(options, picture, found) if options.save_session else None
     for (asked, kind), values in found.maps.items() if options.show_maps else ():
         write_picture(options.show_maps / f"{_file_name(asked)}-{kind}.tif", values)
     write_labels(options.output, found.labels, picture, ("background", *options.names))
+    if contents:
+        save_session(options.save_session, contents)
     if options.json:
         write_json(options.json, {"answered_by": answered_by, "found": found.told})
 

@@ -44,7 +44,6 @@ from napari_guideme.session_file import (
     read_session,
     reopened,
     replay_volume,
-    save_session,
     saved_part,
     source_of,
     with_part,
@@ -68,46 +67,45 @@ def check_session_writable(path: Path) -> None:
     check_writable(path, (".json",))
 
 
-def save(options: argparse.Namespace, opened: Opened) -> None:
-    """Write what was done to an image."""
+def contents_of(options: argparse.Namespace, opened: Opened) -> SessionFile:
+    """Return what was done to an image."""
     picture, session = opened.picture, opened.session
     part = saved_part(session, opened.setup, digest(picture.pixels))
-    contents = SessionFile(
+    return SessionFile(
         _reference(options, picture, volume=options.volume),
         _network(options, session.network),
         (part,),
         options.instances,
     )
-    save_session(options.save_session, contents)
 
 
-def save_volume(
+def contents_of_volume(
     options: argparse.Namespace,
     picture: Picture,
     session: VolumeSession,
     extent: str,
     setup: Setup,
-) -> None:
-    """Write what was done to slices of a volume, and how far it was carried."""
+) -> SessionFile:
+    """Return what was done to slices of a volume, and how far it was carried."""
     volume, axis = picture.pixels, picture.channel_axis
-    contents = SessionFile(
+    return SessionFile(
         _reference(options, picture, volume=options.volume),
         _network(options, session.network),
         parts_of(session, volume, axis, setup),
         options.instances,
         Volume(session.planes.axis, extent, digest(volume), session.planes.spacing),
     )
-    save_session(options.save_session, contents)
 
 
-def save_found(options: argparse.Namespace, picture: Picture, found: Segmented) -> None:
-    """Write how a thing was found in an image, and what corrected it."""
+def contents_of_found(
+    options: argparse.Namespace, picture: Picture, found: Segmented
+) -> SessionFile:
+    """Return how a thing was found in an image, and what corrected it."""
     assert found.session is not None, "who saves a session opens one"
     assert found.network is not None, "who opens a session tells on which network"
     setup, sha256 = setup_of(options, picture), digest(picture.pixels)
     part = saved_part(found.session, setup, sha256, search=found.search)
-    contents = SessionFile(_reference(options, picture), found.network, (part,))
-    save_session(options.save_session, contents)
+    return SessionFile(_reference(options, picture), found.network, (part,))
 
 
 def _network(options: argparse.Namespace, network: FrozenNetwork) -> NetworkReference:

@@ -17,10 +17,11 @@ from napari_guideme.cli.opening import (
     watched,
     write,
 )
-from napari_guideme.cli.sessions import save_volume
+from napari_guideme.cli.results import Results
+from napari_guideme.cli.sessions import contents_of_volume
 from napari_guideme.cli.understanding import say
 from napari_guideme.errors import InputError
-from napari_guideme.files import Picture, write_json
+from napari_guideme.files import Picture
 from napari_guideme.hints import Hints
 from napari_guideme.session_file import Setup
 
@@ -83,37 +84,41 @@ def refine_volume(
     said = _correct(session, options, hints)
     extent = options.carry or "slice"
     carried(session, extent)
-    if options.save_session:
-        save_volume(options, picture, session, extent, _setup(options, picture, telling))
-    if options.save_guidance:
-        session.guidance().save(options.save_guidance)
     labels = labels_of_volume(session, instances=options.instances)
-    write(options.output, labels, network, picture, instances=options.instances)
+    setup = _setup(options, picture, telling)
     counts = Counter(state.state for state in session.states)
     reports = [session.session(index).report() for index in session.corrected]
     satisfied, given = sum(r.satisfied for r in reports), sum(r.hints for r in reports)
-    if options.json:
-        report = {
-            "network": options.network,
-            "image": picture.kind if picture.private else str(options.image),
-            "method": session.method,
-            "said": said,
-            "hints": given,
-            "satisfied": satisfied,
-            "carried": extent,
-            "slices": [asdict(state) for state in session.states],
-        }
-        write_json(options.json, report)
+    report = {
+        "method": session.method,
+        "said": said,
+        "hints": given,
+        "satisfied": satisfied,
+        "carried": extent,
+        "slices": [asdict(state) for state in session.states],
+    }
+    Results(
+        labels,
+        network,
+        picture,
+        report,
+        contents_of_volume(options, picture, session, extent, setup)
+        if options.save_session
+        else None,
+        session.guidance() if options.save_guidance else None,
+    ).write(options)
     states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     print(f"{satisfied} of {given} hints satisfied; slices: {states}")
     return 0
 
 
-def check_guidance_name(path: Path) -> None:
-    """Raise `InputError` early if guidance cannot be saved there."""
-    from napari_guideme.guidance.saved import check_name
+def check_guidance(path: Path, method: str | None) -> None:
+    """Raise `InputError` early if guidance cannot be saved there, or a method finds none."""
+    from napari_guideme.guidance.saved import check_method, check_name
 
     check_name(path)
+    if method is not None:
+        check_method(method)
 
 
 def _check_words(options: argparse.Namespace, hints: Hints) -> None:

@@ -119,11 +119,7 @@ class SavedGuidance:
         InputError
             If the method corrects nothing by clicks.
         """
-        if method_named(method).completes is None:
-            raise InputError(
-                f"the method {method} corrects nothing by clicks, so that there is no guidance "
-                "to save; choose another one"
-            )
+        check_method(method)
         network = scene.network
         return cls(
             network=network.name,
@@ -226,6 +222,15 @@ def check_name(path: Path) -> None:
     if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
         raise InputError(f"{path.name}: the name of a guidance must end in {SUFFIX}")
     check_writable(path, (".safetensors",))
+
+
+def check_method(method: str) -> None:
+    """Raise `InputError` if a method finds no guidance."""
+    if method_named(method).completes is None:
+        raise InputError(
+            f"the method {method} corrects nothing by clicks, so that there is no guidance "
+            "to save; choose another one"
+        )
 
 
 def _tensors(entry: Corrected) -> dict[str, Tensor]:
