@@ -141,6 +141,10 @@ def bad_inputs(tmp_path, tissue, untrained):
         "not an image": (["predict", empty, "-o", out], "not a readable image"),
         "format": (["predict", broken, "-o", out], ".tif"),
         "network": (["predict", tissue, "--network", "cats", "-o", out], "bundled are nuclei"),
+        "sentences": (
+            ["refine", tissue, "--network", "see-through-text", "--say", "find it", "-o", out],
+            "see-through-text follows a sentence: napari-guideme segment",
+        ),
         "device": (["predict", tissue, "--device", "cuda:77", "-o", out], "choose auto"),
         "suffix": (["predict", tissue, "-o", tmp_path / "out.xyz"], ".tif"),
         "unwritable": (["predict", tissue, "-o", file / "out.tif"], "cannot write"),
@@ -177,7 +181,8 @@ def bad_inputs(tmp_path, tissue, untrained):
 
 
 CASES = [
-    *("no image", "nan", "not an image", "format", "network", "device", "suffix", "unwritable"),
+    *("no image", "nan", "not an image", "format", "network", "sentences", "device", "suffix"),
+    *("unwritable", "carry", "axis", "carried clicks"),
     *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
     *("nothing", "word", "telling", "guide"),
 ]

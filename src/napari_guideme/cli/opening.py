@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from napari_guideme.errors import InputError
 from napari_guideme.files import (
     Picture,
     check_labels_fit,
@@ -22,8 +23,9 @@ from napari_guideme.files import (
 )
 from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.networks.card import NetworkCard, read_card
-from napari_guideme.networks.catalogue import open_network
+from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.networks.watching import watching
+from napari_guideme.referring import REFERRING
 from napari_guideme.session_file import FileReference, Setup, open_session
 
 if TYPE_CHECKING:
@@ -105,7 +107,12 @@ def card_of(options: argparse.Namespace) -> NetworkCard | None:
 
 
 def network_of(options: argparse.Namespace) -> FrozenNetwork:
-    """Open the network that was chosen."""
+    """Open the network that was chosen; one that follows sentences labels nothing else."""
+    if options.network == REFERRING:
+        raise InputError(
+            f"{REFERRING} follows a sentence: napari-guideme segment IMAGE SENTENCE -o LABELS; "
+            f"here choose {', '.join(catalogue())}, or another network"
+        )
     return open_network(options.network, options.device, card_of(options))
 
 

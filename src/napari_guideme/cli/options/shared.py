@@ -10,6 +10,7 @@ from napari_guideme.files import LABEL_FILES
 from napari_guideme.localize import MOST_VIEWS, OUTLINE_NAMES
 from napari_guideme.networks.catalogue import DEFAULT_CLASSIFIER, DEFAULT_NETWORK
 from napari_guideme.networks.windows import WINDOWS
+from napari_guideme.referring import REFERRING
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +37,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--network",
         default=DEFAULT_NETWORK,
         metavar="NAME|PATH",
-        help="a name (see `napari-guideme models`), torchvision:NAME, or a path: ONNX, "
-        "torch.export, TorchScript, weights with a card, bioimage.io package, MONAI bundle",
+        help=f"a name (see `napari-guideme models`; {REFERRING} is for `segment`), "
+        "torchvision:NAME, or a path: ONNX, torch.export, TorchScript, weights with a card, "
+        "bioimage.io package, MONAI bundle",
     )
     parser.add_argument(
         "--card",
