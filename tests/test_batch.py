@@ -358,6 +358,17 @@ def test_a_torn_journal_is_read(tmp_path):
     assert not Journal(path).is_done("a", "0:1")
 
 
+def test_a_damaged_journal_is_named(file, tissue, tmp_path, capsys):
+    journal = tmp_path / "out" / JOURNAL
+    tifffile.imwrite(tmp_path / "a.tif", tissue)
+    journal.parent.mkdir()
+    journal.write_bytes(b'\xff{"key": "a"}\n')
+    assert apply(file, tmp_path / "a.tif", "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert f"{journal} is damaged" in error
+    assert error.count("\n") == 1
+
+
 def test_nothing_is_told_of_a_patient(file, tissue, tmp_path, capsys):
     pytest.importorskip("highdicom")
     nibabel = pytest.importorskip("nibabel")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,9 +38,10 @@ def hints_file(folder: Path, **entries) -> Path:
     return path
 
 
-def shell(*words) -> subprocess.CompletedProcess[str]:
+def shell(*words, stdout=subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "napari_guideme.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    options = {"stdout": stdout, "stderr": subprocess.PIPE, "text": True, "timeout": 240}
+    return subprocess.run(command, check=False, **options)
 
 
 def test_predict_then_refine_in_real_processes(tissue, tmp_path):
@@ -199,6 +201,36 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert told in error
     assert error.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("words", [["models"], ["refine", "--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_nobody_has_to_read_what_is_printed(words, unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = shell(*words, stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_cannot_be_printed_is_one_line(tissue, tmp_path, unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    out = tmp_path / "out.tif"
+    with open("/dev/full", "w") as full:
+        done = shell("predict", tissue, "-o", out, stdout=full)
+    assert (done.returncode, done.stderr) == (2, "napari-guideme: No space left on device\n")
+    assert out.exists()
+
+
+def test_what_a_disk_refuses_is_one_line(tmp_path, capsys):
+    name = "a" * 999
+    assert main(["predict", f"{name}.png", "-o", str(tmp_path / "out.tif")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"napari-guideme: {name}.png: ")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

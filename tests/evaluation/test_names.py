@@ -66,6 +66,13 @@ def test_a_class_map_that_is_missing_or_no_text(tmp_path: Path):
         read_class_map(tmp_path / "binary.csv")
 
 
+def test_a_field_that_is_too_long_is_one_line(tmp_path: Path):
+    path = tmp_path / "map.csv"
+    path.write_text(f"voc,coco\nsofa,{'x' * 200_000}\n")
+    with pytest.raises(InputError, match=r"map\.csv is no table: field larger"):
+        read_class_map(path)
+
+
 def test_a_class_list_may_have_a_title(tmp_path: Path):
     path = tmp_path / "classes.txt"
     path.write_text(

@@ -133,6 +133,13 @@ def test_a_table_without_names_is_refused(tmp_path, text):
         read_classes(tmp_path / "classes.csv")
 
 
+def test_a_table_with_too_long_a_field_is_refused(tmp_path):
+    path = tmp_path / "classes.csv"
+    path.write_text(f"index,name\n0,{'x' * 200_000}\n")
+    with pytest.raises(InputError, match=r"classes\.csv is no table: field larger"):
+        read_classes(path)
+
+
 def test_a_sidecar_counts_more_than_a_class_list(tmp_path):
     (tmp_path / "classes.txt").write_text("a\nb\n")
     write_card(tmp_path / "net.guideme.toml", NetworkCard(classes=("c", "d")))

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_guideme.files.whole import output_errors
+from napari_guideme.errors import InputError
+from napari_guideme.files.whole import first_line, output_errors
 
 #: What became of slices or tiles, each as :func:`napari_guideme.batch.work.correct` tells it.
 Slices = Sequence[Mapping[str, Any]]
@@ -24,13 +25,18 @@ class Journal:
     ----------
     path
         Where it is, or will be.
+
+    Raises
+    ------
+    InputError
+        If it is there and is no text.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._begun: set[str] = set()
         self._done: dict[str, dict[str, Slices]] = defaultdict(dict)
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = _text(path) if path.is_file() else ""
         self._is_torn = not text.endswith("\n") and bool(text)
         for line in text.splitlines():
             self._take(line)
@@ -43,7 +49,7 @@ class Journal:
                 self._done[told["key"]][told["part"]] = told["slices"]
             else:
                 self._done.pop(told["key"], None)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
 
     def is_begun(self, key: str) -> bool:
@@ -73,6 +79,16 @@ class Journal:
             file.write(f"\n{line}\n" if self._is_torn else f"{line}\n")
         self._is_torn = False
         self._take(line)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is damaged: {first_line(error)}; remove it and begin with --overwrite, "
+            "or choose another folder"
+        ) from error
 
 
 def _place(told: Mapping[str, Any]) -> tuple[int, list[int]]:

@@ -13,24 +13,33 @@ from napari_guideme.cli import options as options_of
 from napari_guideme.cli.applying import apply
 from napari_guideme.cli.evaluating import evaluate
 from napari_guideme.cli.paths import check_apart
+from napari_guideme.cli.printing import printing
 from napari_guideme.cli.refining import predict, refine
 from napari_guideme.cli.segmenting import segment
 from napari_guideme.cli.sessions import replay
 from napari_guideme.cli.shipped import demo, models
 from napari_guideme.cli.understanding import fetch_wordnet, understand
 from napari_guideme.errors import InputError
+from napari_guideme.files import first_line
 
 Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, or 2 after one line on what is wrong with the input."""
+    result: int = 0
     try:
-        options = _parser().parse_args(arguments)
-        check_apart(options)
-        result: int = options.run(options)
+        with printing():
+            options = _parser().parse_args(arguments)
+            check_apart(options)
+            result = options.run(options)
     except InputError as error:
         print(f"napari-guideme: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        # What files and folders refuse where nobody expected it.
+        place = "" if error.filename is None else f"{error.filename}: "
+        print(f"napari-guideme: {place}{error.strerror or first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("napari-guideme: cancelled, nothing was written", file=sys.stderr)

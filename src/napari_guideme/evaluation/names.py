@@ -128,7 +128,10 @@ def read_class_list(path: Path) -> dict[int, str]:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a CSV file with a header."""
-    return list(csv.DictReader(read_text(path).splitlines()))
+    try:
+        return list(csv.DictReader(read_text(path).splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path.name} is no table: {error}") from error
 
 
 def read_text(path: Path) -> str:

@@ -7,7 +7,6 @@ Every entry may be missing; a card completes another one.
 from __future__ import annotations
 
 import csv
-import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -179,11 +178,18 @@ def read_classes(path: Path) -> tuple[str, ...]:
         raise InputError(f"cannot read the classes in {path.name}: {error}") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if path.suffix.lower() == ".csv":
-        return _column_of_names(path, list(csv.reader(io.StringIO("\n".join(lines)))))
+        return _column_of_names(path, _rows(path, lines))
     first = [line.split(maxsplit=1) for line in lines]
     if all(len(parts) == 2 and parts[0] == str(i) for i, parts in enumerate(first)):
         return tuple(name for _, name in first)
     return tuple(lines)
+
+
+def _rows(path: Path, lines: Sequence[str]) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines))
+    except csv.Error as error:
+        raise InputError(f"{path.name} is no table: {error}") from error
 
 
 def _column_of_names(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
