@@ -21,7 +21,7 @@ from skimage.data import immunohistochemistry
 from napari_guideme.batch import pieces
 from napari_guideme.batch.applying import JOURNAL, REPORT
 from napari_guideme.batch.journal import Journal
-from napari_guideme.batch.targets import Target, targets
+from napari_guideme.batch.targets import targets
 from napari_guideme.cli import main
 from napari_guideme.errors import InputError
 from napari_guideme.files import open_image
@@ -426,8 +426,23 @@ def test_names_of_targets(tmp_path):
     assert found == ["a.ome.zarr", "b.png", "c.nii.gz", "d.dcm"]
     found = [target.labels.name for target in targets(paths, tmp_path / "out", ".nrrd")]
     assert found == ["a.nrrd", "b.nrrd", "c.nrrd", "d.nrrd"]
-    target = Target(1, tmp_path / "Doe.nii.gz", tmp_path / "out/Doe.nii.gz")
-    assert "Doe" not in target.told(InputError(f"Doe.nii.gz: {tmp_path}/Doe.nii.gz is broken"))
+
+
+@pytest.mark.parametrize("name", ["Doe.nii.gz", "Doe", "a.nii.gz", "a", "medical.nrrd", "Doe.mha"])
+def test_only_names_of_files_are_left_out_of_what_is_told(tmp_path, name):
+    (target,) = targets([tmp_path / name], tmp_path / "out", ".nii.gz")
+    image, labels, told = target.image, target.labels, "a medical image"
+    stem = labels.name.removesuffix(".nii.gz")
+    said = [
+        (f"{image} is a broken medical image", f"{told} is a broken medical image"),
+        (f"{labels}: disk full", f"{told}: disk full"),
+        (f"{labels.name} has a data type", f"{told} has a data type"),
+        (f"{image.name if image.suffix else image}: bad", f"{told}: bad"),
+        (f"data file {stem}.raw: no", f"data file {told}: no"),
+        (f"no '{stem}' there, see {stem}/IM1", f"no '{told}' there, see {told}/IM1"),
+    ]
+    for text, expected in said:
+        assert target.told(InputError(text)) == expected
 
 
 def command(*words) -> list[str]:

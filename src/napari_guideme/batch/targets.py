@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,17 @@ class Target:
         name = self.name()
         if name == str(self.image):
             return text
-        stems = (str(self.image), str(self.labels), self.image.name, self.labels.name)
-        for path in (*stems, stem(self.image)):
-            text = text.replace(path, name)
-        return text
+        return self._names().sub(name, text)
+
+    def _names(self) -> re.Pattern[str]:
+        """Find paths and names of files; a short name may also be a word, or part of one."""
+        paths = "|".join(re.escape(str(path)) for path in (self.image, self.labels))
+        name = re.escape(stem(self.image))
+        # What is no ending to us, such as .mha, belongs to the stem.
+        endings = r"(\.\w+)*" if "." in name else r"(\.\w+)+"
+        file, folder = rf"(?<!\w){name}{endings}", rf"(?<!\w){name}(?=[\\/])"
+        quoted = rf"(?<=['\"\\/]){name}(?!\w)"
+        return re.compile(rf"({paths})(?!\w)|{file}|{folder}|{quoted}")
 
     def key(self, digest: str, image: str) -> str:
         """SHA-256 of a recipe, an image as it is, and the name of its labels."""
