@@ -119,6 +119,25 @@ def test_another_format_is_told_which_are_read(tmp_path):
         files.read_image(tmp_path / "a.doc")
 
 
+def test_colours_for_printing_are_read_as_those_of_a_screen(tmp_path):
+    colours = np.zeros((16, 16, 3), np.uint8)
+    colours[:8], colours[8:] = (200, 0, 0), (0, 0, 255)
+    Image.fromarray(colours).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    for read in (files.read_image(tmp_path / "a.jpg")[0], files.read_labels(tmp_path / "a.jpg")):
+        np.testing.assert_allclose(read, colours, atol=3)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_pictures_that_move_are_refused(tmp_path, format_):
+    first, *others = (Image.fromarray(np.full((4, 5), n, np.uint8)) for n in (0, 90, 200))
+    first.save(tmp_path / "a.png", format_, save_all=True, append_images=others)
+    for read in (files.open_image, files.read_labels):
+        with pytest.raises(InputError, match=r"a\.png: it holds 3 pictures that follow"):
+            read(tmp_path / "a.png")
+    first.save(tmp_path / "b.png", format_)
+    assert files.open_image(tmp_path / "b.png").label_shape == (4, 5)
+
+
 def test_hints_are_read(tmp_path):
     hints = Hints((Click((1.0, 2.0), "cell"),))
     (tmp_path / "hints.json").write_text(json.dumps(hints_to_json(hints)))

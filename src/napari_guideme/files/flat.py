@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from napari_guideme.files.whole import write_whole
 
 TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+#: Colours for printing are read as those of a screen, by their modes.
+_SHOWN = {"CMYK": "RGB"}
 
 
 def read_tiff(path: Path) -> Picture:
@@ -33,17 +37,21 @@ def read_tiff(path: Path) -> Picture:
 
 def read_picture(path: Path) -> Picture:
     """Read PNG, JPEG or BMP, whose colours come last; transparency of a grey one is left out."""
-    pixels = imageio.imread(path, plugin="pillow")
-    return _picture(pixels)
+    return _picture(path, _SHOWN)
 
 
 def read_indices(path: Path) -> Picture:
     """Read PNG, JPEG or BMP with labels: of a palette the indices, not its colours."""
-    has_palette = imageio.immeta(path, plugin="pillow")["mode"] == "P"
-    return _picture(imageio.imread(path, plugin="pillow", mode="P" if has_palette else None))
+    return _picture(path, {**_SHOWN, "P": "P"})
 
 
-def _picture(pixels: NDArray[Any]) -> Picture:
+def _picture(path: Path, read_as: Mapping[str, str]) -> Picture:
+    with imageio.imopen(path, "r", plugin="pillow") as file:
+        count = file.properties().n_images or 1
+        if count > 1:
+            raise InputError(f"it holds {count} pictures that follow each other; take them apart")
+        mode = read_as.get(file.metadata()["mode"])
+    pixels = imageio.imread(path, plugin="pillow", index=0, mode=mode)
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = np.ascontiguousarray(pixels[..., 0])
     return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
