@@ -50,6 +50,30 @@ def test_a_class_map_translates_the_data_to_the_network(tmp_path: Path):
     assert classes.find("bear") is None
 
 
+def test_a_class_map_may_give_many_classes_to_one(tmp_path: Path):
+    path = tmp_path / "map.csv"
+    path.write_text("network,data\nbackground,0\nbackground,4\ncell,5\ncell, 5\n")
+    assert read_class_map(path) == {"0": "background", "4": "background", "5": "cell"}
+
+
+def test_a_class_map_gives_no_class_of_the_data_to_two(tmp_path: Path):
+    path = tmp_path / "map.csv"
+    path.write_text("voc,coco\nsofa,couch\nchair,Couch\n")
+    with pytest.raises(InputError, match=r"map\.csv gives couch .* to sofa and to chair"):
+        read_class_map(path)
+
+
+def test_a_class_map_names_no_class_that_the_network_lacks(tmp_path: Path, bordered):
+    path = tmp_path / "map.csv"
+    path.write_text("network,data\nnucleos,cell\nNucleus,kernel\nedge,rim\n")
+    with pytest.raises(InputError) as refused:
+        ClassNames.of(bordered, path)
+    assert str(refused.value) == (
+        "map.csv names edge, nucleos in the network's column; "
+        "the classes of toy are background, nucleus, border"
+    )
+
+
 @pytest.mark.parametrize("text", ["", "index,name\n0,cat\n", "voc,coco\nsofa\n"])
 def test_a_class_map_has_two_columns_of_names(tmp_path: Path, text: str):
     path = tmp_path / "map.csv"

@@ -53,8 +53,20 @@ class ClassNames:
 
     @classmethod
     def of(cls, network: FrozenNetwork, class_map: Path | None = None) -> ClassNames:
-        """Take a network's classes, with the synonyms of a class map."""
+        """Take a network's classes, with the synonyms of a class map.
+
+        Raises
+        ------
+        InputError
+            If the map cannot be read, or names a class that the network does not have.
+        """
         synonyms = read_class_map(class_map) if class_map else {}
+        known = {plain(own) for own in network.classes}
+        if class_map and (unknown := sorted({*synonyms.values()} - known)):
+            raise InputError(
+                f"{class_map.name} names {', '.join(unknown)} in the network's column; the "
+                f"classes of {network.name} are {', '.join(network.classes)}"
+            )
         return cls(network.classes, network.separator, synonyms)
 
     @property
@@ -105,7 +117,8 @@ def read_class_map(path: Path) -> dict[str, str]:
     Raises
     ------
     InputError
-        If the file is missing or does not have two columns of names.
+        If the file is missing or does not have two columns of names, or a class of the
+        data is given to several of the network.
     """
     rows = read_rows(path)
     columns = [column for column in (rows[0] if rows else {}) if column and column != "index"]
@@ -115,7 +128,15 @@ def read_class_map(path: Path) -> dict[str, str]:
             "network's, then the data's, for example index,voc_name,coco_name"
         )
     own, foreign = columns[:2]
-    return {plain(row[foreign]): plain(row[own]) for row in rows}
+    synonyms: dict[str, str] = {}
+    for row in rows:
+        theirs, ours = plain(row[foreign]), plain(row[own])
+        if synonyms.setdefault(theirs, ours) != ours:
+            raise InputError(
+                f"{path.name} gives {theirs} of the data to {synonyms[theirs]} and to {ours} of "
+                "the network; one row of each is enough"
+            )
+    return synonyms
 
 
 def read_class_list(path: Path) -> dict[int, str]:
