@@ -463,6 +463,48 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
     assert json.loads(out.read_text(encoding="utf-8"))["n_images"] == 1
 
 
+@pytest.fixture
+def damaged(tmp_path) -> Path:
+    """Images of which one is broken, one has another size than its truth, and one is whole."""
+    for folder in ("images", "masks"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+    picture = immunohistochemistry()[:64, :64]
+    for name, side in (("a", 64), ("b", 64), ("c", 32)):
+        imageio.imwrite(tmp_path / f"data/images/{name}.png", picture)
+        mask = (picture[:side, :side, 0] < 120) * np.uint8(255)
+        imageio.imwrite(tmp_path / f"data/masks/{name}.png", mask)
+    (tmp_path / "data/images/b.png").write_bytes(b"broken")
+    return tmp_path / "data"
+
+
+def test_images_that_cannot_be_read_are_told_and_left_out(damaged, tmp_path):
+    out, listed = tmp_path / "out.json", tmp_path / "only.csv"
+    words = ["evaluate", damaged, "--hints", "1", "--json", out]
+    done = shell(*words)
+    assert done.returncode == 3
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert told["n_images"] == 1
+    assert [entry["image"] for entry in told["skipped"]] == ["b", "c"]
+    assert "b.png is not a readable image" in told["skipped"][0]["error"]
+    assert "rows and columns must agree" in told["skipped"][1]["error"]
+    lines = [f"napari-guideme: left out: {entry['error']}" for entry in told["skipped"]]
+    assert done.stderr.splitlines() == lines
+    listed.write_text("stem\na\n")
+    assert main([*map(str, words), "--only", str(listed)]) == 0
+    assert "skipped" not in json.loads(out.read_text(encoding="utf-8"))
+
+
+def test_without_any_image_that_can_be_read_nothing_is_evaluated(damaged, tmp_path, capsys):
+    out, listed = tmp_path / "out.json", tmp_path / "only.csv"
+    listed.write_text("stem\nb\nc\n")
+    words = ["evaluate", damaged, "--json", out, "--only", listed]
+    assert main([*map(str, words), "--protocol", "carry"]) == 2
+    *skipped, last = capsys.readouterr().err.splitlines()
+    assert len(skipped) == 2
+    assert last == "napari-guideme: no image is left to evaluate"
+    assert not out.exists()
+
+
 def test_clicks_until_objects_are_outlined_are_counted(tmp_path, untrained_click_network):
     data, out = tmp_path / "data", tmp_path / "out.json"
     for folder in ("images", "labels"):

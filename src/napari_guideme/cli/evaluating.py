@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,10 +73,23 @@ def evaluate(options: argparse.Namespace) -> int:
     options.network = options.network or (
         REFERRING if options.protocol == "referring" else DEFAULT_NETWORK
     )
+    options.skip = _Skipped()
     result = runs.get(options.protocol, _correct)(options)
-    write_json(options.json, result.to_json())
+    skipped = options.skip.told
+    write_json(options.json, result.to_json() | ({"skipped": skipped} if skipped else {}))
     print(result)
-    return 0
+    return 3 if skipped else 0
+
+
+class _Skipped:
+    """Images that cannot be read: told at once, and in the end."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, str]] = []
+
+    def __call__(self, name: str, error: InputError) -> None:
+        self.told.append({"image": name, "error": str(error)})
+        tqdm.write(f"napari-guideme: left out: {error}", file=sys.stderr)
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -259,5 +273,5 @@ def _refer(options: argparse.Namespace) -> ReferringResult:
 
 
 def _choice_of_images(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("instances", "split", "only", "limit", "seed")
+    names = ("instances", "split", "only", "limit", "seed", "skip")
     return {name: getattr(options, name) for name in names}

@@ -15,7 +15,7 @@ Three layouts are read, files belong together by equal stems:
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,35 +92,54 @@ class Entry:
     kind: str | None = None
 
 
+#: Is told of an image that cannot be read, or does not fit its truth, and why.
+Skip = Callable[[str, InputError], None]
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Images with truth, read one after the other when iterated over."""
+    """Images with truth, read one after the other when iterated over.
+
+    Attributes
+    ----------
+    entries
+        Where they lie.
+    truth
+        What the numbers in files of truth mean.
+    skip
+        Is told of what cannot be read, and it is left out; ``None`` refuses it.
+    """
 
     entries: tuple[Entry, ...]
     truth: Truth | ObjectTruth
+    skip: Skip | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __iter__(self) -> Iterator[Item]:
-        return map(self._read, self.entries)
+        skipped = 0
+        for entry in self.entries:
+            try:
+                image, values = _opened(entry)
+            except InputError as error:
+                if self.skip is None:
+                    raise
+                self.skip(entry.name, error)
+                skipped += 1
+            else:
+                yield self._item(entry, image, values)
+        if skipped and skipped == len(self.entries):
+            raise InputError("no image is left to evaluate")
 
     def sampled(self, limit: int, seed: int = 0) -> Dataset:
         """Return at most this many items, chosen by the seed, in order of their names."""
         named = {entry.name: entry for entry in self.entries}
         return replace(self, entries=tuple(named[n] for n in sampled(named, limit, seed)))
 
-    def _read(self, entry: Entry) -> Item:
-        image, _ = read_image(entry.image)
-        values = read_labels(entry.truth)
+    def _item(self, entry: Entry, image: NDArray[Any], values: NDArray[Any]) -> Item:
         truth = self.truth.read(values, entry.name)
         channel_axis = _channel_axis(image.shape, truth.shape)
-        if channel_axis is None and image.shape != truth.shape:
-            raise InputError(
-                f"the image {entry.image.name} has shape {image.shape}, its truth "
-                f"{entry.truth.parent.name}/{entry.truth.name} has {truth.shape}; "
-                "rows and columns must agree"
-            )
         return Item(entry.name, image, channel_axis, truth, self.truth.merged, entry.kind)
 
 
@@ -134,6 +153,7 @@ def open_dataset(
     only: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
+    skip: Skip | None = None,
 ) -> Dataset:
     """Open a folder of images with truth, as a network is to be compared with it.
 
@@ -159,6 +179,9 @@ def open_dataset(
         that a network was not trained on.
     limit, seed
         Only that many images, chosen by the seed.
+    skip
+        Is told of files that are unreadable, and of images that differ in size from their
+        truth; they are left out then, instead of being refused.
 
     Raises
     ------
@@ -168,7 +191,7 @@ def open_dataset(
     """
     folder = Path(folder)
     truth = _truth(_truth_folder(folder), ClassNames.of(network, class_map), instances)
-    dataset = Dataset(chosen_entries(folder, split, only), truth)
+    dataset = Dataset(chosen_entries(folder, split, only), truth, skip)
     return dataset if limit is None else dataset.sampled(limit, seed)
 
 
@@ -180,6 +203,7 @@ def open_objects(
     only: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
+    skip: Skip | None = None,
 ) -> Dataset:
     """Open a folder of images with objects to be outlined one at a time, whatever they are.
 
@@ -199,7 +223,7 @@ def open_objects(
             "if they are ids of objects, say so (--instances)"
         )
     ids = instances or (folder / "instances").is_dir()
-    dataset = Dataset(chosen_entries(folder, split, only), ObjectTruth(binary=not ids))
+    dataset = Dataset(chosen_entries(folder, split, only), ObjectTruth(binary=not ids), skip)
     return dataset if limit is None else dataset.sampled(limit, seed)
 
 
@@ -290,6 +314,20 @@ def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tu
             + (", ".join(known) or "none")
         )
     return tuple(kept)
+
+
+def _opened(entry: Entry) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Read an image and the numbers of its truth, which must be of one size."""
+    (image, _), values = read_image(entry.image), read_labels(entry.truth)
+    fits = image.shape == values.shape or _channel_axis(image.shape, values.shape) is not None
+    # What has another form than rows and columns is no truth at all.
+    if values.ndim == 2 and not fits:
+        raise InputError(
+            f"the image {entry.image.name} has shape {image.shape}, its truth "
+            f"{entry.truth.parent.name}/{entry.truth.name} has {values.shape}; "
+            "rows and columns must agree"
+        )
+    return image, values
 
 
 def _channel_axis(image: tuple[int, ...], truth: tuple[int, ...]) -> int | None:

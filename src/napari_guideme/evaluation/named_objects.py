@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.datasets import Dataset, Item, chosen_entries
+from napari_guideme.evaluation.datasets import Dataset, Item, Skip, chosen_entries
 from napari_guideme.evaluation.names import IGNORED_NAMES, plain, read_class_list
 from napari_guideme.evaluation.truth import ObjectTruth, read_objects
 from napari_guideme.referring.scenes import MeasuredScene, measured_scene, objects_of_classes
@@ -84,6 +84,7 @@ def open_named_objects(
     only: Path | None = None,
     limit: int | None = None,
     seed: int = 0,
+    skip: Skip | None = None,
 ) -> NamedObjects:
     """Open a folder of images whose objects are to be referred to.
 
@@ -96,7 +97,7 @@ def open_named_objects(
         or the names of the numbers, if these are classes, whose connected parts
         become objects. If missing, names are taken from ``instances``, else from
         ``classes.txt`` without background and what is to be ignored.
-    split, only, limit, seed
+    split, only, limit, seed, skip
         See :func:`~napari_guideme.evaluation.datasets.open_dataset`.
 
     Raises
@@ -105,7 +106,7 @@ def open_named_objects(
         If nothing names the objects, or the folder has another layout.
     """
     folder = Path(folder)
-    dataset = Dataset(chosen_entries(folder, split, only), ObjectTruth(binary=False))
+    dataset = Dataset(chosen_entries(folder, split, only), ObjectTruth(binary=False), skip)
     if limit is not None:
         dataset = dataset.sampled(limit, seed)
     if names is None and not (folder / "instances").is_dir():
