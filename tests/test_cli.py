@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 from imageio import v3 as imageio
+from nltk.downloader import Downloader, ErrorMessage
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
+from napari_guideme.language import wordnet
 from napari_guideme.networks.catalogue import catalogue
 
 AT = (60, 70)
@@ -201,6 +203,35 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert told in error
     assert error.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refine", "x.png", "--hints", ".", "-o", "out.tif"],
+        ["replay", ".", "-o", "out.tif"],
+        ["predict", "x.png", "-o", "."],
+        ["predict", "tissue.png", "--network", ".", "-o", "out.tif"],
+        ["predict", "tissue.png", "--card", ".", "-o", "out.tif"],
+    ],
+)
+def test_the_folder_where_one_works_is_told_by_its_name(
+    words, tissue, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert f"{tmp_path.name}" in capsys.readouterr().err.partition(": ")[2]
+
+
+def test_without_internet_only_we_say_so(monkeypatch, capsys):
+    monkeypatch.setattr(wordnet, "find_wordnet", lambda: None)
+    unreachable = [ErrorMessage(None, "no connection")]
+    monkeypatch.setattr(Downloader, "incr_download", lambda *_, **__: unreachable)
+    assert main(["fetch-wordnet"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("napari-guideme: WordNet cannot be downloaded")
+    assert captured.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [["models"], ["refine", "--help"]])

@@ -198,6 +198,7 @@ def test_maps_of_a_name_with_slashes_stay_in_their_folder(photograph, tmp_path):
         (["cat", "cat"], "a name is told twice"),
         (["cat", "dog", "--stand-ins", "tabby"], "--stand-ins is for a single name"),
         (["cat", "--stand-ins", "tabbyy"], "near are tabby"),
+        (["cat", "--stand-ins", "zz"], "no label 'zz'; it has 1000, such as tench, goldfish"),
         (["cat", "--by", "vectors"], "--by vectors needs --vectors"),
         (["cat", "--vectors", "none.npz"], "--vectors is of no use without --by vectors"),
         (["cat", "--by", "vectors", "--vectors", "none.npz"], "there is no file none.npz"),

@@ -20,6 +20,7 @@ from napari_guideme.files.whole import (
     check_writable,
     first_line,
     make_folder,
+    named,
     write_json,
     write_text,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "first_line",
     "make_folder",
     "may_name_a_patient",
+    "named",
     "open_image",
     "read_hints",
     "read_image",

@@ -111,6 +111,11 @@ def optional(module: str, extra: str, needed_for: str) -> Any:
         ) from None
 
 
+def named(path: Path) -> Path:
+    """Return a path that ends in a name; that of the folder where one works is ``.``."""
+    return path if path.name else path.resolve()
+
+
 def first_line(error: Exception) -> str:
     """What an exception says, in one line."""
     return (str(error) or type(error).__name__).splitlines()[0]

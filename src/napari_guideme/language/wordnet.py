@@ -62,6 +62,8 @@ def fetch_wordnet() -> None:
     InputError
         If it cannot be fetched.
     """
-    if not nltk.download("wordnet", quiet=True, raise_on_error=False):
+    # What nltk says of errors is said by ours.
+    silent = {"quiet": True, "print_error_to": io.StringIO()}
+    if not nltk.download("wordnet", raise_on_error=False, **silent):
         raise InputError("WordNet cannot be downloaded; is there a connection to the internet?")
     find_wordnet.cache_clear()

@@ -24,6 +24,7 @@ from napari_guideme.localize import (
 )
 from napari_guideme.localize.attention import SIDE
 from napari_guideme.localize.clicking import clicked
+from napari_guideme.localize.known_labels import KnownLabels
 from napari_guideme.localize.proxies import By, StandIns, known_labels, stand_ins
 from napari_guideme.localize.saliency import saliencies
 from napari_guideme.networks.classifier import FrozenClassifier
@@ -133,10 +134,17 @@ def labels_called(names: Sequence[str], classifier: FrozenClassifier) -> tuple[i
         called = known.called(name)
         if not called:
             near = get_close_matches(name, [known.title(i) for i in range(len(known))])
-            alike = f"; near are {', '.join(near)}" if near else ""
-            raise InputError(f"{classifier.name} has no label {name!r}{alike}")
+            raise InputError(
+                f"{classifier.name} has no label {name!r}; "
+                + (f"near are {', '.join(near)}" if near else _some_of(known))
+            )
         found.append(called[0])
     return tuple(found)
+
+
+def _some_of(known: KnownLabels) -> str:
+    few = ", ".join(known.title(label) for label in range(min(3, len(known))))
+    return f"it has {len(known)}, such as {few}; by default they are found by the name"
 
 
 def find(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import named
 from napari_guideme.networks.card import SUFFIX, NetworkCard, read_card
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def open_network(
     """
     entries = catalogue()
     name = str(name_or_path)
-    path = entries[name].path if name in entries else Path(name_or_path)
+    path = entries[name].path if name in entries else named(Path(name_or_path))
     if path.exists():
         from napari_guideme.networks.opening import open_file
 

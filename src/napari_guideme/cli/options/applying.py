@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_device
@@ -12,12 +11,19 @@ from napari_guideme.files import LABEL_FILES
 
 def add_apply(parser: argparse.ArgumentParser) -> None:
     """Guidance, images, and where and how the work is done."""
-    parser.add_argument("guidance", type=Path, metavar="FILE", help="NAME.guidance.safetensors")
     parser.add_argument(
-        "images", type=Path, nargs="+", metavar="IMAGE", help="as `predict` takes them"
+        "guidance", type=values.path, metavar="FILE", help="NAME.guidance.safetensors"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="for labels and report.json"
+        "images", type=values.path, nargs="+", metavar="IMAGE", help="as `predict` takes them"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=values.path,
+        required=True,
+        metavar="DIR",
+        help="for labels and report.json",
     )
     parser.add_argument(
         "--format",
@@ -63,5 +69,5 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|PATH",
         help="the network of the guidance; default: the bundled one that it names",
     )
-    parser.add_argument("--card", type=Path, metavar="TOML", help="as for `predict`")
+    parser.add_argument("--card", type=values.path, metavar="TOML", help="as for `predict`")
     add_device(parser)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_finding, add_network, add_text_guide
@@ -23,7 +22,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Data, simulated user, network and method."""
     parser.add_argument(
         "folder",
-        type=Path,
+        type=values.path,
         metavar="DIR",
         help="images with labels or masks, or a volume with labels",
     )
@@ -159,12 +158,16 @@ def _add_referring(parser: argparse.ArgumentParser) -> None:
 def _add_data(parser: argparse.ArgumentParser) -> None:
     """Which images are used, how their labels are read, and where the figures go."""
     parser.add_argument(
-        "--json", type=Path, required=True, metavar="OUT", help="where the figures go"
+        "--json", type=values.path, required=True, metavar="OUT", help="where the figures go"
     )
     parser.add_argument("--instances", action="store_true", help="labels are instance ids")
-    parser.add_argument("--class-map", type=Path, metavar="CSV", help="network's and data's names")
+    parser.add_argument(
+        "--class-map", type=values.path, metavar="CSV", help="network's and data's names"
+    )
     parser.add_argument("--split", help="rows of images.csv to use, such as test")
-    parser.add_argument("--only", type=Path, metavar="CSV", help="images to use, a column 'stem'")
+    parser.add_argument(
+        "--only", type=values.path, metavar="CSV", help="images to use, a column 'stem'"
+    )
     parser.add_argument("--limit", type=values.count, metavar="N", help="use N images")
     parser.add_argument(
         "--seed", type=values.whole, default=0, help="of all that is drawn by chance (0)"

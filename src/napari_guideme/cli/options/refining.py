@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import (
@@ -46,7 +45,7 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
     _add_hints(parser)
     _add_words(parser)
     _add_method(parser)
-    parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    parser.add_argument("--json", type=values.path, metavar="REPORT", help="write a report")
     parser.add_argument(
         "--carry",
         choices=("slice", "onward", "volume"),
@@ -55,7 +54,7 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--save-guidance",
-        type=Path,
+        type=values.path,
         metavar="FILE",
         help="write what clicks and scribbles found by the method residual (words do not act "
         "elsewhere), ending .guidance.safetensors, for napari-guideme apply",
@@ -66,7 +65,7 @@ def add_refine(parser: argparse.ArgumentParser) -> None:
 def _add_image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image",
-        type=Path,
+        type=values.path,
         metavar="IMAGE",
         help="TIFF, PNG, JPEG, BMP, NIfTI, NRRD, a DICOM file or folder, OME-Zarr",
     )
@@ -92,13 +91,13 @@ def _add_image(parser: argparse.ArgumentParser) -> None:
 def _add_hints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hints",
-        type=Path,
+        type=values.path,
         help='{"clicks": [{"at": [row, column], "class": NAME}], '
         '"scribbles": [{"path": [[row, column], ...], "width": 3, "class": NAME}]}',
     )
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=values.path,
         metavar="LABELS",
         help="labels of an object to begin with, for a network that takes clicks",
     )

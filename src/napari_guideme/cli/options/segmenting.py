@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.cli.options.shared import add_device, add_finding, add_output, add_session
@@ -19,7 +18,9 @@ from napari_guideme.referring import ANSWERING, REFERRING
 
 def add_segment(parser: argparse.ArgumentParser) -> None:
     """What to find, where, and how."""
-    parser.add_argument("image", type=Path, metavar="IMAGE", help="a picture: TIFF, PNG, JPEG, BMP")
+    parser.add_argument(
+        "image", type=values.path, metavar="IMAGE", help="a picture: TIFF, PNG, JPEG, BMP"
+    )
     parser.add_argument(
         "names",
         nargs="+",
@@ -43,11 +44,11 @@ def add_segment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=values.channels, help="channels to feed, such as 0,2,1")
     parser.add_argument(
         "--show-maps",
-        type=Path,
+        type=values.path,
         metavar="DIR",
         help="write the maps there, as TIFF from 0 to 1; of a sentence those of every step",
     )
-    parser.add_argument("--json", type=Path, metavar="REPORT", help="write a report")
+    parser.add_argument("--json", type=values.path, metavar="REPORT", help="write a report")
     _add_stand_ins(parser)
     parser.add_argument(
         "--method",
@@ -79,7 +80,7 @@ def _add_stand_ins(parser: argparse.ArgumentParser) -> None:
 def _add_hints(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hints",
-        type=Path,
+        type=values.path,
         help='clicks and scribbles of "background" and NAME, or of what a sentence is about '
         '("nucleus"), which correct what was found',
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_guideme.cli.options import values
 from napari_guideme.files import LABEL_FILES
@@ -18,7 +17,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=values.path,
         required=True,
         help="labels, by the ending: " + ", ".join(LABEL_FILES),
     )
@@ -43,7 +42,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--card",
-        type=Path,
+        type=values.path,
         metavar="TOML",
         help="what the network expects and returns; default: NAME.guideme.toml beside it",
     )
@@ -65,7 +64,7 @@ def add_text_guide(parser: argparse.ArgumentParser) -> None:
     """The trained guide that follows words."""
     parser.add_argument(
         "--text-guide",
-        type=Path,
+        type=values.path,
         metavar="FILE",
         help="a text guide trained for the network; default: NAME.text-guide.safetensors beside it",
     )
@@ -75,7 +74,7 @@ def add_vectors(parser: argparse.ArgumentParser) -> None:
     """What tells classes by words of other names."""
     parser.add_argument(
         "--vectors",
-        type=Path,
+        type=values.path,
         metavar="NPZ",
         help="word vectors to tell classes by, besides spelling and WordNet: words and vectors",
     )
@@ -85,7 +84,7 @@ def add_session(parser: argparse.ArgumentParser) -> None:
     """Where to write what was done."""
     parser.add_argument(
         "--save-session",
-        type=Path,
+        type=values.path,
         metavar="FILE",
         help="write what was done, ending .guideme.json, for napari-guideme replay and the widget",
     )

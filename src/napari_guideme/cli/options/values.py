@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import named
 from napari_guideme.networks.windows import window_limits
+
+
+def path(text: str) -> Path:
+    """Read a path, so that it has a name to be told by."""
+    return named(Path(text))
 
 
 def channels(text: str) -> list[int]:
