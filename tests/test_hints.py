@@ -105,6 +105,7 @@ def test_a_scribble_covers_pixels_near_its_lines(scribble, pixels):
     [
         (stroke((0, -9), (0, 1)), [[0, 0], [0, 1]]),
         (stroke((2, 4), (2, 99)), [[2, 4], [2, 5]]),
+        (stroke((0, 0), (1e99, 1e99)), [[0, 0], [1, 1], [2, 2], [3, 3]]),
         (stroke((-1, 3), width=2), [[0, 3]]),
         (Scribble((((0, 0),), ((9, 9),)), "cell"), [[0, 0]]),
     ],

@@ -30,7 +30,7 @@ def check_apart(options: argparse.Namespace) -> None:
     for number, (option, path) in enumerate(written):
         for other, there in [*read, *written[:number]]:
             if _is_same(path, there):
-                raise InputError(f"{option} would replace {path}, which is {other}, too")
+                raise InputError(f"{option} is the same file as {other}; choose another name")
         _check_data(options, option, path)
     for option, path in [*read, *written]:
         _check_maps(options, option, path)
@@ -54,7 +54,7 @@ def _check_data(options: argparse.Namespace, option: str, path: Path) -> None:
     """Nothing is written among images and labels that are evaluated."""
     data = getattr(options, "folder", None)
     if data is not None and data.resolve() in path.resolve().parent.parents:
-        raise InputError(f"{option} {path} lies among the data in DIR; choose another place")
+        raise InputError(f"{option} lies among the data in DIR; choose another place")
 
 
 def _check_maps(options: argparse.Namespace, option: str, path: Path) -> None:
@@ -63,4 +63,4 @@ def _check_maps(options: argparse.Namespace, option: str, path: Path) -> None:
     if maps is None or not _MAP.fullmatch(path.name):
         return
     if path.resolve().parent == maps.resolve():
-        raise InputError(f"--show-maps would replace {path}, which is {option}; choose another DIR")
+        raise InputError(f"a map of --show-maps would replace {option}; choose another folder")
