@@ -21,10 +21,9 @@ from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import LARGEST, Window, around, still_fits, whole
 from napari_guideme.hints import HintPixels
 from napari_guideme.networks.frozen import FrozenNetwork
-from napari_guideme.outlines import Kept, Patch
+from napari_guideme.outlines import BACKGROUND, OBJECT, Kept, Patch
+from napari_guideme.refusing import on_object, smaller, within
 from napari_guideme.spacing import checked
-
-BACKGROUND, OBJECT = 0, 1
 
 #: How often a click is looked at more closely at most.
 _LOOKS = 3
@@ -104,20 +103,51 @@ class Lens:
         What is found now; its outline follows the image's colours where they change close by,
         unless the method leaves what the network says as it is.
         """
-        hinted = pixels.positions
-        window = self._window(hinted, start, found)
+        if start is None and found is None and (pixels.classes == BACKGROUND).any():
+            # As if the object had been clicked first: what is refused is what that finds.
+            first = on_object(pixels)
+            found = yield from self._closing_in(self._whole, first, method, start, found)
+        before = found if start is None else None
+        found = yield from self._closing_in(
+            self._first(pixels, start, found), pixels, method, start, found
+        )
+        where = smaller(before, found, pixels) if before and found else None
+        if found is not None and where is not None:
+            closer = self._around(where)
+            if max(closer.shape) <= _CLOSER * max(found.window.shape):
+                found = yield from self._closing_in(closer, pixels, method, None, None)
+        if found is None or method.completes is None:
+            return found
+        return self._along_edges(found, within(pixels, found.window))
+
+    def _closing_in(
+        self,
+        window: Window,
+        pixels: HintPixels,
+        method: Method,
+        start: Kept | None,
+        found: Patch | None,
+    ) -> Generator[Step, None, Patch | None]:
+        """Look through a window, and through smaller ones as long as what is found is small."""
         for _ in range(_LOOKS):
-            for step in self._look(window, pixels, method, self._seen(window, start, found)):
+            seen = within(pixels, window)
+            for step in self._look(window, seen, method, self._seen(window, start, found)):
                 if step.logits is not None:
                     found = Patch(window, step.logits[OBJECT] - step.logits[BACKGROUND])
                 yield replace(step, logits=None)
-            closer = self._window(hinted, start, found)
+            closer = self._window(seen.positions, start, found)
             if max(closer.shape) > _CLOSER * max(window.shape):
                 break
             window = closer
-        if found is None or method.completes is None:
-            return found
-        return self._along_edges(found, pixels)
+        return found
+
+    def _first(self, pixels: HintPixels, start: Kept | None, found: Patch | None) -> Window:
+        """Choose where to look first: hints beside the object count where one looked before."""
+        counting = pixels.positions
+        if found is not None:
+            inside = within(pixels, found.window)
+            counting = np.concatenate([on_object(pixels).positions, inside.positions])
+        return self._window(counting, start, found)
 
     def _look(
         self, window: Window, pixels: HintPixels, method: Method, previous: Tensor | None

@@ -16,9 +16,10 @@ from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.refining import Step
 from napari_guideme.hints import HintPixels, Hints
 from napari_guideme.history import History, Past
-from napari_guideme.lens import OBJECT, Lens
+from napari_guideme.lens import Lens
 from napari_guideme.networks.frozen import FrozenNetwork
-from napari_guideme.outlines import Kept, Patch, cut_out
+from napari_guideme.outlines import OBJECT, Kept, Patch, cut_out
+from napari_guideme.refusing import within
 from napari_guideme.report import Report, agreeing, reported
 from napari_guideme.spacing import relative
 from napari_guideme.undoing import Undoable
@@ -271,9 +272,9 @@ class ObjectSession(Undoable[_State]):
         changed, pixels = self.changed(), self._pixels(self._state)
         found = self._state.found
         if found is not None and self._state.refined and self._state.start is None:
-            # All hints and all that changed lie in the window: no map as large as the image.
-            start = np.array(found.window.start)
-            pixels = replace(pixels, positions=pixels.positions - start)
+            # All that changed lies in the window: no map as large as the image.
+            pixels = within(pixels, found.window)
+            pixels = replace(pixels, positions=pixels.positions - np.array(found.window.start))
             changed = changed[found.window.slices]
         spacing = relative(self._lens.spacing, len(self.shape))
         return reported(self.satisfied(), changed, pixels, self._seconds, spacing)

@@ -13,6 +13,9 @@ from torch import Tensor
 from napari_guideme.guidance.scene import at_pixels
 from napari_guideme.guidance.zoom import Window
 
+#: Classes of a network that takes clicks.
+BACKGROUND, OBJECT = 0, 1
+
 
 @dataclass(frozen=True)
 class Patch:

@@ -12,8 +12,9 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance.methods import method_named
 from napari_guideme.guidance.outlining import click_network
 from napari_guideme.hints import Click, Hints
-from napari_guideme.lens import OBJECT, Lens
+from napari_guideme.lens import Lens
 from napari_guideme.networks import cancelling
+from napari_guideme.outlines import OBJECT
 
 R = TypeVar("R")
 
