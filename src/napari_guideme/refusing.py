@@ -72,7 +72,7 @@ def smaller(before: Patch, now: Patch, pixels: HintPixels) -> NDArray[np.intp] |
     if not ways:
         return None
     reach = np.ceil(_REACH * min(ways) * np.divide(window.shape, window.grid)).astype(int)
-    positions = on_object(held).positions
+    positions = on_object(pixels).positions
     return np.concatenate([positions - reach, positions + reach])
 
 
