@@ -12,7 +12,6 @@ from napari_guideme.files import open_image, read_labels
 from napari_guideme.guidance.zoom import Window
 from napari_guideme.hints import Click, Hints
 from napari_guideme.networks.catalogue import open_network
-from napari_guideme.object_session import ObjectSession
 from napari_guideme.outlines import Patch
 from napari_guideme.refusing import on_object, smaller, within
 
@@ -84,15 +83,3 @@ def test_an_organ_is_found_in_the_body_that_the_first_click_finds(scan):
     assert course.ious[0] < 0.1
     assert course.ious[-1] > 0.7
     assert not any(course.unmet)
-
-
-def test_clicks_that_are_given_at_once_find_it_too(scan):
-    session = ObjectSession(scan.image, open_network("click", device="cpu"))
-    session.add(Click((37, 77), "object"))
-    session.add(*(Click(at, "background") for at in ((66, 80), (28, 82), (45, 69))))
-    for _ in session.refine():
-        pass
-    found, kidney = session.labels() > 0, scan.truth > 0
-    assert (found & kidney).sum() > 0.5 * (found | kidney).sum()
-    assert all(session.satisfied())
-    assert session.report().hints == 4

@@ -103,10 +103,6 @@ class Lens:
         What is found now; its outline follows the image's colours where they change close by,
         unless the method leaves what the network says as it is.
         """
-        if start is None and found is None and (pixels.classes == BACKGROUND).any():
-            # As if the object had been clicked first: what is refused is what that finds.
-            first = on_object(pixels)
-            found = yield from self._closing_in(self._whole, first, method, start, found)
         before = found if start is None else None
         found = yield from self._closing_in(
             self._first(pixels, start, found), pixels, method, start, found
