@@ -134,7 +134,8 @@ BELOW = {
         "report",
     },
 }
-BELOW["planes"] = {"guidance", *BELOW["guidance"]}
+BELOW["motion"] = set()
+BELOW["planes"] = {"guidance", "motion", *BELOW["guidance"]}
 BELOW["volumes"] = {"planes", "session", *BELOW["planes"], *BELOW["session"]}
 BELOW["session_file"] = {*BELOW}
 BELOW["batch"] = {"volumes", *BELOW["volumes"]}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.guidance.scene import Scene
+from napari_guideme.motion import brightness
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.tiles import LARGEST, alignment
 from napari_guideme.spacing import checked
@@ -117,6 +118,10 @@ class Planes:
     def pixels(self, index: int) -> NDArray[Any]:
         """Read one slice."""
         return np.asarray(self._volume[self._cut(index)])
+
+    def brightness(self, index: int) -> NDArray[np.float32]:
+        """Return the brightness of one slice over all of its channels, (rows, columns)."""
+        return brightness(self.pixels(index), self.channel_axis)
 
     def scene(self, index: int) -> Scene:
         """Return one slice as the network sees it; that of the last few is kept."""

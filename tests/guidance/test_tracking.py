@@ -25,6 +25,10 @@ def drawn(*patches, value: float = 1.0) -> np.ndarray:
     return pixels
 
 
+def unmoved(mask: np.ndarray) -> np.ndarray:
+    return mask
+
+
 def moved(by: int) -> tuple[slice, slice]:
     return ROWS, slice(COLUMNS.start + by, COLUMNS.stop + by)
 
@@ -91,32 +95,41 @@ def test_several_hints_in_a_thing_are_one(network):
     assert only.region.owner == 1
 
 
-@pytest.mark.parametrize(("by", "overlap"), [(0, 1), (1, 3 / 5), (2, 2 / 6), (-1, 3 / 5)], ids=str)
+@pytest.mark.parametrize(
+    ("by", "overlap"), [(0, 1), (1, 3 / 5), (2, 2 / 6), (3, 1 / 7), (-1, 3 / 5)], ids=str
+)
 def test_it_is_followed_while_it_overlaps(network, thing, by, overlap):
-    found = thing.followed(Scene(network, drawn(moved(by))))
+    found = thing.followed(Scene(network, drawn(moved(by))), unmoved)
     assert (found is not None) == (overlap >= tracking.OVERLAP)
     if found is not None:
         np.testing.assert_array_equal(pixels_of(found), drawn(moved(by)) > 0)
         assert found.fit == pytest.approx(1)
 
 
+def test_what_moves_with_the_image_is_followed_however_far(network, thing):
+    scene = Scene(network, drawn(moved(8)))
+    assert thing.followed(scene, unmoved) is None
+    found = thing.followed(scene, lambda mask: np.roll(mask, 8, 1))
+    np.testing.assert_array_equal(pixels_of(found), drawn(moved(8)) > 0)
+
+
 def test_what_moves_slowly_is_followed_to_where_it_was_not(network, thing):
     for by in range(1, 6):
-        thing = thing.followed(Scene(network, drawn(moved(by))))
+        thing = thing.followed(Scene(network, drawn(moved(by))), unmoved)
     np.testing.assert_array_equal(pixels_of(thing), drawn(moved(5)) > 0)
-    assert thing.followed(Scene(network, drawn())) is None
+    assert thing.followed(Scene(network, drawn()), unmoved) is None
 
 
 def test_of_a_larger_part_only_what_lay_in_it_follows(network, thing):
     """24 of 80 pixels are less than half of the part."""
     found = thing.followed(
-        Scene(network, drawn((ROWS, slice(6, 19)), (slice(11, 12), slice(6, 8))))
+        Scene(network, drawn((ROWS, slice(6, 19)), (slice(11, 12), slice(6, 8)))), unmoved
     )
     np.testing.assert_array_equal(pixels_of(found), drawn((ROWS, COLUMNS)) > 0)
 
 
 def test_another_thing_beside_it_does_not_follow(network, thing):
-    found = thing.followed(Scene(network, drawn((ROWS, COLUMNS), (ROWS, slice(12, 16)))))
+    found = thing.followed(Scene(network, drawn((ROWS, COLUMNS), (ROWS, slice(12, 16)))), unmoved)
     np.testing.assert_array_equal(pixels_of(found), drawn((ROWS, COLUMNS)) > 0)
 
 
@@ -132,9 +145,9 @@ def angled(levels, angle: float) -> tuple[torch.Tensor, ...]:
 def test_it_fits_while_it_looks_alike(network, thing, similarity, fit):
     other = replace(thing, turned=angled(thing.turned, np.arccos(similarity)))
     scene = Scene(network, drawn((ROWS, COLUMNS)))
-    found = other.followed(scene)
+    found = other.followed(scene, unmoved)
     assert (found.fit if found else 0) == pytest.approx(fit, abs=1e-3)
-    assert other.followed(scene, check=False).fit == 1
+    assert other.followed(scene, unmoved, check=False).fit == 1
 
 
 @pytest.mark.parametrize(("nearer", "fit"), [(0.05, 1.0), (0.15, 0.5), (0.25, 0.0)])
@@ -150,12 +163,12 @@ def test_what_looks_more_like_what_was_left_is_followed_no_further(thing, nearer
 
 def test_what_stopped_fitting_stays_so(network, thing):
     doubted = replace(thing, fit=0.4)
-    assert doubted.followed(Scene(network, drawn(moved(1)))).fit == 0.4
+    assert doubted.followed(Scene(network, drawn(moved(1))), unmoved).fit == 0.4
 
 
 def test_all_of_it_follows_its_anchor_however_far_away(network, anchors):
     scene = Scene(network, drawn(moved(1)))
-    here = anchors.followed(scene)
+    here = anchors.followed(scene, unmoved)
     result, _, fit = carried_to(here, scene, 9, 5.0)
     assert (result.state, result.agreement, fit.tolist()) == ("carried", 1.0, [1.0])
     raised = (result.logits - scene.logits)[0]

@@ -20,7 +20,7 @@ from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.spreading import maps_at_once, spread
 from napari_guideme.guidance.support import Support
-from napari_guideme.guidance.tracking import Thing, things
+from napari_guideme.guidance.tracking import Motion, Thing, things
 
 #: A carried weight is so many times the weight at home, whose labels the user saw.
 FIRMNESS = 1.55
@@ -125,9 +125,9 @@ class Anchors:
         ]
         return replace(self, things=tuple(kept))
 
-    def followed(self, scene: Scene, *, check: bool = True) -> Anchors:
+    def followed(self, scene: Scene, motion: Motion, *, check: bool = True) -> Anchors:
         """Return them with their things where they lie on the next slice, if they are there."""
-        found = [thing.followed(scene, check=check) for thing in self.things]
+        found = [thing.followed(scene, motion, check=check) for thing in self.things]
         return replace(self, things=tuple(thing for thing in found if thing is not None))
 
     def alone(self) -> Anchors:

@@ -2,9 +2,9 @@
 
 A click on a thing that the network calls by the wrong name turns all of it. The kernel does not
 reach as far on other slices, but the thing goes on there: as those parts of the network's own
-labels that overlap it. It is followed for as long as it overlaps what was found of it on the
-last slice and looks like what was turned, and no more like what kept that label, of which the
-user saw that it is right. What was missed altogether is no such part, see
+labels that overlap it, moved as the image moves. It is followed for as long as it overlaps what
+was found of it on the last slice and looks like what was turned, and no more like what kept that
+label, of which the user saw that it is right. What was missed altogether is no such part, see
 :mod:`napari_guideme.guidance.regions`.
 """
 
@@ -30,8 +30,8 @@ LEAST = 12
 #: Of a part of the next slice's labels so much lies in the thing if all of it belongs to it.
 INSIDE = 0.5
 
-#: So much of a thing and of what is found of it on the next slice overlaps, at least.
-OVERLAP = 0.5
+#: So much of a thing, moved there, and of what is found of it on the next slice overlaps, at least.
+OVERLAP = 0.3
 
 #: Similarity to what was turned from which on a thing begins to fit, and fits wholly;
 #: and where nothing was left with the same label that it could be told from.
@@ -52,6 +52,9 @@ _LOST = 0.02
 _SAMPLED = 200
 
 Mask = NDArray[np.bool_]
+
+#: Where a thing of one slice lies on the next: from its mask (rows, columns) to that there.
+Motion = Callable[[Mask], Mask]
 
 
 @dataclass(frozen=True)
@@ -88,17 +91,19 @@ class Thing:
         region = replace(self.region, mask=change(self.region.mask))
         return replace(self, region=region, turned=turned, left=left)
 
-    def followed(self, scene: Scene, *, check: bool = True) -> Thing | None:
+    def followed(self, scene: Scene, motion: Motion, *, check: bool = True) -> Thing | None:
         """Find it on the next slice; ``None`` if it is not there.
 
         Parameters
         ----------
         scene
             The slice.
+        motion
+            How things move to it.
         check
             Whether it must look alike, too.
         """
-        mask = _found(self.region.drawn(scene.shape), _labels(scene) == self.label)
+        mask = _found(motion(self.region.drawn(scene.shape)), _labels(scene) == self.label)
         if mask is None:
             return None
         here = _looks(scene, mask)

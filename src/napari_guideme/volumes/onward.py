@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from napari_guideme.guidance.applying import blended, carried_to, found_anywhere
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.labelling import labels_of
+from napari_guideme.motion import moved
 from napari_guideme.networks import cancelling
 from napari_guideme.planes import Planes
 from napari_guideme.volumes.sayings import Heard, Saying, Tell, nearest
@@ -62,13 +64,14 @@ def along(
     carrying = [one if number == near else one.alone() for number, one in enumerate(anchors)]
     fit: Tensor | None = None
     heard: Heard | None = None
-    for index in way:
+    for last, index in itertools.pairwise([sources[near], *way]):
         cancelling.check()
         scene = planes.scene(index)
         said = nearest(sayings, sources, index)
         now = Heard.on(said, scene, index, planes.thickness, heard, check=check)
         told = tell(scene, [saying.hint for saying in now.told])
-        carrying[near] = carrying[near].followed(told, check=check)
+        motion = partial(moved, before=planes.brightness(last), after=planes.brightness(index))
+        carrying[near] = carrying[near].followed(told, motion, check=check)
         given = blended(carrying, sources, index)
         result, acting, fits = carried_to(given, told, index, planes.thickness, fit, check=check)
         result = now.judged(result, scene.logits)
