@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_guideme.referring.opening import open_referring
     from napari_guideme.referring.see_through_text import SeeThroughText
     from napari_guideme.session import GuideSession
-    from napari_guideme.volumes import VolumeSession
+    from napari_guideme.volumes import VolumeSession, carry_outlines
 
 __version__ = "0.1.0"
 
@@ -41,6 +41,7 @@ _HOMES = {
     "Scribble": "hints",
     "SeeThroughText": "referring.see_through_text",
     "VolumeSession": "volumes",
+    "carry_outlines": "volumes",
     "catalogue": "networks.catalogue",
     "expressions": "referring.expressions",
     "follow": "referring.following",
@@ -62,6 +63,7 @@ __all__ = [
     "Scribble",
     "SeeThroughText",
     "VolumeSession",
+    "carry_outlines",
     "catalogue",
     "expressions",
     "follow",

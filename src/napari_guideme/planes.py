@@ -1,4 +1,4 @@
-"""A volume as a frozen network sees it, slice by slice, a few slices in memory."""
+"""A volume slice by slice, and as a frozen network sees it, a few slices in memory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,73 @@ KEPT = 4
 SLAB = 16
 
 
-class Planes:
-    """The slices of a volume along one axis.
+class Slices:
+    """The slices of a volume along one axis, read when they are asked for.
+
+    Parameters
+    ----------
+    volume
+        numpy, dask or zarr: three spatial axes, and at most one for channels. What comes
+        before, such as time, is chosen beforehand.
+    axis
+        Spatial axis that the slices lie along.
+    channel_axis
+        The axis of `volume` that holds channels.
+
+    Raises
+    ------
+    InputError
+        If there are not three spatial axes, or the axis is none of them.
+    """
+
+    def __init__(self, volume: Any, axis: int = 0, channel_axis: int | None = None) -> None:
+        ndim = len(volume.shape)
+        if channel_axis is not None and not -ndim <= channel_axis < ndim:
+            raise InputError(f"there is no channel axis {channel_axis} in shape {volume.shape}")
+        self._channel_axis = None if channel_axis is None else channel_axis % ndim
+        spatial = [a for a in range(ndim) if a != self._channel_axis]
+        if len(spatial) != 3:
+            raise InputError(
+                f"a volume has three spatial axes, shape {tuple(volume.shape)} has "
+                f"{len(spatial)}" + (" (name its channel axis?)" if len(spatial) == 4 else "")
+            )
+        if not -3 <= axis < 3:
+            raise InputError(f"there is no axis {axis}; choose 0, 1 or 2")
+        self.axis, self._volume = axis % 3, volume
+        self._along = spatial[self.axis]
+        self.volume_shape = tuple(int(volume.shape[a]) for a in spatial)
+
+    def __len__(self) -> int:
+        return self.volume_shape[self.axis]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of a slice."""
+        return self.volume_shape[: self.axis] + self.volume_shape[self.axis + 1 :]
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The axis of a slice's pixels that holds channels, ``None`` if they are grey."""
+        if self._channel_axis is None or self._channel_axis < self._along:
+            return self._channel_axis
+        return self._channel_axis - 1
+
+    def pixels(self, index: int) -> NDArray[Any]:
+        """Read one slice."""
+        return np.asarray(self._volume[self._cut(index)])
+
+    def brightness(self, index: int) -> NDArray[np.float32]:
+        """Return the brightness of one slice over all of its channels, (rows, columns)."""
+        return brightness(self.pixels(index), self.channel_axis)
+
+    def _cut(self, where: int | slice) -> tuple[Any, ...]:
+        cut: list[Any] = [slice(None)] * len(self._volume.shape)
+        cut[self._along] = where
+        return tuple(cut)
+
+
+class Planes(Slices):
+    """The slices of a volume along one axis, as a frozen network sees them.
 
     A network of two axes runs on each slice alone, as on an image of its own. One of
     three axes runs on slabs with a halo, values scaled as in the whole volume. Slices are
@@ -65,22 +130,9 @@ class Planes:
         spacing: Sequence[float] | None = None,
         point: str | None = None,
     ) -> None:
-        ndim = len(volume.shape)
-        if channel_axis is not None and not -ndim <= channel_axis < ndim:
-            raise InputError(f"there is no channel axis {channel_axis} in shape {volume.shape}")
-        self._channel_axis = None if channel_axis is None else channel_axis % ndim
-        spatial = [a for a in range(ndim) if a != self._channel_axis]
-        if len(spatial) != 3:
-            raise InputError(
-                f"a volume has three spatial axes, shape {tuple(volume.shape)} has "
-                f"{len(spatial)}" + (" (name its channel axis?)" if len(spatial) == 4 else "")
-            )
-        if not -3 <= axis < 3:
-            raise InputError(f"there is no axis {axis}; choose 0, 1 or 2")
-        self.network, self.axis = network, axis % 3
-        self._volume, self._channels, self._point = volume, channels, point
-        self._along = spatial[self.axis]
-        self.volume_shape = tuple(int(volume.shape[a]) for a in spatial)
+        super().__init__(volume, axis, channel_axis)
+        self.network = network
+        self._channels, self._point = channels, point
         self.spacing = checked(spacing, 3)
         self._kept: OrderedDict[int, Scene] = OrderedDict()
         self._slab: dict[int, Scene] = {}
@@ -89,14 +141,6 @@ class Planes:
             if network.preparation.ndim == 3
             else None
         )
-
-    def __len__(self) -> int:
-        return self.volume_shape[self.axis]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows and columns of a slice."""
-        return self.volume_shape[: self.axis] + self.volume_shape[self.axis + 1 :]
 
     @property
     def thickness(self) -> float:
@@ -107,21 +151,6 @@ class Planes:
     def in_plane(self) -> tuple[float, ...]:
         """Height and width of a pixel of a slice."""
         return self.spacing[: self.axis] + self.spacing[self.axis + 1 :]
-
-    @property
-    def channel_axis(self) -> int | None:
-        """The axis of a slice's pixels that holds channels, ``None`` if they are grey."""
-        if self._channel_axis is None or self._channel_axis < self._along:
-            return self._channel_axis
-        return self._channel_axis - 1
-
-    def pixels(self, index: int) -> NDArray[Any]:
-        """Read one slice."""
-        return np.asarray(self._volume[self._cut(index)])
-
-    def brightness(self, index: int) -> NDArray[np.float32]:
-        """Return the brightness of one slice over all of its channels, (rows, columns)."""
-        return brightness(self.pixels(index), self.channel_axis)
 
     def scene(self, index: int) -> Scene:
         """Return one slice as the network sees it; that of the last few is kept."""
@@ -173,8 +202,3 @@ class Planes:
         if fitting >= len(self):
             return len(self)
         return max((fitting - 2 * halo) // multiple, -(-SLAB // multiple)) * multiple
-
-    def _cut(self, where: int | slice) -> tuple[Any, ...]:
-        cut: list[Any] = [slice(None)] * len(self._volume.shape)
-        cut[self._along] = where
-        return tuple(cut)

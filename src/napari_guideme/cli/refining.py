@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.cli.opening import begun, opened, tiles_shown, watched, write
+from napari_guideme.cli.outlining import is_outlined, outline_in_volume
 from napari_guideme.cli.results import Results
 from napari_guideme.cli.sessions import check_session_writable, contents_of
 from napari_guideme.cli.understanding import say
@@ -74,6 +75,8 @@ def refine(options: argparse.Namespace) -> int:
     picture, network = begun(options)
     if options.save_guidance:
         _check_guidance(network, hints)
+    if is_outlined(picture, network):
+        return outline_in_volume(options, picture, network, hints)
     if is_sliced(options, picture, network):
         return refine_volume(options, picture, network, hints)
     found = opened(options, picture, network)
