@@ -139,6 +139,7 @@ def bad_inputs(tmp_path, tissue, untrained):
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
         imageio.imwrite(folder / name / "a.png", np.full((8, 8), 255, np.uint8))
+    clicked = ["refine", volume, "--network", "click", "--hints", outside, "-o", out]
     return {
         "no image": (["predict", tmp_path / "no.png", "-o", out], "there is no image"),
         "nan": (["predict", nan, "-o", out], "NaN"),
@@ -160,8 +161,13 @@ def bad_inputs(tmp_path, tissue, untrained):
         ),
         "axis": (["predict", tissue, "--axis", "0", "-o", out], "--axis is for volumes"),
         "carried clicks": (
-            ["refine", volume, "--network", "click", "--axis", "0", "--hints", outside, "-o", out],
-            "--axis is for networks with classes; click takes clicks",
+            [*clicked, "--carry", "volume"],
+            "an object is carried onward",
+        ),
+        "words on a volume": ([*clicked, "--say", "find it"], "--say is for networks with classes"),
+        "predicted clicks": (
+            ["predict", volume, "--network", "click", "-o", out],
+            "click finds nothing without clicks",
         ),
         "class": (["refine", tissue, "--hints", unknown, "-o", out], "background, nucleus, border"),
         "outside": (["refine", tissue, "--hints", outside, "-o", out], "outside the image"),
@@ -186,7 +192,7 @@ def bad_inputs(tmp_path, tissue, untrained):
 
 CASES = [
     *("no image", "nan", "not an image", "format", "network", "sentences", "device", "suffix"),
-    *("unwritable", "carry", "axis", "carried clicks"),
+    *("unwritable", "carry", "axis", "carried clicks", "words on a volume", "predicted clicks"),
     *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
     *("nothing", "word", "telling", "guide"),
 ]

@@ -72,7 +72,7 @@ def outline_in_volume(
 def _check(options: argparse.Namespace, network: FrozenNetwork) -> None:
     """Refuse what would be ignored."""
     for name, others in _ELSEWHERE.items():
-        if getattr(options, name) not in (None, False):
+        if getattr(options, name) not in (None, False, []):
             raise InputError(
                 f"--{name.replace('_', '-')} is for {others}; {network.name} outlines one object "
                 "of a volume, by clicks on its slices"

@@ -45,14 +45,14 @@ _SAYS_MORE_ABOUT = {
 def predict(options: argparse.Namespace) -> int:
     """Write a network's own labels."""
     picture, network = begun(options)
-    if is_sliced(options, picture, network):
-        return predict_volume(options, picture, network)
-    session = opened(options, picture, network).session
     if network.interaction is not None:
         raise InputError(
             f"{network.name} finds nothing without clicks: "
             "give some with napari-guideme refine --hints HINTS.json"
         )
+    if is_sliced(options, picture, network):
+        return predict_volume(options, picture, network)
+    session = opened(options, picture, network).session
     labels = labels_of(session, instances=options.instances)
     write(options.output, labels, network, picture, instances=options.instances)
     print(_shares(session.labels(), network.classes))
