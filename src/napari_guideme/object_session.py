@@ -143,8 +143,13 @@ class ObjectSession(Undoable[_State]):
             raise InputError("the mask to start from is empty")
         self._change(start=cut_out(mask, 0), hints=Hints(), found=None, refined=True)
 
-    def next_object(self) -> int:
+    def next_object(self, across: int = 0) -> int:
         """Commit the present object under the next free id and begin another one.
+
+        Parameters
+        ----------
+        across
+            What it is called in all slices of a stack that it goes through, see `Kept`.
 
         Returns
         -------
@@ -159,9 +164,14 @@ class ObjectSession(Undoable[_State]):
         if not mask.any():
             raise InputError("there is no object to keep yet: click on one")
         new = max((kept.id for kept in self._state.kept), default=0) + 1
-        kept = (*self._state.kept, cut_out(mask, new))
+        kept = (*self._state.kept, cut_out(mask, new, across))
         self._change(hints=Hints(), start=None, found=None, kept=kept, refined=True)
         return new
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The committed objects, the oldest first."""
+        return self._state.kept
 
     @property
     def history(self) -> History:

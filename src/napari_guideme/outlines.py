@@ -60,11 +60,22 @@ class Patch:
 
 @dataclass(frozen=True)
 class Kept:
-    """A committed object."""
+    """A committed object.
+
+    Attributes
+    ----------
+    id
+        Its number in the image.
+    corner, mask
+        Where it lies.
+    across
+        What it is called in all slices of a stack that it goes through, 0 if it is in one only.
+    """
 
     id: int
     corner: tuple[int, ...]
     mask: NDArray[np.bool_]
+    across: int = 0
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -89,8 +100,8 @@ def corners_of(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.array([[a[0] for a in along], [a[-1] for a in along]])
 
 
-def cut_out(mask: NDArray[np.bool_], number: int) -> Kept:
-    """Keep a mask that is not empty, under a number."""
+def cut_out(mask: NDArray[np.bool_], number: int, across: int = 0) -> Kept:
+    """Keep a mask that is not empty, under a number, and one for all slices of a stack."""
     first, last = corners_of(mask)
     box = tuple(map(slice, first, last + 1))
-    return Kept(number, tuple(first.tolist()), mask[box].copy())
+    return Kept(number, tuple(first.tolist()), mask[box].copy(), across)

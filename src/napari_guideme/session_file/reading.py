@@ -205,7 +205,8 @@ def _mask(entries: Table) -> Kept:
     if len(corner) != len(shape) or size != np.prod(shape, dtype=object) or size > _LARGEST:
         raise InputError("the runs of a mask do not fill its shape")
     belongs = np.arange(len(runs)) % 2 == 1
-    return Kept(_whole(entries, "id"), corner, np.repeat(belongs, runs).reshape(shape))
+    across = _whole(entries, "across") if "across" in entries else 0
+    return Kept(_whole(entries, "id"), corner, np.repeat(belongs, runs).reshape(shape), across)
 
 
 def _numbered(known: Sequence[T], numbers: Sequence[int], what: str) -> list[T]:

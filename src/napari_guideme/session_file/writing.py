@@ -147,9 +147,10 @@ def _mask(kept: Kept) -> dict[str, Any]:
     flat = kept.mask.ravel()
     changes = np.flatnonzero(np.diff(flat, prepend=False))
     runs = np.diff(changes, prepend=0, append=len(flat))
-    return {
+    told = {
         "id": kept.id,
         "corner": list(kept.corner),
         "shape": list(kept.mask.shape),
         "runs": runs.tolist(),
     }
+    return {**told, "across": kept.across} if kept.across else told

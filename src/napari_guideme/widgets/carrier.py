@@ -18,7 +18,6 @@ from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.flight import show_slice
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.sessions import STACKS
-from napari_guideme.widgets.slices import shown_slice
 from napari_guideme.widgets.stacks import Stack
 
 if TYPE_CHECKING:
@@ -73,13 +72,8 @@ class Carrier(QObject):
     @property
     def stack(self) -> Stack | None:
         """The stack that is shown, if corrections can be carried there."""
-        controller, image = self._controller, self._controller.image
-        if image is None or image not in self._viewer.layers or not controller.carries:
-            return None
-        try:
-            return Stack.of(shown_slice(self._viewer, image))
-        except InputError:
-            return None
+        part = self._controller.shown_part if self._controller.carries else None
+        return Stack.of(part) if part is not None else None
 
     @property
     def board(self) -> Board | None:

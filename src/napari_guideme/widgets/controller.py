@@ -149,10 +149,16 @@ class Controller(QObject):
     @property
     def shown(self) -> Opened | None:
         """What was opened for the slice that is shown, if anything was."""
+        part = self.shown_part
+        return self.opened(part) if part is not None else None
+
+    @property
+    def shown_part(self) -> Slice | None:
+        """The slice of the chosen image that is shown, if there is one."""
         if self.image is None or self.image not in self.viewer.layers:
             return None
         try:
-            return self.opened(shown_slice(self.viewer, self.image))
+            return shown_slice(self.viewer, self.image)
         except InputError:
             return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,15 @@ class DrawnObjects:
     ----------
     shape
         Of the slice.
+
+    Attributes
+    ----------
+    ids
+        In the layer, by those of the session.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._ids: dict[int, int] = {}
+        self.ids: dict[int, int] = {}
         self._drawn: NDArray[np.int32] = np.zeros(shape, dtype=np.int32)
         self._covered: NDArray[np.int32] = np.zeros(shape, dtype=np.int32)
 
@@ -30,6 +37,7 @@ class DrawnObjects:
         here: tuple[int | slice, ...],
         *,
         locked: bool,
+        given: Mapping[int, int] | None = None,
     ) -> None:
         """Let a slice of the layer follow the objects.
 
@@ -43,8 +51,10 @@ class DrawnObjects:
             What selects the slice from the layer.
         locked
             Whether pixels that are not the session's stay as they are.
+        given
+            Ids in the layer of objects that are drawn elsewhere in it, too.
         """
-        wanted = self._numbered(objects, layer)
+        wanted = self._numbered(objects, layer, given or {})
         before = layer[here]
         own = (before == self._drawn) & (self._drawn > 0)
         others = np.where(own, self._covered, before)
@@ -55,17 +65,21 @@ class DrawnObjects:
         self._drawn = wanted
 
     def _numbered(
-        self, objects: NDArray[np.integer], layer: NDArray[np.integer]
+        self,
+        objects: NDArray[np.integer],
+        layer: NDArray[np.integer],
+        given: Mapping[int, int],
     ) -> NDArray[np.int32]:
         """The objects under ids that nobody else uses; one that comes back has its own again."""
-        present = set(np.unique(self._drawn).tolist())
+        self.ids |= given
+        present = set(np.unique(self._drawn).tolist()) | set(given.values())
         found = [own for own in np.unique(objects).tolist() if own]
         for own in found:
-            known = self._ids.get(own)
+            known = self.ids.get(own)
             if known is None or (known not in present and (layer == known).any()):
-                self._ids[own] = max(int(layer.max(initial=0)), *self._ids.values(), 0) + 1
+                self.ids[own] = max(int(layer.max(initial=0)), *self.ids.values(), 0) + 1
         numbers = np.zeros(max(found, default=0) + 1, dtype=np.int32)
         for own in found:
-            numbers[own] = self._ids[own]
+            numbers[own] = self.ids[own]
         wanted: NDArray[np.int32] = numbers[objects]
         return wanted

@@ -107,7 +107,8 @@ class GuideWidget(GuideForm):
         self.sessions.wanted.connect(self._choose_image)
         self.sessions.resumer.chosen.connect(lambda _: self._show_network())
         self.sessions.resumer.resumed.connect(self.hand.use_clicks)
-        for part in (self.sessions.resumer, self.carry.carrier, self.applying):
+        self.carriers = self.carry.carrier, self.objects.mode.carrier
+        for part in (self.sessions.resumer, *self.carriers, self.applying):
             part.busy.connect(self._on_busy)
 
     def _connect_buttons(self) -> None:
@@ -148,6 +149,7 @@ class GuideWidget(GuideForm):
         self.finding.seeker.look()
         self.words.look()
         self.carry.look()
+        self.objects.look()
         self.sessions.look()
 
     def _declare_channels(self, axis: int | None) -> None:
@@ -237,6 +239,7 @@ class GuideWidget(GuideForm):
         if session is None and self.controller.image is not None:
             self.status.show_unlabelled()
         self.words.look()
+        self.objects.look()
         self._enable()
 
     def _on_asking(self, asking: bool) -> None:
@@ -248,7 +251,7 @@ class GuideWidget(GuideForm):
     def _on_busy(self, _: bool) -> None:
         busy = self.controller.job.is_busy or self.opener.is_busy
         busy = busy or self.sessions.resumer.is_busy or self.finding.seeker.is_loading
-        busy = busy or self.carry.is_busy or self.applying.is_busy
+        busy = busy or self.applying.is_busy or any(c.is_busy for c in self.carriers)
         self._tools.setEnabled(not self.sessions.resumer.is_busy)
         self.status.show_opening(self.opener.is_opening)
         self.status.show_running(self.controller.job.is_busy)
@@ -299,7 +302,8 @@ class GuideWidget(GuideForm):
         self.controller.cancel()
         self.opener.cancel()
         self.finding.seeker.stop()
-        self.carry.carrier.cancel()
+        for carrier in self.carriers:
+            carrier.cancel()
         self.applying.cancel()
         self.sessions.stop()
 

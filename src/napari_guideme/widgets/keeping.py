@@ -85,13 +85,10 @@ class Keeper(QObject):
     def has_labels(self) -> bool:
         """Whether the slice that is shown has labels, of its own or carried to it."""
         controller = self._controller
-        image, layers = controller.image, controller.layers
-        if image is None or layers is None or image not in controller.viewer.layers:
+        part, layers = controller.shown_part, controller.layers
+        if part is None or layers is None:
             return False
-        try:
-            labels = layers.shown_labels(shown_slice(controller.viewer, image))
-        except InputError:
-            return False
+        labels = layers.shown_labels(part)
         return labels is not None and (controller.session is not None or bool(labels.any()))
 
     def keep(self, *, as_objects: bool, overwrite: bool) -> None:

@@ -17,6 +17,7 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.drawn_objects import DrawnObjects
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.layers import GuideLayers
+from napari_guideme.widgets.object_carrier import ObjectCarrier
 from napari_guideme.widgets.slices import Slice, shown_slice, spatial_shape
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ class ObjectMode(QObject):
     ----------
     locked
         Whether pixels that are kept stay as they are.
+    carrier
+        Carries objects through a stack.
     """
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.locked = True
+        self.carrier = ObjectCarrier(controller, self)
         self._controller = controller
         self._waiting: tuple[Slice, Callable[[Slice], None]] | None = None
         self._drawn: WeakKeyDictionary[ObjectSession, tuple[Labels, DrawnObjects]]
@@ -69,7 +73,7 @@ class ObjectMode(QObject):
 
     def lock(self, locked: bool) -> None:
         """Say whether pixels that are kept stay as they are."""
-        self.locked = locked
+        self.locked = self.carrier.locked = locked
         if self._controller.outlines_objects and self._controller.session is not None:
             self._controller.run()
 
@@ -115,11 +119,20 @@ class ObjectMode(QObject):
         layers, session = self._controller.layers, self._session_of(part)
         assert layers is not None
         later = [hint for hint in layers.hints(part) if hint not in session.hints]
-        self._controller.travel(lambda _: session.next_object(), part)
+        outline = session.labels() > 0
+        across = self.carrier.number_of(layers.existing("kept"), part, outline)
+        self._controller.travel(lambda _: session.next_object(across), part)
         layers.write_hints(part, Hints().added(later))
         self._controller.choose_class(self._controller.classes[-1])
 
     def _start_from(self, part: Slice, layer: Labels, number: int) -> None:
+        layers = self._controller.layers
+        is_own = layers is not None and layer is layers.existing("kept")
+        if is_own and not self.carrier.is_carried(layer, part, number):
+            raise InputError(
+                f"object {number} was outlined on this slice; take that back with Undo, or paint "
+                f"on {layer.name}"
+            )
         mask, session = _labels_of(layer, part) == number, self._session_of(part)
         self._controller.travel(lambda _: session.start_from(mask), part)
 
@@ -141,8 +154,10 @@ class ObjectMode(QObject):
         if drawn is None or layer is not layers.kept:
             drawn = DrawnObjects(part.shape)
             self._drawn[outlined] = layers.kept, drawn
-        drawn.draw(objects, layers.kept.data, part.slices, locked=self.locked)
+        given = self.carrier.give_way(layers.kept, part, outlined.kept)
+        drawn.draw(objects, layers.kept.data, part.slices, locked=self.locked, given=given)
         layers.kept.refresh()
+        self.carrier.follow(layers.kept, part, outlined.kept, drawn.ids)
         self._highest[layers.kept] = int(layers.kept.data.max())
 
     # -- right click --------------------------------------------------------

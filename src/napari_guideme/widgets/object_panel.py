@@ -9,8 +9,10 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QPushButton, QVBoxLa
 from napari_guideme.hints import Click
 from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
+from napari_guideme.widgets.layers import GuideLayers
 from napari_guideme.widgets.object_mode import ObjectMode
 from napari_guideme.widgets.picking import Picker
+from napari_guideme.widgets.stacks import Stack
 
 BEGIN = "Click on an object. A right click takes away what is not part of it."
 IMPROVE = "Click on what is missing; a right click takes away what is too much."
@@ -41,6 +43,11 @@ class ObjectPanel(QWidget):
         self.next.setToolTip("Keep this object in a layer of its own and begin another one")
         self.overlap = QCheckBox("objects may overlap")
         self.overlap.setToolTip("A new object takes pixels of those that are kept already")
+        self.onward = QCheckBox("on the slices before and after, too")
+        self.onward.setToolTip(
+            "Carry the object on as it moves, until it no longer looks the same; where its "
+            "outline is wrong there, improve it and keep it again"
+        )
         self.source = QComboBox()
         self.source.setToolTip("Labels of Cellpose, StarDist, any plugin, or drawn by hand")
         self.pick = QPushButton("Pick an object to improve", checkable=True)
@@ -51,13 +58,18 @@ class ObjectPanel(QWidget):
         self._connect()
         self.offer_sources()
 
+    def look(self) -> None:
+        """Offer to carry objects on where there are slices to carry them to."""
+        shown = self._controller.shown_part
+        self.onward.setVisible(shown is not None and Stack.of(shown) is not None)
+
     def offer_sources(self) -> None:
         """Offer the layers of labels that are not ours."""
         chosen, layers = self._source, self._controller.layers
         found = [
             layer
             for layer in self._controller.viewer.layers
-            if isinstance(layer, Labels) and (layers is None or not layers.holds(layer))
+            if isinstance(layer, Labels) and (layers is None or self._can_improve(layers, layer))
         ]
         self._sources = found
         self.source.clear()
@@ -90,15 +102,29 @@ class ObjectPanel(QWidget):
         inside.addWidget(self.pick)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.next, self.overlap, self._improve):
+        for widget in (self.next, self.onward, self.overlap, self._improve):
             column.addWidget(widget)
 
     def _connect(self) -> None:
         self.next.clicked.connect(lambda: self.mode.next_object())
+        self.onward.toggled.connect(self._on_onward)
+        self.mode.carrier.told.connect(self._on_carried)
         self.overlap.toggled.connect(lambda overlap: self.mode.lock(not overlap))
         self.pick.clicked.connect(self._on_pick)
         self.picker.picked.connect(self._on_picked)
         self.picker.picking.connect(self._on_picking)
+
+    def _can_improve(self, layers: GuideLayers, layer: Labels) -> bool:
+        """Whether a layer holds outlines that clicks may improve: of others, or carried ones."""
+        is_kept = layer is layers.existing("kept")
+        return self.mode.carrier.has_any(layer) if is_kept else not layers.holds(layer)
+
+    def _on_onward(self, onward: bool) -> None:
+        self.mode.carrier.onward = onward
+
+    def _on_carried(self, told: str) -> None:
+        self.offer_sources()
+        self.told.emit(told)
 
     def _on_pick(self, wanted: bool) -> None:
         if wanted and self._source is not None:
