@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Labels
 
+from napari_guideme.cli import main
 
 from .conftest import finish, open_widget
-from .test_objects import click, kept, with_clicks
+from .test_objects import choose, click, kept, with_clicks
+from .test_sessions import settle
 
 DEPTH, SIDE, EDGE = 9, 64, 14
 LABELS = slice(1, 8)
@@ -165,6 +168,28 @@ def test_a_session_file_carries_it_again(widget, viewer, truth, qtbot, tmp_path)
     qtbot.waitUntil(lambda: widget.controller.layers.existing("kept") is not None, timeout=20000)
     settled(qtbot, widget)
     np.testing.assert_array_equal(kept(widget), carried)
+
+
+def test_a_shell_replays_what_was_carried(viewer, truth, qtbot, tmp_path):
+    """With the bundled network, and two objects on two slices; saved without an autosave."""
+    pixels = (60 + 120 * np.concatenate([truth, truth[::-1]], 2)).astype(np.uint8)
+    path, session, out = (tmp_path / n for n in ("stack.tif", "work.guideme.json", "out.tif"))
+    tifffile.imwrite(path, pixels, metadata={"axes": "ZYX"}, photometric="minisblack")
+    viewer.open(path, plugin="napari")
+    viewer.dims.set_point(0, 4)
+    widget = open_widget(viewer, qtbot)
+    finish(qtbot, widget, lambda: choose(widget, "click"))
+    outline(qtbot, widget, middle(4))
+    viewer.dims.set_point(0, 3)
+    _, row, column = middle(5)
+    outline(qtbot, widget, (3.0, row, column + SIDE))
+    assert len(np.unique(kept(widget))) == 3
+    widget.sessions.save_to(session)
+    settle(qtbot, widget)
+    words = ["replay", session, "--image", path, "-o", out]
+    assert main(list(map(str, words))) == 0
+    np.testing.assert_array_equal(tifffile.imread(out) > 0, kept(widget) > 0)
+    assert len(np.unique(tifffile.imread(out))) == 3
 
 
 def test_an_image_with_other_pixels_is_another_one(widget, viewer, qtbot):

@@ -33,9 +33,11 @@ from napari_guideme.session_file import (
     SessionFile,
     Setup,
     Volume,
+    carry_again,
     check_name,
     digest,
     found_again,
+    kept_in,
     labels_of,
     load_text_guide,
     open_finding,
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from napari_guideme.cli.opening import AnySession, Opened
     from napari_guideme.cli.segmented import Segmented
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.outlines import Kept
     from napari_guideme.volumes import VolumeSession
 
     Labels = NDArray[integer]
@@ -159,11 +162,14 @@ def _corrected_again(
         watched(replay_volume(contents, volume), "replaying")
         carried(volume, contents.volume.extent)
         return labels_of_volume(volume, instances=contents.instances), network
-    labels = None
+    labels, seen = None, _seen(contents, picture)
+    outlined: list[tuple[Part, Kept]] = []
     for part, guide in zip(contents.parts, guides, strict=True):
-        session = reopened(part, network, _seen(contents, picture), guide)
+        session = reopened(part, network, seen, guide)
         labels = _replayed(labels, contents, part, session)
+        outlined += [(part, kept) for kept in kept_in(session)]
     assert labels is not None, "a session file without parts is not read"
+    carry_again(labels, seen, outlined)
     return labels, network
 
 

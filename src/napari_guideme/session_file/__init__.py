@@ -27,6 +27,7 @@ from napari_guideme.session_file.replaying import (
     saved_part,
 )
 from napari_guideme.session_file.searches import NameSearch, Search, SentenceSearch, source_of
+from napari_guideme.session_file.through import carry_again, kept_in
 from napari_guideme.session_file.volumes import (
     open_volume,
     parts_of,
@@ -48,9 +49,11 @@ __all__ = [
     "SessionFile",
     "Setup",
     "Volume",
+    "carry_again",
     "check_name",
     "digest",
     "found_again",
+    "kept_in",
     "labels_of",
     "load_text_guide",
     "open_finding",
