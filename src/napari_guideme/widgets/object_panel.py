@@ -43,7 +43,7 @@ class ObjectPanel(QWidget):
         self.next.setToolTip("Keep this object in a layer of its own and begin another one")
         self.overlap = QCheckBox("objects may overlap")
         self.overlap.setToolTip("A new object takes pixels of those that are kept already")
-        self.onward = QCheckBox("on the slices before and after, too")
+        self.onward = QCheckBox("carry it on to the slices before and after")
         self.onward.setToolTip(
             "Carry the object on as it moves, until it no longer looks the same; where its "
             "outline is wrong there, improve it and keep it again"
