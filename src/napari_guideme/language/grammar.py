@@ -45,6 +45,9 @@ _REPLACING = [
         (r"[DB]*NC(?:,|,?[XO]|,?XO)C", False),
         (r"[DHB]*nC,?[EX]?O[DHB]*C", False),
         (r"[DL]*C[,;]DC", False),
+        (r"[DHBF]*nC[,;]?X?DC", False),
+        (r"CB*R[,;]?X?[DS]C", False),
+        (r"R+C[,;]?X?[DS]C", False),
         (r"C[B]*SA?[Tt]?C", False),
         (r"[LG]CC", False),
         (r"[FHD]*CWC", True),
@@ -80,7 +83,12 @@ class _Clause:
     statements: tuple[Statement, ...]
     place: Region | None
     same_place: bool
-    begins_with_place: bool
+    begins_with: str
+
+    @property
+    def points_back(self) -> bool:
+        """Whether it says "that is border" of what was spoken of before."""
+        return self.begins_with in "DS" and self.place is None
 
 
 def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
@@ -135,7 +143,7 @@ def _clause(found: list[Unit], inherited: Operation | None) -> _Clause | None:
     if not statements or (region is not None and _parted(found)):
         return None
     same_place = any(unit.kind == "Z" for unit in found)
-    return _Clause(tuple(statements), region, same_place, found[0].kind == "P")
+    return _Clause(tuple(statements), region, same_place, found[0].kind)
 
 
 def _one_place(found: Sequence[Unit], places: Sequence[int]) -> bool:
@@ -252,17 +260,31 @@ def _placed(clauses: list[_Clause], found: Sequence[Unit]) -> list[Statement]:
     joined = not any(unit.kind in ";X" for unit in _trimmed(list(found)))
     shared: Region | None = None
     if len(said) == 1 and len(clauses) > 1 and joined:
-        at_the_end = clauses[-1] is said[0] and not said[0].begins_with_place
-        at_the_beginning = clauses[0] is said[0] and said[0].begins_with_place
+        at_the_end = clauses[-1] is said[0] and said[0].begins_with != "P"
+        at_the_beginning = clauses[0] is said[0] and said[0].begins_with == "P"
         shared = said[0].place if at_the_end or at_the_beginning else None
-    statements, last = [], None
+    statements: list[Statement] = []
+    last: Region | None = None
     for clause in clauses:
         region = clause.place
+        if clause.points_back and statements:
+            _not_both(statements[-1], clause.statements)
         if region is None:
-            region = last if clause.same_place and last is not None else shared
+            goes_on = clause.same_place or clause.points_back
+            region = last if goes_on and last is not None else shared
         last = region or last
         statements += [replace(s, region=region or EVERYWHERE) for s in clause.statements]
     return statements
+
+
+def _not_both(before: Statement, after: Sequence[Statement]) -> None:
+    """Refuse "there is a nucleus, that is border": one of them is wrong, nobody knows which."""
+    for other in after:
+        both_found = before.operation == other.operation == "find"
+        if both_found and before.class_name != other.class_name:
+            raise Unreadable(
+                f"it is not clear whether that is {before.class_name} or {other.class_name}"
+            )
 
 
 def _why_not(found: Sequence[Unit]) -> str:
