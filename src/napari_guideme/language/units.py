@@ -77,6 +77,15 @@ _DEGREES = ("very", "quite", "rather", "fairly", "pretty", "really")
 _BEGINNING = r"(?:^|(?<=[,;.!?] ))"
 _AUXILIARY = "is|are|was|were|do|does|did|have|has|can|could|will|would|should"
 _PRONOUN = "you|we|it|they|i|this|that|these|those"
+#: "No," and "that's wrong," object to what was there before, and tell nothing of what follows.
+_OBJECTION = re.compile(
+    r"^no ,(?= .*\b(?:not|no|is|are|remove|delete|find|add|missing)\b)"
+    rf"|{_BEGINNING}(?:(?:that|this|it|you|the network) (?:is|s|was|are|re|were) )?"
+    r"(?:(?:all|just|completely|totally|simply|clearly) )?(?:wrong|incorrect|false|nonsense|rubbish|"
+    r"not (?:right|true|correct)|an? (?:mistake|error)) "
+    r"(?:[,.!](?= [^,;.!?:]*\b(?:not|no|is|are|s|was|were|should|remove|delete|find|add|missing)\b)"
+    r"|:(?= (?:this|that|it|these|those|they) ))"
+)
 #: "Remove the nucleus, no, the border".
 _TAKEN_BACK = re.compile(
     r", (?:no(?: wait)?(?= ,)|(?:nope|wait|oops|correction)\b|sorry(?: ,)? (?=the|an?|that|this)\b)"
@@ -108,11 +117,7 @@ def normalised(sentence: str) -> str:
     text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
     text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
     text = re.sub(r"\bneither\b([^,;.]*?)\bnor\b", r"no\1and", _expecting(text))
-    # At the beginning "no" only objects to what was there before.
-    text = re.sub(
-        r"^no ,(?= .*\b(?:not|no|is|are|remove|delete|find|add|missing)\b)", "", text
-    ).strip()
-    return rewritten(text)
+    return rewritten(_OBJECTION.sub("", text).strip())
 
 
 def _expecting(text: str) -> str:
