@@ -134,6 +134,9 @@ def _clause(found: list[Unit], inherited: Operation | None) -> _Clause | None:
     places = [index for index, unit in enumerate(found) if unit.kind == "P"]
     if len(places) > 1 and not _one_place(found, places):
         return None
+    # "But in the middle" at the end: without it, or only there?
+    if re.search("X,?P$", "".join(unit.kind for unit in found)):
+        return None
     region: Region | None = None
     for index in places:
         own = found[index].region

@@ -38,6 +38,11 @@ _REWRITES = (
     (r"\banatomical(?:ly)? (left|right)\b", r"patient\1"),
     (r"\b(left|right) hand\b", r"\1"),
     (r"\b(north|south) ?(east|west)(?:ern)?\b", r"\1 \2"),
+    (
+        r"\b(all|every|each|any|no|none|nothing|everything)\b([^,;.!?]*?) but "
+        r"(?=(?:the|that) ones? |those )",
+        r"\1\2 except ",
+    ),
     (r"\b(1[0-2]|[1-9]) (?:o clock|oclock)\b", r"clock\1"),
 )
 
@@ -78,10 +83,11 @@ _FIXED = (
     (re.compile(_PREPOSITION + r"(?:four )?corners" + _OF_PICTURE + r"(?![a-z])"), CORNERS),
     (re.compile(_PREPOSITION + _RIM), ~MIDDLE),
 )
+#: "But" alone goes on: "the road is missing, but on the right it is pavement".
 _EXCEPT = re.compile(
-    r"(?:(?:everywhere|anywhere)(?: else)?,? )?(?:but|except(?:ing)?(?: for)?|apart from|"
-    r"other than|save|outside(?: of)?|away from)(?: not)? "
-    r"(?:(?:the|that) one |the ones |those |that )?"
+    r"(?:(?:everywhere|anywhere|nowhere)(?: else)?,? but|(?:(?:everywhere|anywhere)(?: else)?,? )?"
+    r"(?:but(?= not )|except(?:ing)?(?: for)?|apart from|other than|save|outside(?: of)?|"
+    r"away from))(?: not)? (?:(?:the|that) one |the ones |those |that )?"
 )
 _NOT = re.compile(r"(?:but )?not ")
 _ELSEWHERE = re.compile(r",? ?but (?:everywhere else|elsewhere)(?![a-z])")
