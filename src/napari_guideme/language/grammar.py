@@ -39,6 +39,10 @@ _REPLACING = [
     (re.compile(pattern), first_is_true)
     for pattern, first_is_true in (
         (r"[FHDB]*C,?IC", True),
+        (r"g[tD]*C,?IC", False),
+        (r"CB*AIC", False),
+        (r"[DB]*ACIC", False),
+        (r"IC,?(?:gC|CB*A)", True),
         (r"I(C),?[FHDSB]*C", False),
         (r"[FHDBS]*C,?E?NB?C", True),
         (r"[DHB]*NC[,;]?[XE]?O?,?[DSBF]+C", False),
@@ -48,13 +52,18 @@ _REPLACING = [
         (r"[DHBF]*nC[,;]?X?DC", False),
         (r"CB*R[,;]?X?[DS]C", False),
         (r"R+C[,;]?X?[DS]C", False),
+        (r"g[tD]*C[,;]?X?[DSc]+C", False),
+        (r"[DB]*At?C[,;]?X?[DSc]+C", False),
+        (r"CB*A[,;]?X?[DS]C", False),
+        (r"gCzC", False),
+        (r"(?:gC|Cg)[tT]?C(?:[,;]?X?DR)?", True),
         (r"C[B]*SA?[Tt]?C", False),
         (r"[LG]CC", False),
         (r"[FHD]*CWC", True),
         (r"WC,?[FHDSBM]*C", False),
         (r"CB*KC", True),
         (r"QC[TtI]C", True),
-        (r"B*CB*A[Tt]?C", True),
+        (r"y?B*CB*A[Tt]?C(?:[,;]?X?DR)?", True),
         (r"AC[Tt]C", True),
         (r"GCB*[Tt]C", False),
         (r"uCTC", True),
@@ -201,7 +210,7 @@ def _goes_with(which: set[str], operation: Operation, letters: str, placed: bool
 
 
 def _told_once(found: Sequence[Unit]) -> list[Unit]:
-    """Leave out "to" before a verb, and "the child is" before "a person"."""
+    """Leave out "to" before a verb, "that you found", "the child is" before "a person"."""
     kept = [
         unit
         for unit, after in zip(found, [*found[1:], None], strict=False)
@@ -213,6 +222,10 @@ def _told_once(found: Sequence[Unit]) -> list[Unit]:
         if not (before and before.kind == unit.kind == "C" and before.classes == unit.classes)
     ]
     letters = "".join(unit.kind for unit in kept)
+    # "The nucleus that you found", unlike "the nucleus that you called border".
+    idle = {match.start() for match in re.finditer("(?<=C)g(?![tT]?C)", letters)}
+    kept = [unit for at, unit in enumerate(kept) if at not in idle]
+    letters = "".join(unit.kind for unit in kept)
     named = [unit.classes for unit in kept if unit.kind == "C"]
     # "The lady is not a bicyclist but a pedestrian", "this child is a person, not background".
     subject = re.match("CB+(?=N?C)", letters)
@@ -223,14 +236,20 @@ def _told_once(found: Sequence[Unit]) -> list[Unit]:
 
 def _operation(letters: str, inherited: Operation | None, placed: bool) -> Operation | None:
     """Tell from the letters of a clause what is to be done with its classes."""
-    if not re.search(rf"^[^C]*{_LIST}[^C]*$", letters):
+    # "A mistake: there is a nucleus" may tell what is wrong, or what is right.
+    if not re.search(rf"^[^C]*{_LIST}[^C]*$", letters) or re.match("[^C]*R[,;]X?[DHS]", letters):
         return None
     negations = sum(letter in "Nn" for letter in letters)
     cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
     if not negations or letters.count("C") == 1:
         cues -= {"O"}
-    if cues & set("IKQWGXOu") or negations > 1 or (";" in cues and letters.count("C") > 1):
+    if cues & set("IKQWGXOucz") or negations > 1 or (";" in cues and letters.count("C") > 1):
         return None
+    if "g" in cues:
+        if letters.count("C") > 1 or not cues & set("MFRNn"):
+            return None
+        if re.fullmatch("gn[^n]*C[^n]*", letters):
+            return "find"
     if "y" in cues:
         return "find" if ("M" in cues) != bool(negations) and "R" not in cues else None
     if cues & {"A", "p"} and not cues & set("RM"):

@@ -73,6 +73,7 @@ _RELATION = re.compile(
 )
 #: "The patient's left kidney" is the left kidney.
 _PATIENT = re.compile(r"(?:the )?patient(?=(?:left|right) )")
+_CORRECTING = ("actually", "really", "in fact", "in reality")
 _DEGREES = ("very", "quite", "rather", "fairly", "pretty", "really")
 _BEGINNING = r"(?:^|(?<=[,;.!?] ))"
 _AUXILIARY = "is|are|was|were|do|does|did|have|has|can|could|will|would|should"
@@ -81,8 +82,8 @@ _PRONOUN = "you|we|it|they|i|this|that|these|those"
 _OBJECTION = re.compile(
     r"^no ,(?= .*\b(?:not|no|is|are|remove|delete|find|add|missing)\b)"
     rf"|{_BEGINNING}(?:(?:that|this|it|you|the network) (?:is|s|was|are|re|were) )?"
-    r"(?:(?:all|just|completely|totally|simply|clearly) )?(?:wrong|incorrect|false|nonsense|rubbish|"
-    r"not (?:right|true|correct)|an? (?:mistake|error)) "
+    r"(?:(?:all|just|completely|totally|simply|clearly) )?(?:wrong|incorrect|false|nonsense|"
+    r"rubbish|not (?:right|true|correct)|an? (?:mistake|error)) "
     r"(?:[,.!](?= [^,;.!?:]*\b(?:not|no|is|are|s|was|were|should|remove|delete|find|add|missing)\b)"
     r"|:(?= (?:this|that|it|these|those|they) ))"
 )
@@ -150,12 +151,7 @@ def _each(unit: Unit) -> list[Unit]:
 
 def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
     """Leave out fillers, and prepositions that relate no class to another one."""
-    told = [
-        replace(
-            unit, kind="O" if _limits(found, at) else "a" if _describes(found, at) else unit.kind
-        )
-        for at, unit in enumerate(found)
-    ]
+    told = [replace(unit, kind=_kind_among(found, at)) for at, unit in enumerate(found)]
     return [
         unit
         for at, unit in enumerate(told)
@@ -164,11 +160,20 @@ def _with_a_meaning(found: Sequence[Unit]) -> list[Unit]:
     ]
 
 
-def _limits(found: Sequence[Unit], at: int) -> bool:
-    """Whether "just" means "only", as in "no border, just nucleus"."""
+def _kind_among(found: Sequence[Unit], at: int) -> str:
+    """Tell the kind of a unit by those around it, too."""
+    words = found[at].words
     before = found[at - 1].kind if at else ""
-    after = next((unit.kind for unit in found[at + 1 :] if unit.kind != "_"), "")
-    return found[at].words == "just" and before in (",", "E", "X") and after == "C"
+    after = "".join(unit.kind for unit in found[at + 1 :] if unit.kind != "_")
+    # "No border, just nucleus" is "only"; "predicted nucleus, actually border" corrects.
+    if words == "just" and before in (",", "E", "X") and after.startswith("C"):
+        return "O"
+    if words in _CORRECTING and before in (",", ";", "X") and re.match("C(?:[P,;]|$)", after):
+        return "c"
+    # "I see border instead of nucleus": in the image, or in the labels?
+    if re.fullmatch("(?:i|we|one|you) .*(?:see|find)", words) and re.match("C[P,]*I", after):
+        return "U"
+    return "a" if _describes(found, at) else found[at].kind
 
 
 def _describes(found: Sequence[Unit], at: int) -> bool:
