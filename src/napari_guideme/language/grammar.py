@@ -46,7 +46,7 @@ _REPLACING = [
         (r"I(C),?[FHDSB]*C", False),
         (r"[FHDBS]*C,?E?NB?C", True),
         (r"[DHB]*NC[,;]?[XE]?O?,?[DSBF]+C", False),
-        (r"[DB]*NC(?:,|,?[XO]|,?XO)C", False),
+        (r"[DHB]*NC(?:,|,?[XO]|,?XO)C", False),
         (r"[DHB]*nC,?[EX]?O[DHB]*C", False),
         (r"[DL]*C[,;]DC", False),
         (r"[DHBF]*nC[,;]?X?DC", False),
@@ -124,9 +124,9 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
 
 
 def _takes_back(found: Sequence[Unit], at: int) -> bool:
-    """Whether what follows is not to be removed: "remove the border, not the nucleus"."""
+    """Whether what follows is left as it is: "remove the border, not the nucleus"."""
     after = next((unit.kind for unit in found[at:] if unit.kind not in ",;EXO"), "")
-    return after == "N" and any(unit.kind == "R" for unit in found[:at])
+    return after == "N" and any(unit.kind in "RMF" for unit in found[:at])
 
 
 def _trimmed(found: list[Unit]) -> list[Unit]:
@@ -143,8 +143,8 @@ def _clause(found: list[Unit], inherited: Operation | None) -> _Clause | None:
     places = [index for index, unit in enumerate(found) if unit.kind == "P"]
     if len(places) > 1 and not _one_place(found, places):
         return None
-    # "But in the middle" at the end: without it, or only there?
-    if re.search("X,?P$", "".join(unit.kind for unit in found)):
+    # "But in the middle": without it, or only there? "Three cars, not two", "the border is not".
+    if re.search("X,?P$|[CBP,;]N$", "".join(unit.kind for unit in found)):
         return None
     region: Region | None = None
     for index in places:
@@ -165,7 +165,7 @@ def _one_place(found: Sequence[Unit], places: Sequence[int]) -> bool:
 
 def _parted(found: Sequence[Unit]) -> bool:
     """Whether a place stands between classes that are listed."""
-    letters = "".join(unit.kind for unit in found if unit.kind not in _WHICH)
+    letters = "".join(unit.kind for unit in found if unit.kind not in f"{_WHICH}n")
     return bool(re.search(r"CP,?EC|C,?EP?CP|CP,C", letters)) and not re.search(r"CP,?E?N", letters)
 
 
@@ -236,8 +236,10 @@ def _told_once(found: Sequence[Unit]) -> list[Unit]:
 
 def _operation(letters: str, inherited: Operation | None, placed: bool) -> Operation | None:
     """Tell from the letters of a clause what is to be done with its classes."""
+    letters = _denied_alike(letters)
     # "A mistake: there is a nucleus" may tell what is wrong, or what is right.
-    if not re.search(rf"^[^C]*{_LIST}[^C]*$", letters) or re.match("[^C]*R[,;]X?[DHS]", letters):
+    unclear = re.match("[^C]*(?:R[,;]X?[DHS]|n[^C]*F)", letters)
+    if unclear or not re.search(rf"^[^C]*{_LIST}[^C]*$", letters):
         return None
     negations = sum(letter in "Nn" for letter in letters)
     cues = set(re.sub(_LIST, "C", letters)) - {"C", ","}
@@ -270,6 +272,14 @@ def _operation(letters: str, inherited: Operation | None, placed: bool) -> Opera
             return None
         return inherited or ("find" if placed else None)
     return None
+
+
+def _denied_alike(letters: str) -> str:
+    """Read "no nucleus and no border was found" as "no nucleus and border was found"."""
+    if not re.fullmatch("[^CNn]*nC(?:(?:,E?|E)nC)+[^CNn]*", letters):
+        return letters
+    before, denied, after = letters.partition("n")
+    return before + denied + after.replace("n", "")
 
 
 def _demands_both(letters: str) -> bool:

@@ -117,7 +117,10 @@ def normalised(sentence: str) -> str:
     text = re.sub(r"\bpatient s\b", "patient", text)
     text = re.sub(r"\b(?:nobody|no one)\b", "no person", text)
     text = re.sub(r"\b(over|under) (segmented|called|estimated)\b", r"\1\2", text)
-    text = re.sub(r"\bneither\b([^,;.]*?)\bnor\b", r"no\1and", _expecting(text))
+    text = _expecting(text)
+    if "neither" in text.split():
+        text = re.sub(r"(?: ,)? nor (?=(?:at|on|in)\b)", " and ", text.replace("neither", "no"))
+        text = re.sub(r"(?: ,)? nor\b", " and no", text)
     return rewritten(_OBJECTION.sub("", text).strip())
 
 
