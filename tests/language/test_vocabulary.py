@@ -66,6 +66,33 @@ def test_rare_senses_and_words_that_look_alike_are_no_class(wordnet):
     assert things.misspelt("hosre") == "horse"
 
 
+def test_what_words_are_kinds_of(wordnet):
+    for classes, said, meant in (
+        # All kinds of it, however far from it; a single one may not be all that is meant.
+        (("dog", "cat", "horse", "sofa"), "animals", ("dog", "cat", "horse")),
+        (("chair", "sofa", "dog"), "furniture", ("chair", "sofa")),
+        (("liver", "aorta"), "artery", ()),
+        (("background", "horse"), "animal", ()),
+        # A tree is a plant, and no potted plant.
+        (("pottedplant", "diningtable"), "tree", ()),
+        (("pottedplant", "diningtable"), "houseplant", ("pottedplant",)),
+        (("sign symbol", "car"), "letter", ()),
+        # More often something to eat, or an animal, than a person.
+        (("person", "dog"), "hot dog", ()),
+        (("person", "dog"), "tigers", ()),
+        (("person", "carnivore"), "tiger", ("carnivore",)),
+        (("person", "dog"), "kid", ("person",)),
+        (("person", "background"), "nurse", ("person",)),
+    ):
+        assert Vocabulary(classes, find_wordnet()).meant(said) == meant
+
+
+def test_a_special_kind_is_proposed_for_a_general_word(wordnet):
+    with pytest.raises(NotUnderstood) as refused:
+        understand("the artery is missing", ("background", "liver", "aorta"))
+    assert refused.value.suggestions == ("aorta",)
+
+
 def test_vectors_by_hand():
     vectors = WordVectors({"cat": 0, "lion": 1, "stone": 2}, np.array([[1, 0], [0.8, 0.6], [0, 1]]))
     cats = Vocabulary(("cat",), vectors=vectors)

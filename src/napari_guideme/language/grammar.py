@@ -227,9 +227,9 @@ def _told_once(found: Sequence[Unit]) -> list[Unit]:
     kept = [unit for at, unit in enumerate(kept) if at not in idle]
     letters = "".join(unit.kind for unit in kept)
     named = [unit.classes for unit in kept if unit.kind == "C"]
-    # "The lady is not a bicyclist but a pedestrian", "this child is a person, not background".
+    # "The lady is not a bicyclist but a pedestrian", "the animal is a cow, not a horse".
     subject = re.match("CB+(?=N?C)", letters)
-    if subject and len(named) > 1 and named[0] in named[1:]:
+    if subject and any(set(one) <= set(named[0]) for one in named[1:]):
         return kept[subject.end() :]
     return kept
 

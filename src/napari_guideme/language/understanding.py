@@ -32,6 +32,10 @@ _THIRDS = {
 }
 
 
+#: So many classes are suggested at most for a general word.
+_MOST_KINDS = 4
+
+
 class NotUnderstood(InputError):
     """A sentence that is not acted on.
 
@@ -207,8 +211,9 @@ def _shown(unit: Unit) -> str | None:
 
 
 def _suggested(word: str, found: Sequence[Unit], vocabulary: Vocabulary) -> list[str]:
-    near = get_close_matches(word, vocabulary.classes, n=2, cutoff=0.5)
-    return near or [*vocabulary.alike(word)] or _examples(found, vocabulary.classes)
+    near = get_close_matches(word, vocabulary.classes, n=2, cutoff=0.75)
+    meant = near or [*vocabulary.kinds_of(word)][:_MOST_KINDS] or [*vocabulary.alike(word)]
+    return meant or _examples(found, vocabulary.classes)
 
 
 def _examples(found: Sequence[Unit], classes: Sequence[str]) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,11 @@ _FURTHEST = 2.0
 _LEAD = 0.45
 #: What the senses of a word for a thing are kinds of, and what they are not: oak is wood first.
 _CONCRETE, _MATTER = "physical_entity.n.01", "matter.n.03"
+_FOOD = ("food.n.01", "food.n.02")
 #: What one step between two senses costs, and every sense that is commoner than it.
 _STEP, _RARER = 0.2, 0.25
+#: What it costs more if the class is a kind of the word.
+_GENERAL = 0.5
 _MOST_STEPS = 7
 _LEAST_COSINE, _COSINE_LEAD = 0.55, 0.05
 
@@ -74,6 +77,15 @@ class WordVectors:
 
 
 @dataclass(frozen=True)
+class _ClassSense:
+    """A sense of a class: all it is a kind of, and whether it is of the whole name."""
+
+    sense: Any
+    general: dict[Any, int]
+    whole: bool
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """What the words for some classes are.
 
@@ -112,17 +124,33 @@ class Vocabulary:
         return self.by_wordnet(phrase) or self._by_vectors(phrase)
 
     def by_wordnet(self, phrase: str) -> tuple[str, ...]:
-        """Classes that WordNet takes a phrase for a kind, or a more general name of."""
-        if self.wordnet is None:
-            return ()
-        senses = _common(self._senses(phrase)) or self._nouns_behind(phrase)
+        """Classes that WordNet takes a phrase for a kind or a part of, or a general name of."""
+        senses = self._meanings(phrase)
         ranked = sorted(
             (min(far), name)
             for name in self.classes
             if (far := _distances(senses, self._class_senses[name], _names(phrase, name)))
         )
         ranked = [(far, name) for far, name in ranked if far <= _FURTHEST]
+        general = self.kinds_of(phrase)
+        # "Animal" is all animals there are, however near to it; "artery" is more than an aorta.
+        if ranked and ranked[0][0] >= _GENERAL and ranked[0][1] in general:
+            return general if len(general) > 1 else ()
         return tuple(name for far, name in ranked if far < ranked[0][0] + _LEAD)
+
+    def kinds_of(self, phrase: str) -> tuple[str, ...]:
+        """Classes that are kinds of what a phrase means, near or far: "animal", "vehicle"."""
+        senses = self._meanings(phrase)
+        return tuple(
+            name
+            for name in self.classes
+            if any(sense in kind.general for kind in self._class_senses[name] for sense in senses)
+        )
+
+    def _meanings(self, phrase: str) -> list[Any]:
+        """Senses that count: the common ones of a noun, or of the noun behind an adjective."""
+        senses = _without_rare_persons(self._senses(phrase), phrase)
+        return _common(senses) or self._nouns_behind(phrase)
 
     def named_after(self, noun: str) -> tuple[str, ...]:
         """Classes whose names end with a noun, if several do: live and dead "cells"."""
@@ -204,12 +232,29 @@ class Vocabulary:
         )
 
     @cached_property
-    def _class_senses(self) -> dict[str, list[tuple[Any, dict[Any, int]]]]:
-        """Senses of the classes, each with what it is a kind of."""
-        return {
-            name: [(s, _ancestors(s)) for s in self._senses(plain(name), of_class=True)[:3]]
-            for name in self.classes
-        }
+    def _class_senses(self) -> dict[str, list[_ClassSense]]:
+        """The commonest senses of the classes."""
+        return {name: self._senses_of_class(plain(name)) for name in self.classes}
+
+    def _senses_of_class(self, name: str) -> list[_ClassSense]:
+        """Senses of a name, else of its last word; a kind of plant is no potted plant."""
+        whole = self._senses(name)
+        if not whole and " " not in name:
+            name = self._parted(name)
+            whole = self._senses(name)
+        if whole:
+            return [_ClassSense(sense, _ancestors(sense, None), whole=True) for sense in whole[:3]]
+        _, parted, last = name.rpartition(" ")
+        return [replace(of, whole=False) for of in self._senses_of_class(last)] if parted else []
+
+    def _parted(self, name: str) -> str:
+        """Part a name into the two words that it is made of, as "diningtable" is."""
+        if (wordnet := self.wordnet) is None:
+            return name
+        for cut in range(3, len(name) - 2):
+            if wordnet.synsets(name[:cut]) and wordnet.synsets(name[cut:], "n"):
+                return f"{name[:cut]} {name[cut:]}"
+        return name
 
     def _nouns_behind(self, phrase: str) -> list[Any]:
         """Senses of the noun that an adjective is about, as "cortical" is about the cortex."""
@@ -218,23 +263,14 @@ class Vocabulary:
         lemmas = [lemma for sense in self.wordnet.synsets(phrase, "a") for lemma in sense.lemmas()]
         return [noun.synset() for lemma in lemmas for noun in lemma.pertainyms()]
 
-    def _senses(self, phrase: str, *, of_class: bool = False) -> list[Any]:
-        """Senses of a noun, the commonest first; of a class, at least of its last word."""
-        wordnet = self.wordnet
-        if wordnet is None:
+    def _senses(self, phrase: str) -> list[Any]:
+        """Senses of a noun, the commonest first."""
+        if self.wordnet is None:
             return []
         for form in (phrase, *singulars(phrase)):
             for joined in ("_", "-"):
-                if senses := wordnet.synsets(form.replace(" ", joined), "n"):
+                if senses := self.wordnet.synsets(form.replace(" ", joined), "n"):
                     return list(senses)
-        if not of_class:
-            return []
-        if " " in phrase:
-            return self._senses(phrase.rpartition(" ")[2], of_class=True)
-        for cut in range(3, len(phrase) - 2):
-            if wordnet.synsets(phrase[:cut]) and wordnet.synsets(phrase[cut:], "n"):
-                together = wordnet.synsets(f"{phrase[:cut]}_{phrase[cut:]}", "n")
-                return list(together or wordnet.synsets(phrase[cut:], "n"))
         return []
 
     def _by_vectors(self, phrase: str) -> tuple[str, ...]:
@@ -260,10 +296,28 @@ def _common(senses: list[Any]) -> list[Any]:
     return senses[: first + 1]
 
 
+def _without_rare_persons(senses: list[Any], phrase: str) -> list[Any]:
+    """Leave out persons that a word is said of no oftener than of a thing or a food: tigers."""
+    forms = {form.replace(" ", "") for form in singulars(phrase)}
+
+    def said(sense: Any) -> int:
+        named = (lemma for lemma in sense.lemmas() if plain(lemma.name()).replace(" ", "") in forms)
+        return max((lemma.count() for lemma in named), default=0)
+
+    persons = [sense for sense in senses if _is_a(sense, "person.n.01")]
+    things = [s for s in senses[:4] if s not in persons and (_is_thing(s) or _is_a(s, *_FOOD))]
+    most = max(map(said, things), default=-1)
+    return [sense for sense in senses if sense not in persons or said(sense) > most]
+
+
+def _is_a(sense: Any, *kinds: str) -> bool:
+    """Whether a sense is a kind of something."""
+    return any(above.name() in kinds for above in _ancestors(sense, None))
+
+
 def _is_thing(sense: Any) -> bool:
     """Whether a sense is a kind of concrete thing, unlike a quality, an event or a matter."""
-    kinds = {above.name() for path in sense.hypernym_paths() for above in path}
-    return _CONCRETE in kinds and _MATTER not in kinds
+    return _is_a(sense, _CONCRETE) and not _is_a(sense, _MATTER)
 
 
 def _names(phrase: str, name: str) -> bool:
@@ -271,30 +325,30 @@ def _names(phrase: str, name: str) -> bool:
     return f" {plain(name)} " in f" {phrase} "
 
 
-def _distances(
-    said: list[Any], wanted: list[tuple[Any, dict[Any, int]]], parts: bool
-) -> list[float]:
+def _distances(said: list[Any], wanted: list[_ClassSense], parts: bool) -> list[float]:
     """How far senses of a word are from those of a class, which may be kinds or parts of it."""
     found = []
     for rank, sense in enumerate(said):
         kinds = _ancestors(sense)
-        for other, (target, general) in enumerate(wanted):
+        for other, target in enumerate(wanted):
             cost = _RARER * (rank + other)
-            if target in kinds:
-                found.append(cost + _STEP * kinds[target])
-            elif general.get(sense, _MOST_STEPS) <= 3:
-                found.append(cost + 0.5 + _STEP * general[sense])
-            elif parts and target in sense.part_holonyms():
+            if target.sense == sense or (target.whole and target.sense in kinds):
+                found.append(cost + _STEP * kinds[target.sense])
+            elif target.general.get(sense, _MOST_STEPS) <= 3:
+                found.append(cost + _GENERAL + _STEP * target.general[sense])
+            elif parts and target.sense in sense.part_holonyms():
                 found.append(cost + 0.8)
     return found
 
 
-def _ancestors(sense: Any) -> dict[Any, int]:
+@lru_cache(maxsize=10_000)
+def _ancestors(sense: Any, steps: int | None = _MOST_STEPS) -> dict[Any, int]:
     """Return what a sense is a kind of, with the steps to it."""
-    found, edge = {sense: 0}, [sense]
-    for steps in range(1, _MOST_STEPS + 1):
+    found, edge, step = {sense: 0}, [sense], 0
+    while edge and step != steps:
+        step += 1
         edge = [above for own in edge for above in own.hypernyms() if above not in found]
-        found.update((above, steps) for above in edge)
+        found.update((above, step) for above in edge)
     return found
 
 
