@@ -87,6 +87,12 @@ _OBJECTION = re.compile(
     r"(?:[,.!](?= [^,;.!?:]*\b(?:not|no|is|are|s|was|were|should|remove|delete|find|add|missing)\b)"
     r"|:(?= (?:this|that|it|these|those|they) ))"
 )
+#: "I want the border gone", "make it disappear".
+_WISHED_AWAY = re.compile(
+    r"\b(?:want|need|like|prefer|make)(?: to (?:see|have))? "
+    r"((?:the|all|any|every|this|that|these|those|both|it|them)\b[^,;.!?]*?)"
+    r"(?<!\bis)(?<!\bare)(?<!\bhas)(?<!\bhave)(?: to)? (?:gone|disappear|vanish|go away|go(?= *(?:$|[,;.!?])))\b"
+)
 #: "Remove the nucleus, no, the border".
 _TAKEN_BACK = re.compile(
     r", (?:no(?: wait)?(?= ,)|(?:nope|wait|oops|correction)\b|sorry(?: ,)? (?=the|an?|that|this)\b)"
@@ -121,12 +127,17 @@ def normalised(sentence: str) -> str:
     if "neither" in text.split():
         text = re.sub(r"(?: ,)? nor (?=(?:at|on|in)\b)", " and ", text.replace("neither", "no"))
         text = re.sub(r"(?: ,)? nor\b", " and no", text)
-    return rewritten(_OBJECTION.sub("", text).strip())
+    return rewritten(_WISHED_AWAY.sub(r"remove \1", _OBJECTION.sub("", text).strip()))
 
 
 def _expecting(text: str) -> str:
-    """Leave out the negation of a question that expects a yes: "can't you see it?"."""
+    """Leave out the negation of a question that expects a yes: "can't you see it?".
+
+    Others are doubts: "shouldn't the border be at the top?".
+    """
     text = re.sub(rf"{_BEGINNING}({_AUXILIARY}) not there\b", r"there \1", text)
+    doubted = r"(?:the|all|any|every) |an? [^.;!]*\?"
+    text = re.sub(rf"{_BEGINNING}(?:{_AUXILIARY}) not (?={doubted})", "doubtful , ", text)
     return re.sub(
         rf"{_BEGINNING}({_AUXILIARY}) not (?=(?:{_PRONOUN})\b[^.;!]*\?|you see\b)", r"\1 ", text
     )
