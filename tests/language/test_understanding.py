@@ -116,6 +116,19 @@ def test_a_class_that_fits_twice_is_asked_back(no_wordnet):
         understand("the kidney is missing", ("background", "left kidney", "right kidney"))
 
 
+def test_sentences_are_proposed_as_people_say_them(no_wordnet):
+    for sentence, proposed in (
+        ("find the kidney on the left", "find the left kidney"),
+        ("spleen the upper half blorp", "find the spleen in the upper half"),
+        ("spleen bottom left blorp", "find the spleen at the bottom left"),
+        ("spleen on the patient's right", "find the spleen on the left"),
+        ("spleen the patient's right blorp", "find the spleen on the patient's right"),
+    ):
+        with pytest.raises(NotUnderstood) as refused:
+            understand(sentence, ("background", "spleen", "kidney_left", "kidney_right"))
+        assert refused.value.suggestions[0] == proposed
+
+
 def test_several_hints_of_one_sentence():
     assert understand("find the nucleus on the left, remove the border there", CELLS) == (
         TextHint("find", "nucleus", ((0, 0), (1, 0), (2, 0))),

@@ -50,14 +50,15 @@ _PREPOSITION = (
     r"(?:(?:somewhere|only|just|towards?|to|at|on|in|along|near|around|across|over|within|inside|from)"
     r" )*(?:the |its |both |all |this |a )?(?:very |far |extreme |whole |entire )?"
 )
-_DIRECTION = "|".join(sorted(_DIRECTIONS, key=len, reverse=True))
+#: Alternatives of all words for a direction.
+DIRECTION = "|".join(sorted(_DIRECTIONS, key=len, reverse=True))
 _NOUN = (
     r"(?: (?:most )?(?P<noun>halves|half|thirds?|row|column|corner|edge|side|part|area|region|"
     r"quadrant|border|margin|portion|end|section|zone))?"
 )
 _DIRECTED = re.compile(
-    rf"{_PREPOSITION}(?P<words>(?:{_DIRECTION})"
-    rf"(?:(?: (?:at|on|in|to|of)(?: the)?| (?:side|part|half) (?:at|of) the)? (?:{_DIRECTION}))*)"
+    rf"{_PREPOSITION}(?P<words>(?:{DIRECTION})"
+    rf"(?:(?: (?:at|on|in|to|of)(?: the)?| (?:side|part|half) (?:at|of) the)? (?:{DIRECTION}))*)"
     rf"{_NOUN}{_OF_PICTURE}(?![a-z])"
 )
 _WHOLE = re.compile(

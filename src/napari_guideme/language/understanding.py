@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from napari_guideme.errors import InputError
 from napari_guideme.hints import GRID, TextHint
 from napari_guideme.language.grammar import Statement, Unreadable, read
+from napari_guideme.language.place_words import DIRECTION
 from napari_guideme.language.places import CELL_NAMES, View, named
 from napari_guideme.language.units import Unit, units, unknown
 from napari_guideme.language.vocabulary import Vocabulary, WordVectors
+from napari_guideme.language.word_forms import side_first
 from napari_guideme.language.wordnet import HOW_TO_GET, find_wordnet
 
 if TYPE_CHECKING:
@@ -205,9 +207,11 @@ def _shown(unit: Unit) -> str | None:
     if unit.kind == "C":
         meant = " or ".join(unit.classes)
         return meant if meant == unit.words else f"{unit.words} = {meant}"
-    if unit.kind in "PMFRIKWGrq":
-        return re.sub(r"\bpatient(?=left|right)", "patient's ", unit.words)
-    return None
+    return _as_said(unit.words) if unit.kind in "PMFRIKWGrq" else None
+
+
+def _as_said(words: str) -> str:
+    return re.sub(r"\bpatient(?=left|right)", "patient's ", words)
 
 
 def _suggested(word: str, found: Sequence[Unit], vocabulary: Vocabulary) -> list[str]:
@@ -218,6 +222,19 @@ def _suggested(word: str, found: Sequence[Unit], vocabulary: Vocabulary) -> list
 
 def _examples(found: Sequence[Unit], classes: Sequence[str]) -> list[str]:
     """Sentences about what was named that would be understood."""
-    about = next((c for unit in found for c in unit.classes), classes[-1])
-    place = next((f" {unit.words}" for unit in found if unit.kind == "P"), "")
+    about = side_first(next((c for unit in found for c in unit.classes), classes[-1]))
+    place = next((f" {_place(unit.words)}" for unit in found if unit.kind == "P"), "")
+    if re.match("(?:left|right) ", about):
+        place = ""
     return [f"find the {about}{place}", f"remove the {about}{place}"]
+
+
+def _place(words: str) -> str:
+    """Say a place behind a class: "in the upper half", "at the top left", "on the left"."""
+    directed = re.match(rf"(?:the )?(?:{DIRECTION})\b.*", words)
+    if directed is None:
+        return re.sub("^from ", "in ", _as_said(words))
+    said = _as_said(words.removeprefix("the "))
+    if said in ("left", "right") or "patient" in said:
+        return f"on the {said}"
+    return f"at the {said}" if re.search("(?:left|right|top|bottom)$", said) else f"in the {said}"

@@ -14,7 +14,7 @@ from importlib.resources import files
 from napari_guideme.language.place_words import read_place, rewritten
 from napari_guideme.language.places import Region
 from napari_guideme.language.vocabulary import Vocabulary
-from napari_guideme.language.word_forms import plain, plural
+from napari_guideme.language.word_forms import plural, side_first
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def units(sentence: str, vocabulary: Vocabulary) -> list[Unit]:
 
 def _each(unit: Unit) -> list[Unit]:
     """Take "kidneys" for the left and the right one."""
-    pair = [re.sub(r"\b(?:left|right) ", "", plain(name)) for name in unit.classes]
+    pair = [re.sub(r"\b(?:left|right) ", "", side_first(name)) for name in unit.classes]
     if len(pair) != 2 or pair[0] != pair[1] or unit.words != plural(pair[0]):
         return [unit]
     first, second = (replace(unit, classes=(name,)) for name in unit.classes)
@@ -291,13 +291,14 @@ def _in_name(text: str, end: int, vocabulary: Vocabulary) -> bool:
 
 def _slip_at(text: str, vocabulary: Vocabulary) -> tuple[Unit, int] | None:
     """Read a name of several words that begins like a place and has a slip in it."""
-    listed = text.split()[: vocabulary.longest]
+    begun = len("the ") if text.startswith("the ") else 0
+    listed = text[begun:].split()[: vocabulary.longest]
     if len(listed) < 2 or listed[0] not in vocabulary.first_words or read_place(listed[0]) is None:
         return None
     phrase = " ".join(listed)
     if vocabulary.meant(phrase, exact=True) or not (right := vocabulary.misspelt(phrase)):
         return None
-    return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+    return Unit("C", right, vocabulary.meant(right, exact=True)), begun + len(phrase)
 
 
 def _guessed(text: str, before: Sequence[Unit], vocabulary: Vocabulary) -> tuple[Unit | None, int]:

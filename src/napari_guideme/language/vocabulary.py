@@ -16,7 +16,7 @@ from nltk.metrics.distance import edit_distance
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.language.word_forms import british, plain, plural, singulars
+from napari_guideme.language.word_forms import british, plain, plural, side_first, singulars
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
@@ -208,7 +208,8 @@ class Vocabulary:
         """Spellings of the classes' own names."""
         named: dict[str, tuple[str, ...]] = {}
         for name in self.classes:
-            for form in {plain(name), *singulars(plain(name)), british(plain(name))}:
+            said, turned = plain(name), side_first(name)
+            for form in {*singulars(said), *singulars(turned), british(said), british(turned)}:
                 named[form] = tuple(dict.fromkeys((*named.get(form, ()), name)))
         return named
 

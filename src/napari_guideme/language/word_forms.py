@@ -44,6 +44,11 @@ def plain(name: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
+def side_first(name: str) -> str:
+    """Return a name as it is said, "left kidney" for "kidney_left"."""
+    return re.sub(r"^(.+) (left|right)$", r"\2 \1", plain(name))
+
+
 def singulars(phrase: str) -> list[str]:
     """Return a phrase and what it may be the plural of, by its last word."""
     before, space, last = phrase.rpartition(" ")
