@@ -111,16 +111,48 @@ def _clauses(found: list[Unit], inherited: Operation | None) -> list[_Clause]:
         for at, unit in enumerate(found):
             if unit.kind != separator or _takes_back(found, at):
                 continue
-            first = _clauses(found[:at], inherited)
-            if not first:
-                continue
-            passed_on = first[-1].statements[-1].operation
-            # "No border but nucleus", "no border, only nucleus": not both are denied.
-            ends = passed_on == "replace" or (separator in "XO" and passed_on == "remove")
-            rest = _clauses(found[at + 1 :], None if ends else passed_on)
-            if rest:
-                return first + rest
+            said, rest = found[:at], _named_again(found[:at], found[at + 1 :])
+            if _praises(rest):
+                clauses = _clauses(said, inherited)
+            elif _praises(said):
+                # "The sky is fine, the car at the top as well" asks for nothing.
+                asks = any(unit.kind in "MRFHDSNnWIG" for unit in rest)
+                clauses = _clauses(rest, None) if asks else []
+            else:
+                clauses = _both(said, separator, rest, inherited)
+            if clauses:
+                return clauses
     return []
+
+
+def _both(
+    said: list[Unit], separator: str, rest: list[Unit], inherited: Operation | None
+) -> list[_Clause]:
+    """Read what is said before and after a separator; none if one of them cannot be read."""
+    first = _clauses(said, inherited)
+    if not first:
+        return []
+    passed_on = first[-1].statements[-1].operation
+    # "No border but nucleus", "no border, only nucleus": not both are denied.
+    ends = passed_on == "replace" or (separator in "XO" and passed_on == "remove")
+    second = _clauses(rest, None if ends else passed_on)
+    return first + second if second else []
+
+
+def _named_again(said: Sequence[Unit], rest: list[Unit]) -> list[Unit]:
+    """Name the class that "it" and "the ones" stand for: "remove it on the right"."""
+    named = {unit.classes: unit for unit in said if unit.kind == "C"}
+    kinds = {unit.kind for unit in rest}
+    places = [any(unit.kind == "P" for unit in part) for part in (said, rest)]
+    if len(named) == 1 and all(places) and "C" not in kinds and kinds & set("RMF"):
+        return [*named.values(), *rest]
+    return rest
+
+
+def _praises(found: Sequence[Unit]) -> bool:
+    """Whether it is said that some classes are fine as they are."""
+    letters = "".join(unit.kind for unit in _trimmed(list(found)) if unit.kind != "P")
+    return bool(re.fullmatch(f"{_LIST}B*Y+", letters))
 
 
 def _takes_back(found: Sequence[Unit], at: int) -> bool:

@@ -91,7 +91,8 @@ _OBJECTION = re.compile(
 _WISHED_AWAY = re.compile(
     r"\b(?:want|need|like|prefer|make)(?: to (?:see|have))? "
     r"((?:the|all|any|every|this|that|these|those|both|it|them)\b[^,;.!?]*?)"
-    r"(?<!\bis)(?<!\bare)(?<!\bhas)(?<!\bhave)(?: to)? (?:gone|disappear|vanish|go away|go(?= *(?:$|[,;.!?])))\b"
+    r"(?<!\bis)(?<!\bare)(?<!\bhas)(?<!\bhave)(?: to)? "
+    r"(?:gone|disappear|vanish|go away|go(?= *(?:$|[,;.!?])))\b"
 )
 #: "Remove the nucleus, no, the border".
 _TAKEN_BACK = re.compile(
