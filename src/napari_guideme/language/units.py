@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from napari_guideme.language.place_words import read_place, rewritten
+from napari_guideme.language.place_words import DIRECTION, read_place, rewritten
 from napari_guideme.language.places import Region
 from napari_guideme.language.vocabulary import Vocabulary
 from napari_guideme.language.word_forms import plural, side_first
@@ -57,6 +57,12 @@ def _compiled(phrases: Sequence[str], parts: Mapping[str, Sequence[str]]) -> re.
 _TABLE = tomllib.loads((files(__package__) / "cues.toml").read_text(encoding="utf-8"))
 _CUES = {letter: _compiled(said, _TABLE["parts"]) for letter, said in _TABLE["cues"].items()}
 _FILLERS = _compiled(_TABLE["filler"]["words"], _TABLE["parts"])
+#: Cues and directions of one word, of which slips of the hand are read.
+_PLAIN_WORDS = (
+    *(cue for letter in "FRM" for cue in _TABLE["cues"][letter] if cue.isalpha()),
+    *(word for word in DIRECTION.split("|") if not word.startswith("patient")),
+    *("corner", "half", "third", "please", "instead", "there", "should"),
+)
 _BETWEEN = re.compile(
     r"between (?:the |these |those |two |both |touching |neighbouring |adjacent )*"
 )
@@ -320,6 +326,9 @@ def _guessed(text: str, before: Sequence[Unit], vocabulary: Vocabulary) -> tuple
             return Unit("C", phrase, meant), len(phrase)
         if right := vocabulary.misspelt(phrase):
             return Unit("C", right, vocabulary.meant(right, exact=True)), len(phrase)
+    if right := vocabulary.slip_of(listed[0], _PLAIN_WORDS):
+        unit, length = _next_unit(right + text[len(listed[0]) :], before, vocabulary)
+        return unit, length + len(listed[0]) - len(right)
     describes = len(listed) > 1 and _ADJECTIVE.fullmatch(listed[0])
     if describes and _class_at(text[len(listed[0]) + 1 :], vocabulary):
         return Unit("a", listed[0]), len(listed[0])

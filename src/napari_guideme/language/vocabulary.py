@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
@@ -175,6 +175,18 @@ class Vocabulary:
         if not nearest or (len(nearest) > 1 and nearest[0][0][0] == nearest[1][0][0]):
             return None
         return nearest[0][0][1]
+
+    def slip_of(self, word: str, known: Iterable[str]) -> str | None:
+        """Which of some known words another one is a slip of by one letter, if it is only one."""
+        if len(word) < 4 or self._is_english(word):
+            return None
+        near = {
+            right
+            for right in known
+            if len(right) > 3 and abs(len(right) - len(word)) <= 1 and self._is_slip(word, right)
+            if edit_distance(word, right, transpositions=True) == 1
+        }
+        return near.pop() if len(near) == 1 else None
 
     def _is_english(self, phrase: str) -> bool:
         """Whether all words of a phrase are words: "house" is no slip of "horse"."""
