@@ -175,19 +175,31 @@ def _clause(found: list[Unit], inherited: Operation | None) -> _Clause | None:
     places = [index for index, unit in enumerate(found) if unit.kind == "P"]
     if len(places) > 1 and not _one_place(found, places):
         return None
-    # "But in the middle": without it, or only there? "Three cars, not two", "the border is not".
-    if re.search("X,?P$|[CBP,;]N$", "".join(unit.kind for unit in found)):
+    # "But in the middle", "only there": and elsewhere? "Three cars, not two", "the border is not".
+    if re.search("X,?P$|OP|[CBP,;]N$", "".join(unit.kind for unit in found)):
         return None
     region: Region | None = None
     for index in places:
         own = found[index].region
         region = own if region is None or own is None else region & own
     rest = _trimmed([unit for unit in found if unit.kind not in "PZ"])
-    statements = _statements(rest, inherited, region is not None)
+    statements = _filled(found) or _statements(rest, inherited, region is not None)
     if not statements or (region is not None and _parted(found)):
         return None
     same_place = any(unit.kind == "Z" for unit in found)
     return _Clause(tuple(statements), region, same_place, found[0].kind)
+
+
+def _filled(found: Sequence[Unit]) -> list[Statement]:
+    """Read that a place is all of one class: "the upper half is sky", "make the left road"."""
+    letters = "".join(unit.kind for unit in found)
+    if not re.fullmatch("PB+C[,;]*|GPTC[,;]*", letters.replace("GPC", "GPTC")):
+        return []
+    # "Correct the left border" does not tell how.
+    if letters.startswith("GPC") and found[0].words != "make":
+        return []
+    (named,) = (unit.classes for unit in found if unit.kind == "C")
+    return [Statement("find", named[0])] if len(named) == 1 else []
 
 
 def _one_place(found: Sequence[Unit], places: Sequence[int]) -> bool:
@@ -357,7 +369,7 @@ def _why_not(found: Sequence[Unit]) -> str:
     if relation := next((unit for unit in found if unit.kind == "J"), None):
         return f"{relation.words!r}: places relative to other things are not known, {_PICTURE}"
     if where := next((unit for unit in found if unit.kind == "v"), None):
-        return f"{where.words!r} could be anywhere; say where in the picture"
+        return f"{where.words!r} could be anywhere; say where, such as 'on the left'"
     named = next((name for unit in found for name in unit.classes), "")
     if named and (which := next((unit for unit in found if unit.kind in _WHICH), None)):
         return (

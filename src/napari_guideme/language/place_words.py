@@ -43,17 +43,18 @@ _REWRITES = (
         r"(?=(?:the|that) ones? |those )",
         r"\1\2 except ",
     ),
+    (r"\b(left|right) of (?:the )?(?:cent(?:re|er)|middle)\b", r"\1"),
     (r"\b(1[0-2]|[1-9]) (?:o clock|oclock)\b", r"clock\1"),
 )
 
 _PREPOSITION = (
-    r"(?:(?:somewhere|only|just|towards?|to|at|on|in|along|near|around|across|over|within|inside|from)"
+    r"(?:(?:somewhere|just|towards?|to|at|on|in|along|near|around|across|over|within|inside|from)"
     r" )*(?:the |its |both |all |this |a )?(?:very |far |extreme |whole |entire )?"
 )
 #: Alternatives of all words for a direction.
 DIRECTION = "|".join(sorted(_DIRECTIONS, key=len, reverse=True))
 _NOUN = (
-    r"(?: (?:most )?(?P<noun>halves|half|thirds?|row|column|corner|edge|side|part|area|region|"
+    r"(?: (?:most )?(?P<noun>halves|half|thirds?|row|column|corners?|edge|side|part|area|region|"
     r"quadrant|border|margin|portion|end|section|zone))?"
 )
 _DIRECTED = re.compile(
@@ -179,7 +180,7 @@ def _directed(words: str, noun: str, said: str) -> Region | None:
                 return None
         sides = (side, 0) if noun in _HALF and side else (side,)
         region = region & Region.of(axis, *sides)
-    return region
+    return region & CORNERS if noun.startswith("corner") else region
 
 
 def _at_clock(hour: int) -> Region:

@@ -110,7 +110,7 @@ _DIRECTION = re.compile(r".*\b(?:left|right|top|bottom|middle|centre|center)")
 
 def normalised(sentence: str) -> str:
     """Lower case, words and punctuation parted by single spaces, contractions written out."""
-    text = sentence.lower().replace("’", "'")
+    text = re.sub(r"\s*(?:[-=]+>|→)\s*", " should be ", sentence.lower().replace("’", "'"))
     text = re.sub(r"\bcan'?t\b|\bcannot\b", "can not", text)
     text = re.sub(r"\bwon't\b", "will not", text)
     text = re.sub(r"n't\b", " not", text)
@@ -194,7 +194,18 @@ def _kind_among(found: Sequence[Unit], at: int) -> str:
     # "I see border instead of nucleus": in the image, or in the labels?
     if re.fullmatch("(?:i|we|one|you) .*(?:see|find)", words) and re.match("C[P,]*I", after):
         return "U"
+    if words in ("left", "right") and _is_no_place(found, at):
+        return "v"
     return "a" if _describes(found, at) else found[at].kind
+
+
+def _is_no_place(found: Sequence[Unit], at: int) -> bool:
+    """Whether "left" may be what remains, "no nucleus left", and "right" what is not "wrong"."""
+    said = [unit.words for unit in found]
+    if said[at] == "right":
+        return said[at + 1 : at + 2] == [":"] and "wrong" in said[:at]
+    before = [unit.kind for unit in found[:at] if unit.kind != "_"]
+    return before[-1:] == ["C"] and "n" in before and "right" not in said
 
 
 def _describes(found: Sequence[Unit], at: int) -> bool:
