@@ -30,6 +30,7 @@ class Unreadable(Exception):
     """The words are known, but not what they mean together."""
 
 
+_ASK_WHERE = "does the place count for what follows, too? Say it with each, or once at the end"
 _PICTURE = "only those of the picture, such as 'at the top left'"
 #: Letters of words that say which ones of a class, or how many.
 _WHICH = "raq"
@@ -334,8 +335,9 @@ def _placed(clauses: list[_Clause], found: Sequence[Unit]) -> list[Statement]:
     """Give every statement its place; one that is said once counts for all that "and" joins."""
     said = [clause for clause in clauses if clause.place is not None]
     joined = not any(unit.kind in ";X" for unit in _trimmed(list(found)))
+    once = len(said) == 1 and len(clauses) > 1 and joined
     shared: Region | None = None
-    if len(said) == 1 and len(clauses) > 1 and joined:
+    if once:
         at_the_end = clauses[-1] is said[0] and said[0].begins_with != "P"
         at_the_beginning = clauses[0] is said[0] and said[0].begins_with == "P"
         shared = said[0].place if at_the_end or at_the_beginning else None
@@ -345,9 +347,11 @@ def _placed(clauses: list[_Clause], found: Sequence[Unit]) -> list[Statement]:
         region = clause.place
         if clause.points_back and statements:
             _not_both(statements[-1], clause.statements)
-        if region is None:
-            goes_on = clause.same_place or clause.points_back
-            region = last if goes_on and last is not None else shared
+        if region is None and (clause.same_place or clause.points_back):
+            region = last
+        elif region is None and once and shared is None and last not in (None, EVERYWHERE):
+            raise Unreadable(_ASK_WHERE)
+        region = region or shared
         last = region or last
         statements += [replace(s, region=region or EVERYWHERE) for s in clause.statements]
     return statements
