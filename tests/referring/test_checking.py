@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from napari_guideme.errors import InputError
+from napari_guideme.language.vocabulary import Vocabulary
+from napari_guideme.language.wordnet import find_wordnet
 from napari_guideme.referring.checking import find_referred
+from napari_guideme.referring.grammar import COLUMN, Coloured, Picked, readings
+from tests.language.conftest import wordnet as wordnet
 from tests.referring.toys import scene
 
 #: A row of three cups, one above them, and a bowl below.
@@ -30,6 +34,9 @@ TWO = scene(("nucleus", 0.2, 0.2, 0.01), ("nucleus", 0.8, 0.7, 0.02))
         ("the cup on the right of the image", 3),
         ("the second cup from the right", 4),
         ("the third cup from the top", 2),
+        ("the second cup from left", 2),
+        ("the third cup from the top left", None),
+        ("the cup at 12 o'clock", 4),
         ("find the cup which is first from the left", 1),
         ("the darkest cup", 1),
         ("the lightest cup in the middle row", 3),
@@ -54,6 +61,16 @@ def test_sentences_find_what_people_would(sentence, found):
             find_referred(sentence, KITCHEN)
     else:
         assert find_referred(sentence, KITCHEN) == found
+
+
+def test_shades_and_ranks_are_no_names_and_no_brightness(wordnet):
+    things = Vocabulary(("cup", "person"), find_wordnet())
+    (cup,) = readings("the light blue cup", things)
+    assert cup.picked is None
+    assert cup.conditions == (Coloured("blue"),)
+    (second,) = readings("the second person from left", things)
+    assert second.picked == Picked(COLUMN, 1)
+    assert not readings("the white on the left", things)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,8 @@ _RELATIONS = {
     "inside": "inside(?: of)?|within|in|contained in|enclosed by|surrounded by",
 }
 _COLOURS = {**{colour: colour for colour in COLOURS}, "gray": "grey", "violet": "purple"}
+#: "The light blue cup" is no light one.
+_SHADE = re.compile(rf"(?:light|dark|bright|deep|pale) (?=(?:{'|'.join(_COLOURS)}) )")
 _NOBODY_NAMED = ("one", "object", "thing", "item")
 _ASKING = re.compile(
     r"(?:please )?(?:(?:find|segment|select|show|mark|outline)(?: me)?|where (?:is|are)) "
@@ -175,6 +177,7 @@ def readings(sentence: str, vocabulary: Names) -> list[Reference]:
 def request(sentence: str) -> str:
     """Return what a sentence asks for: lower case, without the words that only ask."""
     text = re.sub(r"[.!?]+$", "", sentence.strip().lower()).replace("-", " ")
+    text = re.sub(r"\bo['’]clock\b", "oclock", text)
     text = re.sub(r"\s*,\s*", ", ", " ".join(text.split()))
     return _ASKING.sub("", text)
 
@@ -211,6 +214,7 @@ def _before(read: _Read) -> Iterator[_Read]:
     """Read any number of words that stand before a name."""
     yield read
     reference, rank, text = read
+    text = _SHADE.sub("", text)
     for picked, rest in _choices(text, _PICKS):
         if (chosen := _ranked(picked, rank)) and reference.picked is None:
             yield from _before((replace(reference, picked=chosen), None, rest))
@@ -250,8 +254,14 @@ def _noun(text: str, vocabulary: Names) -> Iterator[tuple[tuple[str, ...], str]]
         rest = " ".join(words[n:]).replace(" ,", ",")
         if name in _NOBODY_NAMED and name not in vocabulary.classes:
             yield (), rest
-        elif names := vocabulary.meant(name):
+        elif not _tells_which(name, vocabulary) and (names := vocabulary.meant(name)):
             yield names, rest
+
+
+def _tells_which(name: str, vocabulary: Names) -> bool:
+    """Whether it begins with a word such as "second" or "white", while classes are known."""
+    listed = vocabulary.classes
+    return bool(listed) and name not in listed and name.split()[0] in {*_RANKS, *_COLOURS}
 
 
 def _behind(read: _Read, vocabulary: Names) -> Iterator[tuple[Reference, str]]:
@@ -293,7 +303,10 @@ def _picked_behind(read: _Read) -> Iterator[_Read]:
                 yield reference, rank, text[found.end() :]
         return
     if rank is not None:
-        for (by, sign), rest in _choices(text, _ORDERS, "from the "):
+        for (by, sign), rest in _choices(text, _ORDERS, "from (?:the )?"):
+            # "From the top left" is no order, unlike "from the top left of the pole".
+            if re.match("(?:left|right)(?! (?:hand )?(?:side )?of )", rest):
+                continue
             place = rank if sign > 0 else -1 - rank
             yield replace(reference, picked=Picked(by, place)), None, rest
         return
