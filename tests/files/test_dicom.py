@@ -41,6 +41,87 @@ def test_slices_are_sorted_by_position_and_hold_hounsfield_units(series, values)
     )
 
 
+def edited(series, edit) -> None:
+    """Change what slices say, each told its number from 0 in the order of their places."""
+    for file in series.iterdir():
+        slice_ = pydicom.dcmread(file)
+        edit(slice_, 100 - int(slice_.InstanceNumber))
+        slice_.save_as(file)
+
+
+def without_place(slice_, _=0) -> None:
+    del slice_.ImagePositionPatient
+
+
+def test_slices_without_a_place_are_sorted_by_their_numbers(series, values):
+    edited(series, without_place)
+    picture = open_image(series)
+    # Slices are numbered downwards here, and their files are named in no order.
+    np.testing.assert_array_equal(picture.pixels, values[::-1])
+    np.testing.assert_allclose(picture.geometry.spacing, (2.5, 0.7, 0.6))
+
+
+def unnumbered(slice_, index) -> None:
+    without_place(slice_)
+    if index == 2:
+        del slice_.InstanceNumber
+
+
+def numbered_twice(slice_, index) -> None:
+    without_place(slice_)
+    slice_.InstanceNumber = index // 2
+
+
+def placed_in_part(slice_, index) -> None:
+    if index == 2:
+        without_place(slice_)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (unnumbered, r"nor, each its own, a number \(InstanceNumber\): their order is unknown"),
+        (numbered_twice, r"nor, each its own, a number \(InstanceNumber\)"),
+        (placed_in_part, "only 5 of its 6 slices tell where they lie"),
+    ],
+)
+def test_slices_whose_order_is_unknown_are_refused(series, edit, told):
+    edited(series, edit)
+    with pytest.raises(InputError, match=told):
+        open_image(series)
+
+
+def test_frames_without_a_place_stay_in_order(tmp_path, values):
+    write_series(tmp_path, values[:1])
+    [file] = tmp_path.iterdir()
+    frames = pydicom.dcmread(file)
+    without_place(frames)
+    frames.NumberOfFrames = len(values)
+    frames.PixelData = (values + 1024).astype(np.uint16).tobytes()
+    frames.save_as(file)
+    np.testing.assert_array_equal(open_image(tmp_path).pixels, values)
+
+
+def test_colours_of_a_palette_are_read_as_colours(series):
+    palette = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 0], [0, 0, 64]], np.uint8)
+    numbers = np.arange(20).reshape(5, 4) % 4
+
+    def paint(slice_, _) -> None:
+        slice_.PhotometricInterpretation = "PALETTE COLOR"
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit = 8, 8, 7
+        slice_.PixelData = numbers.astype(np.uint8).tobytes()
+        del slice_.RescaleSlope, slice_.RescaleIntercept
+        for name, colours in zip(("Red", "Green", "Blue"), palette.T, strict=True):
+            table = f"{name}PaletteColorLookupTable"
+            slice_.add_new(f"{table}Descriptor", "US", [4, 0, 8])
+            slice_.add_new(f"{table}Data", "OW", colours.tobytes())
+
+    edited(series, paint)
+    picture = open_image(series)
+    assert picture.axes == ("z", "y", "x", "c")
+    np.testing.assert_array_equal(picture.pixels, np.stack([palette[numbers]] * 6))
+
+
 @pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, -1), OBLIQUE])
 @pytest.mark.parametrize("name", ["labels.nii.gz", "labels.nrrd"])
 def test_labels_of_a_series_keep_its_grid(tmp_path, values, orientation, name):

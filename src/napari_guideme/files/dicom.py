@@ -208,10 +208,15 @@ def _placed(frames: Sequence[Frame]) -> tuple[list[int], Geometry | None]:
     rows, columns = frames[0].spacing
     told = [(frame.position, frame.orientation) for frame in frames]
     known = [(at, along) for at, along in told if at is not None and along is not None]
-    if len(known) < len(frames):
+    if not known:
         thickness = frames[0].thickness
         sized = Geometry.scaled((thickness, rows, columns), unit="millimeter")
-        return list(range(len(frames))), sized
+        return _numbered(frames), sized
+    if len(known) < len(frames):
+        raise InputError(
+            f"only {len(known)} of its {len(frames)} slices tell where they lie "
+            "(ImagePositionPatient, ImageOrientationPatient)"
+        )
     orientation = known[0][1]
     if any(np.abs(along - orientation).max() > 1e-3 for _, along in known):
         raise InputError("its slices look in different directions")
@@ -230,6 +235,19 @@ def _placed(frames: Sequence[Frame]) -> tuple[list[int], Geometry | None]:
     affine[:3, :3] = np.stack([step, orientation[3:] * rows, orientation[:3] * columns], axis=1)
     affine[:3, 3] = positions[0]
     return [int(i) for i in order], Geometry(LPS @ affine, "millimeter", patient=True)
+
+
+def _numbered(frames: Sequence[Frame]) -> list[int]:
+    """Return the order of slices that tell no place: that of their numbers, not of file names."""
+    files = {id(frame.dataset): frame.dataset.get("InstanceNumber") for frame in frames}
+    numbers = list(files.values())
+    if len(files) > 1 and (None in numbers or len(set(numbers)) < len(files)):
+        raise InputError(
+            "its slices tell neither where they lie (ImagePositionPatient) nor, each its own, "
+            "a number (InstanceNumber): their order is unknown"
+        )
+    # The sort is stable, so that the frames of a file stay in order.
+    return sorted(range(len(frames)), key=lambda i: files[id(frames[i].dataset)] or 0)
 
 
 def _check_even(positions: NDArray[np.float64]) -> None:
@@ -262,7 +280,7 @@ def _pixels(frames: Sequence[Frame]) -> NDArray[Any]:
     for frame in frames:
         dataset = frame.dataset
         if id(dataset) not in stacks:
-            stored = dataset.pixel_array
+            stored = _coloured(dataset)
             stacks[id(dataset)] = (
                 stored if int(dataset.get("NumberOfFrames") or 1) > 1 else stored[None]
             )
@@ -272,6 +290,16 @@ def _pixels(frames: Sequence[Frame]) -> NDArray[Any]:
         slope, intercept = frame.rescaling
         values.append(stored if (slope, intercept) == (1, 0) else stored * slope + intercept)
     return _fitting(np.stack(values))
+
+
+def _coloured(dataset: Any) -> NDArray[Any]:
+    """Return the stored values, of a palette the colours instead of their numbers."""
+    stored: NDArray[Any] = dataset.pixel_array
+    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+        from pydicom.pixels.processing import apply_color_lut
+
+        stored = apply_color_lut(stored, dataset)
+    return stored
 
 
 def _largest(dataset: Any) -> int:
