@@ -3,7 +3,7 @@
 Libraries that only some formats need are loaded when such a file is met.
 """
 
-from napari_guideme.files.flat import PICTURES, TIFF, write_picture
+from napari_guideme.files.flat import PICTURES, write_picture
 from napari_guideme.files.geometry import Geometry
 from napari_guideme.files.json_files import entries_of, read_json
 from napari_guideme.files.label_store import LabelStore
@@ -16,6 +16,7 @@ from napari_guideme.files.reading import (
     read_image,
     read_labels,
 )
+from napari_guideme.files.tiff import TIFF
 from napari_guideme.files.whole import (
     check_writable,
     first_line,

@@ -1,4 +1,4 @@
-"""TIFF, PNG, JPEG and BMP."""
+"""PNG, JPEG and BMP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from imageio import v3 as imageio
 from numpy.typing import NDArray
 
@@ -15,24 +14,10 @@ from napari_guideme.errors import InputError
 from napari_guideme.files.picture import Picture, plain_axes
 from napari_guideme.files.whole import write_whole
 
-TIFF = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
 #: Colours for printing are read as those of a screen, by their modes.
 _SHOWN = {"CMYK": "RGB"}
-
-
-def read_tiff(path: Path) -> Picture:
-    """Read the first series of a TIFF, which names its axes."""
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        letters = series.axes
-        channel_axis = next((letters.index(letter) for letter in "SC" if letter in letters), None)
-        pixels = series.asarray()
-        axes = list(plain_axes(pixels.ndim, channel_axis))
-        if "T" in letters and "Z" in letters:
-            axes[letters.index("T")] = "t"
-        return Picture(pixels, tuple(axes))
 
 
 def read_picture(path: Path) -> Picture:
@@ -55,14 +40,6 @@ def _picture(path: Path, read_as: Mapping[str, str]) -> Picture:
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = np.ascontiguousarray(pixels[..., 0])
     return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
-
-
-def write_tiff(path: Path, labels: NDArray[np.integer]) -> None:
-    """Write labels as TIFF."""
-    write_whole(
-        path,
-        lambda new: tifffile.imwrite(new, labels, photometric="minisblack", compression="zlib"),
-    )
 
 
 def check_png(path: Path, shape: tuple[int, ...]) -> None:

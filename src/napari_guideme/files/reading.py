@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.files.dicom import DICOM, read_dicom
-from napari_guideme.files.flat import PICTURES, TIFF, read_indices, read_picture, read_tiff
+from napari_guideme.files.flat import PICTURES, read_indices, read_picture
 from napari_guideme.files.json_files import read_json
 from napari_guideme.files.nifti import NIFTI, read_nifti
 from napari_guideme.files.nrrd import NRRD, read_nrrd
 from napari_guideme.files.ome_zarr import is_private, is_zarr, read_ome_zarr
 from napari_guideme.files.picture import Picture
+from napari_guideme.files.tiff import TIFF, read_tiff, read_tiff_numbers
 from napari_guideme.files.whole import first_line, unwarned
 from napari_guideme.hints import Hints
 from napari_guideme.hints_json import hints_from_json
@@ -27,6 +28,12 @@ _READERS: dict[tuple[str, ...], Callable[[Path], Picture]] = {
     NIFTI: read_nifti,
     NRRD: read_nrrd,
     DICOM: read_dicom,
+}
+
+#: Readers of labels where those of images would read colours.
+_OF_LABELS: dict[Callable[[Path], Picture], Callable[[Path], Picture]] = {
+    read_tiff: read_tiff_numbers,
+    read_picture: read_indices,
 }
 
 #: Endings of files with images.
@@ -94,7 +101,7 @@ def read_labels(path: Path | str) -> NDArray[Any]:
     """Read a file of labels, see :func:`open_image`; the numbers of a palette are the labels."""
     path = Path(path)
     read = _reader(path, None)
-    picture = _opened(path, read_indices if read is read_picture else read)
+    picture = _opened(path, _OF_LABELS.get(read, read))
     return np.asarray(picture.pixels)
 
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import dicom_seg, nifti, nrrd
-from napari_guideme.files.flat import TIFF, check_png, write_png, write_tiff
+from napari_guideme.files.flat import check_png, write_png
 from napari_guideme.files.label_store import check_store, is_store, write_store
 from napari_guideme.files.ome_zarr import ZARR
 from napari_guideme.files.picture import Picture, plain_axes
+from napari_guideme.files.tiff import TIFF, write_tiff
 from napari_guideme.files.whole import check_writable
 
 _PNG = ".png"
