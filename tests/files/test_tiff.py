@@ -29,6 +29,20 @@ def test_white_that_is_zero_is_turned_in_an_image_and_not_in_labels(tmp_path, dt
     np.testing.assert_array_equal(read_labels(path), stored)
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd"])
+def test_whatever_other_programs_compress_by_is_read(tmp_path, compression):
+    Image.fromarray(COLOURS).save(tmp_path / "a.tif", compression=compression)
+    np.testing.assert_array_equal(open_image(tmp_path / "a.tif").pixels, COLOURS)
+
+
+def test_jpeg_and_fax_inside_a_tiff_are_read(tmp_path):
+    colours = np.full((16, 16, 3), (200, 30, 60), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.tif", compression="jpeg", quality=95)
+    np.testing.assert_allclose(open_image(tmp_path / "a.tif").pixels, colours, atol=3)
+    Image.fromarray(GREY > 9).save(tmp_path / "b.tif", compression="group4")
+    np.testing.assert_array_equal(open_image(tmp_path / "b.tif").pixels, GREY > 9)
+
+
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 def test_a_mask_is_what_is_shown(tmp_path, photometric):
     mask = GREY > 9
