@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -71,6 +72,24 @@ def test_colours_come_last_in_pictures(tmp_path, name, shape, channel_axis):
     assert read.shape == shape
     assert axis == channel_axis
     np.testing.assert_allclose(read, 7, atol=2 if "jp" in name else 0)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_of_16_bits_keeps_them(tmp_path, channels):
+    pixels = np.arange(4 * 5 * channels, dtype=np.uint16).reshape(4, 5, channels) * 700 + 3
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels.squeeze()))
+    read, axis = files.read_image(tmp_path / "a.png")
+    assert read.dtype == np.uint16
+    # Transparency of a grey picture is left out.
+    np.testing.assert_array_equal(read, pixels[..., 0] if channels < 3 else pixels)
+    assert axis == (None if channels < 3 else 2)
+
+
+def test_a_cut_png_of_16_bits_is_named(tmp_path):
+    whole = imagecodecs.png_encode(np.arange(9000, dtype=np.uint16).reshape(50, 60, 3))
+    (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"^a\.png is not a readable image: [^\n]+$"):
+        files.open_image(tmp_path / "a.png")
 
 
 def test_transparency_of_a_grey_picture_is_left_out(tmp_path):

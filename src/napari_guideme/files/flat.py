@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from imageio import v3 as imageio
 from numpy.typing import NDArray
@@ -36,10 +37,20 @@ def _picture(path: Path, read_as: Mapping[str, str]) -> Picture:
         if count > 1:
             raise InputError(f"it holds {count} pictures that follow each other; take them apart")
         mode = read_as.get(file.metadata()["mode"])
-    pixels = imageio.imread(path, plugin="pillow", index=0, mode=mode)
+    if _is_deep(path):
+        pixels = imagecodecs.png_decode(path.read_bytes())
+    else:
+        pixels = imageio.imread(path, plugin="pillow", index=0, mode=mode)
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = np.ascontiguousarray(pixels[..., 0])
     return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
+
+
+def _is_deep(path: Path) -> bool:
+    """Whether it is a PNG of 16 bits, of whose colours pillow keeps 8."""
+    with path.open("rb") as file:
+        start = file.read(25)
+    return start.startswith(b"\x89PNG") and start[24:] == b"\x10"
 
 
 def check_png(path: Path, shape: tuple[int, ...]) -> None:
