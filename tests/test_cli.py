@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from imageio import v3 as imageio
 from nltk.downloader import Downloader, ErrorMessage
+from PIL import Image
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
@@ -106,6 +107,19 @@ def test_instances_are_numbered(tissue, tmp_path):
     ids = tifffile.imread(out)
     assert ids.max() > 3
     assert set(np.unique(ids)) == set(range(ids.max() + 1))
+
+
+def test_an_image_that_is_stored_sideways_is_told_in_one_line(tmp_path):
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    pixels = immunohistochemistry()[300:364, 160:256]
+    Image.fromarray(pixels).save(tmp_path / "phone.jpg", exif=sideways)
+    done = shell("predict", tmp_path / "phone.jpg", "--network", "nuclei", "-o", tmp_path / "a.tif")
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if "phone.jpg" in line]
+    assert line.startswith("napari-guideme: phone.jpg: its pixels are stored turned")
+    assert "Warning" not in done.stderr
+    assert tifffile.imread(tmp_path / "a.tif").shape == (64, 96)
 
 
 def test_channels_are_chosen(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import imagecodecs
 import numpy as np
@@ -10,7 +11,7 @@ from imageio import v3 as imageio
 from PIL import Image
 
 from napari_guideme import files
-from napari_guideme.errors import InputError
+from napari_guideme.errors import ImageWarning, InputError
 from napari_guideme.hints import Click, Hints
 from napari_guideme.hints_json import hints_to_json
 from tests.pictures import write_with_palette
@@ -90,6 +91,22 @@ def test_a_cut_png_of_16_bits_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"^a\.png is not a readable image: [^\n]+$"):
         files.open_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_whoever_opens_a_picture_that_is_stored_sideways_is_warned(tmp_path, name):
+    """Labels have to lie on the pixels that napari shows: as they are stored."""
+    told = Image.Exif()
+    told[0x0112] = 8
+    Image.fromarray(numbered(4, 5)).save(tmp_path / name, exif=told)
+    with pytest.warns(ImageWarning, match=rf"^{name}: .*orientation 8.*Save it upright") as warned:
+        picture = files.open_image(tmp_path / name)
+    assert picture.label_shape == imageio.imread(tmp_path / name).shape == (4, 5)
+    assert [warning.filename for warning in warned] == [__file__]
+    told[0x0112] = 1
+    Image.fromarray(numbered(4, 5)).save(tmp_path / name, exif=told)
+    with warnings.catch_warnings(action="error"):
+        files.open_image(tmp_path / name)
 
 
 def test_transparency_of_a_grey_picture_is_left_out(tmp_path):

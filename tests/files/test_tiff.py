@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import ImageWarning, InputError
 from napari_guideme.files import open_image, read_labels
 from tests.pictures import write_with_palette
 
@@ -126,3 +126,10 @@ def test_of_a_pyramid_the_finest_level_is_read(tmp_path, ome):
         for level in (1, 2):
             writer.write(fine[:: 2**level, :: 2**level], subfiletype=1)
     np.testing.assert_array_equal(open_image(tmp_path / "a.tif").pixels, fine)
+
+
+def test_whoever_opens_an_image_that_is_stored_sideways_is_warned(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=[(274, "H", 1, 6, True)])
+    with pytest.warns(ImageWarning, match=r"^a\.tif: its pixels are stored turned .*tion 6\)"):
+        picture = open_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels, GREY)

@@ -13,7 +13,7 @@ from napari_guideme.cli import options as options_of
 from napari_guideme.cli.applying import apply
 from napari_guideme.cli.evaluating import evaluate
 from napari_guideme.cli.paths import check_apart
-from napari_guideme.cli.printing import printing
+from napari_guideme.cli.printing import printing, warned_in_lines
 from napari_guideme.cli.refining import predict, refine
 from napari_guideme.cli.segmenting import segment
 from napari_guideme.cli.sessions import replay
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, or 2 after one line on what is wrong with the input."""
     result: int = 0
     try:
-        with printing():
+        with printing(), warned_in_lines():
             options = _parser().parse_args(arguments)
             check_apart(options)
             result = options.run(options)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from napari_guideme.errors import ImageWarning
 
 
 @contextmanager
@@ -23,6 +27,22 @@ def printing() -> Iterator[None]:
         pass
     finally:
         _flush()
+
+
+@contextmanager
+def warned_in_lines() -> Iterator[None]:
+    """Show what is odd about an image in one line, and other warnings as ever."""
+    show = warnings.showwarning
+
+    def line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, ImageWarning):
+            print(f"napari-guideme: {message}", file=sys.stderr)
+        else:
+            show(message, category, *where, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = line
+        yield
 
 
 def _flush() -> None:

@@ -12,7 +12,7 @@ from imageio import v3 as imageio
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.files.picture import Picture, plain_axes
+from napari_guideme.files.picture import Picture, note_on_orientation, plain_axes
 from napari_guideme.files.whole import write_whole
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -36,14 +36,16 @@ def _picture(path: Path, read_as: Mapping[str, str]) -> Picture:
         count = file.properties().n_images or 1
         if count > 1:
             raise InputError(f"it holds {count} pictures that follow each other; take them apart")
-        mode = read_as.get(file.metadata()["mode"])
+        told = file.metadata(exclude_applied=False)
     if _is_deep(path):
         pixels = imagecodecs.png_decode(path.read_bytes())
     else:
+        mode = read_as.get(told["mode"])
         pixels = imageio.imread(path, plugin="pillow", index=0, mode=mode)
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         pixels = np.ascontiguousarray(pixels[..., 0])
-    return Picture(pixels, plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None))
+    axes = plain_axes(pixels.ndim, 2 if pixels.ndim == 3 else None)
+    return Picture(pixels, axes, note=note_on_orientation(told.get("Orientation", 1)))
 
 
 def _is_deep(path: Path) -> bool:

@@ -39,6 +39,8 @@ class Picture:
     kept
         What its own format needs to write labels on the same grid, which ``"series"``
         of several was read, from 1, and the folder of the ``"chunks"`` that are read lazily.
+    note
+        What is odd about it, in a line, of which whoever opens it is warned.
     """
 
     pixels: Any
@@ -47,6 +49,7 @@ class Picture:
     kind: str = "an image"
     private: bool = False
     kept: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def channel_axis(self) -> int | None:
@@ -125,6 +128,23 @@ class Picture:
             block = tuple(slice(start, start + _BLOCK) for start in corner)
             digest.update(np.ascontiguousarray(self.pixels[block]).tobytes())
         return digest.hexdigest()
+
+
+def note_on_orientation(orientation: int) -> str:
+    """Say that an image is not shown as its pixels are stored, if it is not.
+
+    Parameters
+    ----------
+    orientation
+        As EXIF and TIFF number them: 1 is upright, 2 to 8 are turned or mirrored.
+    """
+    if orientation not in range(2, 9):
+        return ""
+    return (
+        f"its pixels are stored turned or mirrored (orientation {orientation}), and the network "
+        "sees them so; labels lie on the stored pixels, as napari shows them. "
+        "Save it upright to have it seen upright"
+    )
 
 
 def plain_axes(ndim: int, channel_axis: int | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import ImageWarning, InputError
 from napari_guideme.files.dicom import DICOM, read_dicom
 from napari_guideme.files.flat import PICTURES, read_indices, read_picture
 from napari_guideme.files.json_files import read_json
@@ -60,6 +61,11 @@ def open_image(path: Path | str, *, series: str | None = None) -> Picture:
     InputError
         If it is missing, of another format, or broken, or a library that
         the format needs is not installed.
+
+    Warns
+    -----
+    ImageWarning
+        If its pixels are not stored upright: they are taken as they are stored.
     """
     path = Path(path)
     return _opened(path, _reader(path, series))
@@ -72,13 +78,16 @@ def _opened(path: Path, read: Callable[[Path], Picture]) -> Picture:
     name = "the DICOM series" if dicom else path.name
     try:
         with unwarned():
-            return read(path)
+            picture = read(path)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     except Exception as error:
         # Decoders raise whatever a broken file makes them stumble over.
         told = first_line(error).replace(str(path), name)
         raise InputError(f"{name} is not a readable image: {told}") from error
+    if picture.note:
+        warnings.warn(f"{name}: {picture.note}", ImageWarning, stacklevel=3)
+    return picture
 
 
 def may_name_a_patient(path: Path) -> bool:

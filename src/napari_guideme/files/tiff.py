@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from napari_guideme.errors import InputError
-from napari_guideme.files.picture import Picture, plain_axes
+from napari_guideme.files.picture import Picture, note_on_orientation, plain_axes
 from napari_guideme.files.whole import write_whole
 
 TIFF = (".tif", ".tiff")
@@ -63,7 +63,8 @@ def _read(path: Path, *, shown: bool) -> Picture:
     axes = list(plain_axes(pixels.ndim, channel_axis))
     if "T" in letters and "Z" in letters:
         axes[letters.index("T")] = "t"
-    return Picture(pixels, tuple(axes))
+    note = note_on_orientation(page.tags.valueof("Orientation", 1))
+    return Picture(pixels, tuple(axes), note=note)
 
 
 def _only_series(file: tifffile.TiffFile) -> Any:
