@@ -202,6 +202,19 @@ def test_parts_of_chunks_are_refused(tmp_path, region):
         store.write(region, np.zeros((2, 8, 10), int))
 
 
+@pytest.mark.parametrize("label", [-1, 256, 2**40, 0.7, np.nan, np.inf])
+def test_labels_that_do_not_fit_are_refused(tmp_path, label):
+    write_image(tmp_path / "a.zarr")
+    picture = open_image(tmp_path / "a.zarr")
+    store = LabelStore.open_or_create(tmp_path / "l.zarr", picture, "guide", np.uint8)
+    region = np.s_[0:6, 0:8, 0:10]
+    with pytest.raises(InputError, match=r"labels are whole numbers from 0 to 255 here \(uint8\)"):
+        store.write(region, np.full((6, 8, 10), label))
+    assert not chunk_files(tmp_path / "l.zarr")
+    store.write(region, np.full((6, 8, 10), 255.0))
+    assert store.holds(region)
+
+
 def test_labels_of_something_else_are_refused_by_name(tmp_path):
     write_image(tmp_path / "a.zarr")
     write_image(tmp_path / "b.zarr", (2, 6, 8, 9))

@@ -149,6 +149,8 @@ class LabelStore:
         ------
         ValueError
             If the region is not made of whole chunks, or the labels have another shape.
+        InputError
+            If labels are no whole numbers, or do not fit the type of the store.
         """
         spans = [part.indices(n)[:2] for part, n in zip(region, self.shape, strict=True)]
         for (start, stop), step, n in zip(spans, self.chunks, self.shape, strict=True):
@@ -156,6 +158,7 @@ class LabelStore:
                 raise ValueError(f"{start} to {stop} is not made of whole chunks of {step}")
         if labels.shape != tuple(stop - start for start, stop in spans):
             raise ValueError(f"labels of shape {labels.shape} do not fill the region")
+        labels = self._fitting(labels)
         grid = [
             range(start // step, -(-stop // step))
             for (start, stop), step in zip(spans, self.chunks, strict=True)
@@ -196,6 +199,19 @@ class LabelStore:
     @cached_property
     def _array(self) -> Any:
         return self._group["0"].with_config({"write_empty_chunks": True})
+
+    def _fitting(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return labels in the store's own type, which must not change them."""
+        dtype = self._array.dtype
+        with np.errstate(invalid="ignore"):
+            fitting: NDArray[Any] = labels.astype(dtype)
+        if not np.array_equal(fitting, labels):
+            bounds = np.iinfo(dtype)
+            raise InputError(
+                f"labels are whole numbers from {bounds.min} to {bounds.max} here ({dtype}); "
+                "there are others among them"
+            )
+        return fitting
 
     def _region(self, index: Sequence[int]) -> Region:
         return tuple(
