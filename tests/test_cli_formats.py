@@ -324,3 +324,18 @@ def test_a_slice_of_a_real_scan_goes_through_every_format(shared, tmp_path):
         labels[source] = open_image(tmp_path / "l.nrrd").pixels
     assert labels["one"].any()
     np.testing.assert_array_equal(labels["one.nii.gz"].squeeze(), labels["one"].squeeze())
+
+
+@pytest.mark.parametrize("words", [["predict"], ["refine", "--hints"]])
+def test_a_broken_chunk_is_one_line_and_exit_code_2(volumes, tmp_path, words, capsys):
+    pytest.importorskip("zarr")
+    write_image(tmp_path / "a.zarr", (6, 8, 10), chunks=(2, 8, 10))
+    (tmp_path / "a.zarr/s0/c/1/0/0").write_bytes(b"broken")
+    if "--hints" in words:
+        words = [*words, hints(tmp_path)]
+    options = ["--network", volumes, "-o", tmp_path / "a.tif"]
+    assert main([*map(str, [*words, *options, tmp_path / "a.zarr"])]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
+    assert "a.zarr is not a readable image: " in error
+    assert not (tmp_path / "a.tif").exists()

@@ -215,6 +215,18 @@ def test_labels_that_do_not_fit_are_refused(tmp_path, label):
     assert store.holds(region)
 
 
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_broken_chunk_is_told_in_one_line(tmp_path, version):
+    write_image(tmp_path / "a.zarr", version=version, chunks=(1, 2, 8, 10))
+    for chunk in (tmp_path / "a.zarr/s0").rglob("*"):
+        if chunk.is_file() and chunk.stat().st_size > 0 and "z" not in chunk.name:
+            chunk.write_bytes(b"broken")
+    picture = open_image(tmp_path / "a.zarr")
+    for read in (picture.pixels.compute, lambda: np.asarray(picture.pixels[0, 3])):
+        with pytest.raises(InputError, match=r"^a\.zarr is not a readable image: [^\n]+$"):
+            read()
+
+
 def test_labels_of_something_else_are_refused_by_name(tmp_path):
     write_image(tmp_path / "a.zarr")
     write_image(tmp_path / "b.zarr", (2, 6, 8, 9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from napari_guideme.errors import InputError
 from napari_guideme.files.geometry import Geometry
 from napari_guideme.files.picture import Picture
-from napari_guideme.files.whole import optional
+from napari_guideme.files.whole import first_line, optional
 
 ZARR = (".zarr",)
 
@@ -29,6 +30,35 @@ _METRES = {
 
 #: Axes of images that were written before axes had names (NGFF 0.1 and 0.2).
 _UNNAMED = ("t", "c", "z", "y", "x")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """An array of an image; a chunk that cannot be read is told in one line, whenever it is."""
+
+    array: Any
+    image: Path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        return int(self.array.ndim)
+
+    def __getitem__(self, where: Any) -> Any:
+        try:
+            return self.array[where]
+        except Exception as error:
+            # Decoders raise whatever a broken chunk makes them stumble over.
+            name = self.image.name
+            told = first_line(error).replace(str(self.image), name)
+            raise InputError(f"{name} is not a readable image: {told}") from error
 
 
 def is_zarr(path: Path) -> bool:
@@ -53,7 +83,7 @@ def read_ome_zarr(path: Path) -> Picture:
     chunks = array.shards or array.chunks
     own = group.attrs.get(OWN, {})
     return Picture(
-        dask.from_array(array, chunks=chunks),
+        dask.from_array(_Told(array, path), chunks=chunks),
         axes,
         _stored_geometry(own) or _geometry(image, axes, units),
         "an OME-Zarr image",
