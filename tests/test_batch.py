@@ -333,6 +333,34 @@ def test_overwriting_a_store(file, tissue, tmp_path):
     assert chunk.stat().st_mtime_ns > first
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--axis", "1"], "another --axis;"),
+        (["--instances"], "another --instances;"),
+        (["--instances", "--axis", "1"], "another --axis, --instances;"),
+    ],
+)
+def test_what_labels_of_a_store_were_begun_with_is_told(
+    file, tissue, tmp_path, words, named, capsys
+):
+    pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))
+    assert apply(file, image, "-o", tmp_path / "out") == 0
+    assert apply(file, image, "-o", tmp_path / "out", *words) == 3
+    error = capsys.readouterr().err
+    assert f"v.zarr was begun with {named} choose another folder, or --overwrite" in error
+
+
+def test_another_guidance_for_labels_of_a_store_is_told(file, network, tissue, tmp_path, capsys):
+    pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))
+    assert apply(file, image, "-o", tmp_path / "out") == 0
+    guidance(Scene(network, tissue), at=(60, 20)).save(file)
+    assert apply(file, image, "-o", tmp_path / "out") == 3
+    assert "begun with another guidance; choose another folder, or --ov" in capsys.readouterr().err
+
+
 def test_a_change_of_few_pixels_of_a_store_is_noticed(file, tissue, tmp_path, capsys):
     zarr = pytest.importorskip("zarr")
     image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 96, 96))

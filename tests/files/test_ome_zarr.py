@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_guideme.errors import InputError
-from napari_guideme.files import LabelStore, open_image, write_labels
+from napari_guideme.files import LabelStore, OtherLabelsError, open_image, write_labels
 
 zarr = pytest.importorskip("zarr")
 dask = pytest.importorskip("dask.array")
@@ -235,6 +235,9 @@ def test_labels_of_something_else_are_refused_by_name(tmp_path):
     for wrong, told in (((picture, "other"), "guidance"), ((other, "guide"), "image")):
         with pytest.raises(InputError, match=rf"l\.zarr was begun with another {told}"):
             LabelStore.open_or_create(tmp_path / "l.zarr", *wrong)
+    LabelStore.open_or_create(tmp_path / "m.zarr", picture, {"network": "a", "axis": "0"})
+    with pytest.raises(OtherLabelsError, match=r"m\.zarr was begun with another axis; choose"):
+        LabelStore.open_or_create(tmp_path / "m.zarr", picture, {"network": "a", "axis": "1"})
     for taken in ("a.zarr", "b.zarr"):
         with pytest.raises(InputError, match="not written by napari-guideme"):
             LabelStore.open_or_create(tmp_path / taken, picture, "guide")

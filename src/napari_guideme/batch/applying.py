@@ -24,7 +24,7 @@ from napari_guideme.batch.running import on_cluster, on_threads
 from napari_guideme.batch.targets import Target
 from napari_guideme.batch.work import Outcome, label_type
 from napari_guideme.errors import InputError
-from napari_guideme.files import LabelStore, entries_of, make_folder, write_json
+from napari_guideme.files import LabelStore, OtherLabelsError, entries_of, make_folder, write_json
 
 REPORT, JOURNAL = "report.json", ".journal.jsonl"
 
@@ -160,13 +160,16 @@ class Run:
         if self._overwrite and target.labels.exists():
             LabelStore(target.labels).remove()
             self._journal.begin(key)
-        store = LabelStore.open_or_create(
-            target.labels,
-            picture,
-            recipe.digest,
-            label_type(recipe, tools),
-            chunks(picture, axis, tools),
-        )
+        try:
+            store = LabelStore.open_or_create(
+                target.labels,
+                picture,
+                recipe.made_of,
+                label_type(recipe, tools),
+                chunks(picture, axis, tools),
+            )
+        except OtherLabelsError as error:
+            raise InputError(f"{error.difference}; choose another folder, or --overwrite") from None
         image.key, image.store = key, store
         thick = 1 if axis is None else store.chunks[axis]
         whole = tuple(slice(0, n) for n in store.shape)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import torch
 
@@ -15,6 +17,9 @@ from napari_guideme.guidance.saved import SavedGuidance
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.catalogue import catalogue, open_network
 from napari_guideme.networks.frozen import FrozenNetwork
+
+#: What labels depend on besides guidance, network and image.
+_SETTINGS = ("series", "axis", "same_volume", "instances", "channel_axis", "channels", "volume")
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Recipe:
         Threads of torch for each worker; ``None`` leaves it to the cluster.
     digest
         SHA-256 of all that labels depend on besides the image, see :meth:`sealed`.
+    made_of
+        The same by name, each as a short hash.
     """
 
     guidance: Path
@@ -60,6 +67,7 @@ class Recipe:
     series: str | None = None
     threads: int | None = None
     digest: str = ""
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
     def sealed(self) -> Recipe:
         """Return it with its digest, once its network and guidance were found to fit.
@@ -73,10 +81,10 @@ class Recipe:
         if not -3 <= self.axis < 3:
             raise InputError(f"there is no axis {self.axis}; choose 0, 1 or 2")
         tools = _open(self)
-        settings = ("axis", "same_volume", "instances", "channel_axis", "channels", "volume")
-        told = [_digest(self.guidance), tools.network.fingerprint, self.series]
-        told += [getattr(self, name) for name in settings]
-        sealed = replace(self, digest=hashlib.sha256(json.dumps(told).encode()).hexdigest())
+        told = {"guidance": _digest(self.guidance), "network": tools.network.fingerprint}
+        told |= {f"--{name.replace('_', '-')}": getattr(self, name) for name in _SETTINGS}
+        made_of = {name: _hashed(value)[:16] for name, value in told.items()}
+        sealed = replace(self, digest=_hashed(list(told.values())), made_of=made_of)
         _kept[sealed.digest] = tools
         return sealed
 
@@ -125,6 +133,10 @@ def _open(recipe: Recipe) -> Tools:
     network = open_network(name, recipe.device, (recipe.card or NetworkCard()).completed(card))
     saved.check(network)
     return Tools(network, saved.to(network.device))
+
+
+def _hashed(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def _digest(path: Path) -> str:

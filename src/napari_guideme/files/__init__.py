@@ -6,7 +6,7 @@ Libraries that only some formats need are loaded when such a file is met.
 from napari_guideme.files.flat import PICTURES, write_picture
 from napari_guideme.files.geometry import Geometry
 from napari_guideme.files.json_files import entries_of, read_json
-from napari_guideme.files.label_store import LabelStore
+from napari_guideme.files.label_store import LabelStore, OtherLabelsError
 from napari_guideme.files.picture import Picture
 from napari_guideme.files.reading import (
     IMAGE_FILES,
@@ -39,6 +39,7 @@ __all__ = [
     "TIFF",
     "Geometry",
     "LabelStore",
+    "OtherLabelsError",
     "Picture",
     "check_labels_fit",
     "check_labels_writable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def create(
     new: Path,
     path: Path,
     like: Picture,
-    fingerprint: str,
+    fingerprint: Mapping[str, str],
     dtype: DTypeLike,
     chunks: Sequence[int] | None,
 ) -> None:
@@ -56,7 +56,7 @@ def create(
     zarr_format = _zarr_format(path, like)
     axes, shape = like.label_axes, like.label_shape
     own: dict[str, Any] = {
-        "fingerprint": fingerprint,
+        "fingerprint": dict(fingerprint),
         "image": like.fingerprint(),
         "axes": list(axes),
         "private": like.private,

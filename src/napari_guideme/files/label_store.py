@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -34,6 +34,20 @@ from napari_guideme.files.whole import output_errors, write_whole
 Region = tuple[slice, ...]
 
 
+class OtherLabelsError(InputError):
+    """Labels were begun with another image, guidance or settings.
+
+    Parameters
+    ----------
+    difference
+        Says so, and what differs.
+    """
+
+    def __init__(self, difference: str) -> None:
+        super().__init__(f"{difference}; choose another name for the labels, or remove it")
+        self.difference = difference
+
+
 @dataclass(frozen=True)
 class LabelStore:
     """Labels that are being written; see :meth:`open_or_create`.
@@ -48,7 +62,7 @@ class LabelStore:
         cls,
         path: Path | str,
         like: Picture,
-        fingerprint: str,
+        fingerprint: str | Mapping[str, str],
         dtype: DTypeLike = np.uint32,
         chunks: Sequence[int] | None = None,
     ) -> LabelStore:
@@ -61,7 +75,8 @@ class LabelStore:
         like
             The image, whose axes, scale and units the labels get.
         fingerprint
-            Of what makes the labels: network, guidance and settings.
+            Of what makes the labels: network, guidance and settings. By name, so that what
+            differs can be told, or of all together.
         dtype
             Type of the labels, if they are begun.
         chunks
@@ -71,22 +86,21 @@ class LabelStore:
         ------
         InputError
             If something else is there, or labels of another image or guidance.
+        OtherLabelsError
+            If it is the latter; tells what differs.
         """
         path = Path(path)
         check_store(path)
+        told = {"guidance": fingerprint} if isinstance(fingerprint, str) else dict(fingerprint)
         if not path.exists():
             make_room(path)
-            write_whole(path, lambda new: create(new, path, like, fingerprint, dtype, chunks))
+            write_whole(path, lambda new: create(new, path, like, told, dtype, chunks))
         store = cls(path)
-        for key, found, name in (
-            ("fingerprint", fingerprint, "guidance"),
-            ("image", like.fingerprint(), "image"),
-        ):
-            if store._own.get(key) != found:
-                raise InputError(
-                    f"{path.name} was begun with another {name}; "
-                    "choose another name for the labels, or remove it"
-                )
+        own = store._own.get("fingerprint")
+        begun = {**(own if isinstance(own, dict) else {}), "image": store._own.get("image")}
+        wanted = {**told, "image": like.fingerprint()}
+        if other := [name for name in wanted if begun.get(name) != wanted[name]]:
+            raise OtherLabelsError(f"{path.name} was begun with another {', '.join(other)}")
         return store
 
     @property
@@ -256,7 +270,7 @@ def write_store(path: Path, labels: NDArray[np.integer], like: Picture) -> None:
     old = path.with_name(f".{path.name}.old")
 
     def save(new: Path) -> None:
-        create(new, path, like, "", fitting, None)
+        create(new, path, like, {}, fitting, None)
         store = LabelStore(new)
         store.write(tuple(slice(0, n) for n in labels.shape), labels)
         describe(store._group, image_around(path))
