@@ -90,6 +90,13 @@ def test_a_window_is_seen_at_the_size_of_the_grid(channel_axis):
     np.testing.assert_allclose(channel[3, 1:-1], np.arange(34.5, 62, 2))
 
 
+def test_an_offset_is_not_rounded_away():
+    image = np.arange(64 * 64).reshape(64, 64)
+    window = Window((0, 0), (64, 64), (32, 32))
+    moved = window.seen(image + 10**9, (0, 1)) - 1e9
+    np.testing.assert_allclose(moved, window.seen(image, (0, 1)), atol=1e-3)
+
+
 def test_what_is_much_finer_than_the_grid_is_thinned_before_it_is_copied():
     class Counting(np.ndarray):
         taken = 0

@@ -133,6 +133,55 @@ def test_percentiles_do_not_depend_on_the_unit(scale):
     np.testing.assert_allclose(fed(network, image), [[[0, 0.25, 1]]], atol=1e-6)
 
 
+RANGES = (
+    {"value_range": "percentile"},
+    {"value_range": "percentile", "per_channel": True},
+    {"value_range": "percentile", "clip": False},
+    {"value_range": "standardised"},
+)
+
+
+@pytest.mark.parametrize("how", RANGES, ids=str)
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "float64"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("measured", [False, True])
+def test_an_offset_changes_nothing(how, dtype, channels, measured):
+    image = np.random.default_rng(0).integers(0, 256, (24, 20, 3)).astype(np.uint8)
+    network = Preparation(channels=channels, **how)
+    moved = image.astype(dtype) + np.asarray(10**9, dtype)
+    expected, found = (
+        fed(network.measured(x, 2) if measured else network, x, channel_axis=2)
+        for x in (image, moved)
+    )
+    np.testing.assert_allclose(found, expected, atol=2e-6 * max(1, expected.max()))
+
+
+def test_limits_are_exact_beyond_float32():
+    network = Preparation(channels=1, value_range="limits", limits=(2.0**40, 2.0**40 + 4))
+    image = 2**40 + np.array([[0, 1, 2, 4]])
+    np.testing.assert_array_equal(fed(network, image), [[[0, 0.25, 0.5, 1]]])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float64"])
+def test_values_that_float32_holds_are_prepared_alike_in_any_type(dtype):
+    image = np.random.default_rng(0).integers(0, 2**16, (24, 20)).astype(np.uint16)
+    network = Preparation(channels=1)
+    np.testing.assert_array_equal(fed(network, image.astype(dtype)), fed(network, image))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tiny_units_have_their_contrast(dtype):
+    image = 1e-25 * np.array([[0, 1, 4]], dtype)
+    network = Preparation(channels=1, percentiles=(0, 100))
+    np.testing.assert_allclose(fed(network, image), [[[0, 0.25, 1]]], atol=1e-6)
+
+
+def test_what_computing_rounds_is_no_contrast():
+    image = np.full((8, 8), 0.7)
+    image[::2] = np.nextafter(0.7, 1)
+    assert fed(Preparation(channels=1), image).max() < 0.1
+
+
 def test_channels_share_their_percentiles():
     network = Preparation(channels=3, percentiles=(0, 100))
     np.testing.assert_allclose(

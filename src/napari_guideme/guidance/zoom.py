@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_guideme.networks.preparation import exact_floats
+
 #: Pixels of an image are enlarged this much at most: more would show nothing new.
 LARGEST = 6
 
@@ -84,9 +86,7 @@ class Window:
             chosen[axis] = slice(part.start, part.stop, step)
         pixels = np.moveaxis(np.asarray(image[tuple(chosen)]), spatial, range(len(spatial)))
         channels = pixels.shape[len(spatial) :]
-        flat = torch.from_numpy(
-            pixels.astype(np.float32).reshape(*pixels.shape[: len(spatial)], -1)
-        )
+        flat = torch.from_numpy(exact_floats(pixels).reshape(*pixels.shape[: len(spatial)], -1))
         shrunk = _resized(flat.movedim(-1, 0)[None], self.grid)[0].movedim(0, -1).numpy()
         shrunk = shrunk.reshape(*self.grid, *channels)
         return np.moveaxis(shrunk, range(len(spatial)), spatial)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.networks.preparation import checked_pixels
+from napari_guideme.networks.preparation import checked_pixels, exact_floats
 
 #: Of the values, those that are shown black and white: some hot pixels do not count.
 _PERCENTILES = (1.0, 99.8)
@@ -23,7 +23,7 @@ def limits_of(image: NDArray[Any]) -> tuple[float, float] | None:
     """
     if image.dtype == np.uint8:
         return None
-    values = checked_pixels(image).astype(np.float32)
+    values = exact_floats(checked_pixels(image))
     low, high = np.percentile(values, _PERCENTILES)
     if low == high:  # What little there is is not taken for hot pixels.
         low, high = values.min(), values.max()
@@ -49,8 +49,8 @@ def as_photograph(image: NDArray[Any], limits: tuple[float, float] | None) -> ND
     """
     if limits is None:
         return image
-    low, high = map(np.float32, limits)
-    values = checked_pixels(image).astype(np.float32)
-    scaled = (values - low) / max(high - low, np.finfo(np.float32).tiny)
+    values = exact_floats(checked_pixels(image))
+    low, high = map(values.dtype.type, limits)
+    scaled = (values - low) / max(high - low, np.finfo(values.dtype).tiny)
     shown: NDArray[np.uint8] = (255 * scaled).round().clip(0, 255).astype(np.uint8)
     return shown

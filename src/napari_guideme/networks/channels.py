@@ -57,13 +57,13 @@ def channels_first(
     return pixels[list(channels)]
 
 
-def matched(pixels: NDArray[np.float32], wanted: int, *, bgr: bool) -> NDArray[np.float32]:
+def matched(pixels: NDArray[Any], wanted: int, *, bgr: bool) -> NDArray[Any]:
     """Bring the channels of an image (C, *spatial) to those that a network wants.
 
     Parameters
     ----------
     pixels
-        Grey, colour, colour with transparency, or as many channels as are wanted.
+        Floats: grey, colour, colour with transparency, or as many channels as are wanted.
     wanted
         How many channels.
     bgr
@@ -82,7 +82,7 @@ def matched(pixels: NDArray[np.float32], wanted: int, *, bgr: bool) -> NDArray[n
     elif count == 1 and wanted == 3:
         found = np.repeat(pixels, 3, axis=0)
     elif count == 3 and wanted == 1:
-        found = np.tensordot(_LUMA, pixels, axes=1)[None].astype(np.float32)
+        found = np.tensordot(_LUMA, pixels, axes=1)[None].astype(pixels.dtype)
     else:
         raise InputError(
             f"the network takes {wanted} channel(s), the image has {count}; "

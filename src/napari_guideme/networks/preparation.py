@@ -26,6 +26,9 @@ ValueRange = Literal["percentile", "limits", "dtype", "none", "standardised"]
 #: Pixels that values are measured on, at most.
 _MEASURED = 1_000_000
 
+#: What computing in float64 may change, as a share of a value.
+_ROUNDED = 16 * float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -200,7 +203,7 @@ class Preparation:
         every = tuple(slice(None, None, step if n > 1 else None) for n in shape)
         sample = checked_pixels(np.asarray(image[every]))
         chosen = channels_first(sample, self.ndim, channel_axis, channels)
-        pixels = matched(chosen.astype(np.float32), self.channels, bgr=self.bgr)
+        pixels = matched(exact_floats(chosen), self.channels, bgr=self.bgr)
         if self.value_range == "standardised":
             scale = self.scale / (float(pixels.std(dtype=np.float64)) + 1e-6)
             mean = tuple(m + scale * float(pixels.mean(dtype=np.float64)) for m in self.mean)
@@ -279,18 +282,21 @@ class Preparation:
             output = F.interpolate(output, placement.image_shape, mode=mode, align_corners=False)
         return output
 
-    def _dtype_scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        values = pixels.astype(np.float32)
+    def _dtype_scaled(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        values = exact_floats(pixels)
         if self.value_range == "dtype" and np.issubdtype(pixels.dtype, np.integer):
-            values /= np.float32(np.iinfo(pixels.dtype).max)
+            values /= values.dtype.type(np.iinfo(pixels.dtype).max)
         return values
 
-    def _scaled(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _scaled(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        exact = pixels.dtype.type
         axes = tuple(range(1 if self.per_channel else 0, pixels.ndim))
         if self.value_range == "percentile":
             low, high = np.percentile(pixels, self.percentiles, axis=axes, keepdims=True)
             # What is not clipped stays finite, also where nearly all pixels are alike.
-            pixels = (pixels - low) / np.maximum(high - low, 1e-20 if self.clip else 1e-6)
+            least = _rounded_away(low, high) if self.clip else 1e-6
+            with np.errstate(over="ignore"):
+                pixels = (pixels - low) / np.maximum(high - low, least)
         if self.value_range == "limits":
             low, high = self.limits
             pixels = (pixels - low) / (high - low)
@@ -300,9 +306,10 @@ class Preparation:
             centred = pixels - pixels.mean(axis=axes, keepdims=True)
             pixels = centred / (pixels.std(axis=axes, keepdims=True) + 1e-6)
         column = (-1, *(1,) * self.ndim)
-        mean = np.reshape(np.asarray(self.mean, np.float32), column)
-        std = np.reshape(np.asarray(self.std, np.float32), column)
-        return ((np.float32(self.scale) * pixels - mean) / std).astype(np.float32)
+        mean = np.reshape(np.asarray(self.mean, exact), column)
+        std = np.reshape(np.asarray(self.std, exact), column)
+        scaled: NDArray[np.float32] = ((exact(self.scale) * pixels - mean) / std).astype(np.float32)
+        return scaled
 
     def _padded_length(self, length: int) -> int:
         return -(-(length - self.offset) // self.multiple) * self.multiple + self.offset
@@ -318,6 +325,24 @@ def _are_numbers(values: Any, *lengths: int) -> bool:
         and len(values) in lengths
         and all(isinstance(v, int | float) and np.isfinite(v) for v in values)
     )
+
+
+def _rounded_away(low: NDArray[Any], high: NDArray[Any]) -> NDArray[Any]:
+    """Return how far values may lie apart that were the same before they were computed with."""
+    largest = np.maximum(np.abs(low), np.abs(high))
+    least: NDArray[Any] = np.maximum(_ROUNDED * largest, np.finfo(low.dtype).tiny)
+    return least
+
+
+def exact_floats(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels as float32 where it holds their values, else as float64.
+
+    What is subtracted from large values has to be before they are rounded.
+    """
+    values = pixels.astype(np.float32)
+    if pixels.dtype.itemsize <= 2 or pixels.dtype == np.float32 or np.array_equal(values, pixels):
+        return values
+    return pixels.astype(np.float64)
 
 
 def checked_pixels(image: NDArray[Any]) -> NDArray[Any]:
