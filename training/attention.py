@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from command import positive, run
 from loop import Batches, train
 from numpy.typing import NDArray
 from skimage.io import imread
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from napari_guideme.cli.options.values import count
 from napari_guideme.errors import InputError
 from napari_guideme.localize.attention import PREPARATION, SIDE
 from napari_guideme.localize.known_labels import KnownLabels
@@ -249,7 +251,6 @@ def learn(lessons: Lessons, weights: Path, steps: int, seed: int, rate: float = 
     def judge(decoder: nn.Module) -> str:
         return f"loss {np.mean([float(loss(decoder, *next(aside))) for _ in range(5)]):.3f}"
 
-    checkpoint = weights.with_suffix(".pt")
     train(
         Decoder,
         lessons.batches,
@@ -259,7 +260,11 @@ def learn(lessons: Lessons, weights: Path, steps: int, seed: int, rate: float = 
         seed,
         judge,
         rate=rate,
-        checkpoint=checkpoint,
+        made_of={
+            "--maps": lessons.maps,
+            "--without": sorted(lessons.without),
+            "images": [view.stem for view in lessons.views],
+        },
     )
 
 
@@ -299,6 +304,6 @@ if __name__ == "__main__":
     parser.add_argument("--cache", type=Path, help="file for what was seen of the photographs")
     parser.add_argument("--maps", choices=MAPS, default=MAPS[-1])
     parser.add_argument("--without", nargs="*", default=[], metavar="CLASS")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=0)
-    main(parser.parse_args())
+    parser.add_argument("--steps", type=positive, default=600)
+    parser.add_argument("--seed", type=count, default=0)
+    run(lambda: main(parser.parse_args()))

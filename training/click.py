@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command import positive, run, told
 from loop import of_output, train, write_stems
 from objects import Picture, Scenes, cut, nuclei, photographs
 from safetensors.torch import load_file
@@ -25,6 +26,8 @@ from simulated_clicks import Clicked, Pool, Pools
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_guideme.cli.options.values import count
+from napari_guideme.errors import InputError
 from napari_guideme.networks.click_net import ClickNet
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.interaction import InteractionMaps
@@ -35,6 +38,8 @@ MAPS = InteractionMaps()
 ENCODER_SHARE = 0.2
 MOST_JUDGED = 5
 COARSE_WEIGHT = 0.4
+#: The sides of what the network sees.
+MULTIPLE = 32
 
 
 class Trainee(ClickNet):
@@ -123,9 +128,14 @@ def beginning(weights: Path | None) -> Trainee:
 
 def main(a: argparse.Namespace) -> None:
     """Train, judging the network by photographs that are kept aside."""
+    if a.side % MULTIPLE:
+        raise InputError(f"--side {a.side} is no multiple of {MULTIPLE}, as the network needs it")
     seen = photographs(a.objects, lambda stem: not is_kept_aside(stem))
-    aside = photographs(a.objects, is_kept_aside)
-    pool: Pool | Pools = Pool(Scenes(seen, nuclei(a.nuclei), a.side), MAPS, a.batch, a.rounds)
+    aside, micrographs = photographs(a.objects, is_kept_aside), nuclei(a.nuclei)
+    for found, where in ((seen, a.objects), (aside, a.objects), (micrographs, a.nuclei)):
+        if not found:
+            raise InputError(f"{where} has too few images with objects to learn and to judge by")
+    pool: Pool | Pools = Pool(Scenes(seen, micrographs, a.side), MAPS, a.batch, a.rounds)
     if a.processes:
         pool = Pools(pool, a.processes)
     device = choose_device(a.device)
@@ -144,22 +154,28 @@ def main(a: argparse.Namespace) -> None:
         judge=lambda network: judge(network, aside, a.side),
         rate=a.rate,
         slower={"encoder.": ENCODER_SHARE},
+        made_of={
+            **told(a, "rounds", "side", "batch", "begin"),
+            "photographs": [picture.stem for picture in seen],
+            "nuclei": {kind: [p.stem for p in own] for kind, own in micrographs.items()},
+        },
     )
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Train, or only list what is kept aside."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=Path, required=True)
     parser.add_argument("--nuclei", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("checkpoints/click"))
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=positive, default=8000)
+    parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
-    parser.add_argument("--rounds", type=int, default=6, help="clicks of an object, at most")
-    parser.add_argument("--side", type=int, default=256, help="of the scenes, in pixels")
-    parser.add_argument("--batch", type=int, default=8, help="scenes in a step")
+    parser.add_argument("--rounds", type=positive, default=6, help="clicks of an object, at most")
+    parser.add_argument("--side", type=positive, default=256, help="of the scenes, in pixels")
+    parser.add_argument("--batch", type=positive, default=8, help="scenes in a step")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--processes", type=int, default=0, help="that draw scenes")
+    parser.add_argument("--processes", type=count, default=0, help="that draw scenes")
     parser.add_argument("--begin", type=Path, help="weights of an earlier run to begin with")
     parser.add_argument("--list", type=Path, help="only write which are kept aside, as CSV")
     a = parser.parse_args()
@@ -168,3 +184,7 @@ if __name__ == "__main__":
         write_stems(a.list, filter(is_kept_aside, stems))
     else:
         main(a)
+
+
+if __name__ == "__main__":
+    run(command)

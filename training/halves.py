@@ -13,14 +13,19 @@ import argparse
 from itertools import groupby
 from pathlib import Path
 
+from command import run
 from loop import write_stems
 
+from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import read_rows
 
 
 def main(data: Path, out: Path, split: str) -> None:
     """Write both lists."""
-    stems = sorted(row["stem"] for row in read_rows(data / "images.csv") if row["split"] == split)
+    rows = read_rows(data / "images.csv")
+    stems = sorted(row["stem"] for row in rows if row.get("split") == split)
+    if not stems:
+        raise InputError(f"{data / 'images.csv'} has no row of the split {split}")
     sequences = [list(own) for _, own in groupby(stems, lambda stem: stem.rpartition("_")[0])]
     out.mkdir(parents=True, exist_ok=True)
     write_stems(out / "first.csv", (s for own in sequences for s in own[: len(own) // 2]))
@@ -33,4 +38,4 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", default="train", help="of images.csv")
     a = parser.parse_args()
-    main(a.data, a.out, a.split)
+    run(lambda: main(a.data, a.out, a.split))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from command import run
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import read_class_list
@@ -119,4 +120,4 @@ def number(sense: Sense) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

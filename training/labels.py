@@ -8,8 +8,8 @@ are named by `--classes`. Images whose stem starts with `--hold-out` are never
 trained on, or only those listed by `--train` are (a CSV file with a column `stem`);
 else, one in five is kept aside, by a hash of its stem. Written
 are `NAME.safetensors`, `NAME.guideme.toml` and `held_out.csv`, which
-`napari-guideme evaluate --only` reads. Started again with the same folder and
-`--steps`, it goes on where it was stopped.
+`napari-guideme evaluate --only` reads. Started again with the same options, it goes on
+where it was stopped.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 from balance import rarity
+from command import positive, run, told
 from crops import random_crop, relit, tinted
-from loop import Batches, of_output, train, write_stems
+from loop import Batches, of_output, save_halved, train, write_stems
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_guideme.cli.options.values import count
+from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import IGNORED, ClassNames, read_class_list, read_rows
 from napari_guideme.evaluation.scores import confusion, mean_iou, pixel_accuracy
 from napari_guideme.evaluation.truth import Truth, class_values
@@ -65,6 +68,27 @@ def is_held_out(stem: str, prefix: str | None, listed: Path | None) -> bool:
     if prefix is not None:
         return stem.startswith(prefix)
     return int(hashlib.sha1(stem.encode()).hexdigest(), 16) % 5 == 0
+
+
+def parted(options: argparse.Namespace) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the images that are held out, and those to train on; there are some of both."""
+    paths = sorted((options.data / "images").iterdir())
+    aside = {p for p in paths if is_held_out(p.stem, options.hold_out, options.train)}
+    if not aside or len(aside) == len(paths):
+        raise InputError(
+            f"{len(aside)} of the {len(paths)} images of {options.data} are held out: some have "
+            "to be, and others not; choose them by --hold-out PREFIX or --train CSV"
+        )
+    return tuple(sorted(aside)), tuple(path for path in paths if path not in aside)
+
+
+def listed_classes(options: argparse.Namespace) -> dict[int, str]:
+    """Return names of the numbers that labels hold."""
+    if options.classes:
+        return dict(enumerate(options.classes))
+    if not (options.data / "classes.txt").exists():
+        raise InputError(f"{options.data} has no classes.txt; name the classes by --classes")
+    return read_class_list(options.data / "classes.txt")
 
 
 def batches(pictures: Pictures, crop: int, batch: int, upright: bool, seed: int) -> Batches:
@@ -130,10 +154,7 @@ def card_of(
 def main(options: argparse.Namespace) -> None:
     """Train on what is not held out, and write the network and the list of the rest."""
     torch.set_num_threads(options.threads)
-    if options.classes:
-        listed = dict(enumerate(options.classes))
-    else:
-        listed = read_class_list(options.data / "classes.txt")
+    listed = listed_classes(options)
     names = ClassNames(tuple(listed.values()))
     classes = tuple(name for name in names.names if names.find(name) != IGNORED)
     window: dict[str, Any] = {"percentiles": (1.0, 99.8)}
@@ -145,28 +166,33 @@ def main(options: argparse.Namespace) -> None:
         multiple=2 ** (len(options.widths) - 1),
     )
     truth = class_values(ClassNames(classes), listed)
-    paths = sorted((options.data / "images").iterdir())
-    aside = {p for p in paths if is_held_out(p.stem, options.hold_out, options.train)}
-    held_out, shown = (
-        Pictures(tuple(p for p in paths if (p in aside) == is_aside), truth, preparation)
-        for is_aside in (True, False)
-    )
+    held_out, shown = (Pictures(paths, truth, preparation) for paths in parted(options))
     name = options.data.resolve().name
-    weights = options.out / f"{name}.safetensors"
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_card(sidecar(weights), card_of(name, classes, options, preparation))
-    write_stems(options.out / "held_out.csv", (path.stem for path in held_out.paths))
+    card = card_of(name, classes, options, preparation)
     counting = class_weights(shown, len(classes))
+
+    def save(network: nn.Module, path: Path) -> None:
+        # Beside weights of another run they would be wrong.
+        write_card(sidecar(path), card)
+        write_stems(path.with_name("held_out.csv"), (path.stem for path in held_out.paths))
+        save_halved(network, path)
+
     train(
         lambda: UNet(3, len(classes), options.widths),
         lambda seed: batches(shown, options.crop, options.batch, options.upright, seed),
         of_output(
             lambda logits, truth: F.cross_entropy(logits, truth, counting, ignore_index=IGNORED)
         ),
-        weights,
+        options.out / f"{name}.safetensors",
         options.steps,
         options.seed,
         judge=lambda network: judge(network, held_out, len(classes)),
+        save=save,
+        made_of={
+            **told(options, "window", "size", "widths", "crop", "batch", "upright"),
+            "classes": sorted(listed.items()),
+            "images to train on (--hold-out, --train)": shown.paths,
+        },
     )
 
 
@@ -179,12 +205,12 @@ if __name__ == "__main__":
     parser.add_argument("--train", type=Path, metavar="CSV", help="the images to train on")
     parser.add_argument("--upright", action="store_true", help="the images have up and down")
     parser.add_argument("--licence", default="not stated", help="of the weights")
-    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 192])
-    parser.add_argument("--size", type=int, nargs=2, help="to which images are resized")
+    parser.add_argument("--widths", type=positive, nargs="+", default=[16, 32, 64, 128, 192])
+    parser.add_argument("--size", type=positive, nargs=2, help="to which images are resized")
     parser.add_argument("--window", help="of Hounsfield units, such as soft-tissue")
-    parser.add_argument("--crop", type=int, default=192, help="side in pixels")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    main(parser.parse_args())
+    parser.add_argument("--crop", type=positive, default=192, help="side in pixels")
+    parser.add_argument("--batch", type=positive, default=8)
+    parser.add_argument("--steps", type=positive, default=4000)
+    parser.add_argument("--seed", type=count, default=0)
+    parser.add_argument("--threads", type=positive, default=1)
+    run(lambda: main(parser.parse_args()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
+
+from napari_guideme.errors import InputError
 
 #: What is learned from in a step, such as inputs (N, C, H, W) and their truths, without end.
 Batches = Iterator[tuple[Any, ...]]
@@ -48,12 +52,12 @@ def train(
     rate: float = 3e-3,
     slower: Mapping[str, float] = MappingProxyType({}),
     save: Callable[[Any, Path], None] | None = None,
-    checkpoint: Path | None = None,
+    made_of: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Train a network and write the moving average of its weights.
 
-    Started again with the same folder, it goes on where it was stopped; `steps`,
-    which the schedule depends on, then have to be the same.
+    Started again with the same weights to write, it goes on where it was stopped, by a
+    checkpoint beside them; all that the network is made of then has to be the same.
 
     Parameters
     ----------
@@ -65,7 +69,7 @@ def train(
     loss
         Of the network and what a batch holds, see :func:`of_output`.
     weights
-        File to write with every checkpoint, which by default lies beside it.
+        File to write with every checkpoint, which lies beside it.
     judge
         Says how good the network is, which is shown.
     rate
@@ -73,13 +77,19 @@ def train(
     slower
         By the beginning of their names, the share of it for some weights.
     save
-        Writes the file; by default, weights alone in half precision.
-    checkpoint
-        Where the state of the training lies; by default in ``checkpoint.pt``.
+        Writes the file, and what lies beside it; by default, weights alone in half precision.
+    made_of
+        What else the network depends on, such as options and images, each by its name.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint is that of another run.
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint = checkpoint or weights.with_name("checkpoint.pt")
-    save = save or _save
+    checkpoint = checkpoint_of(weights)
+    save = save or save_halved
+    fingerprint = _fingerprint({**made_of, "--seed": seed, "--rate": rate})
     torch.manual_seed(seed)
     network = build().to(memory_format=torch.channels_last)
     decay = get_ema_multi_avg_fn(1 - AVERAGED / max(steps, AVERAGED))
@@ -89,7 +99,7 @@ def train(
     rates = [group["lr"] for group in groups]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=steps)
     parts = {"network": network, "average": average, "optimiser": optimiser, "schedule": schedule}
-    done, spent = _resume(checkpoint, parts, steps)
+    done, spent = _resume(checkpoint, parts, steps, fingerprint)
     endless = batches(seed + done)
     start, saved = time.perf_counter() - spent, time.perf_counter()
     for step in tqdm(range(done + 1, steps + 1), initial=done, total=steps, mininterval=10):
@@ -100,7 +110,7 @@ def train(
         schedule.step()
         average.update_parameters(network)
         if step == steps or time.perf_counter() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-            told = {"step": step, "steps": steps, "seed": seed}
+            told = {"step": step, "steps": steps, "seed": seed, "made_of": fingerprint}
             told["seconds"] = (saved := time.perf_counter()) - start
             _write(checkpoint, {n: p.state_dict() for n, p in parts.items()} | told)
             save(average.module, weights)
@@ -118,13 +128,36 @@ def _groups(network: nn.Module, rate: float, slower: Mapping[str, float]) -> lis
     return [{"params": own, "lr": rate * share} for share, own in shares.items()]
 
 
-def _resume(checkpoint: Path, parts: dict[str, Any], steps: int) -> tuple[int, float]:
+def checkpoint_of(weights: Path) -> Path:
+    """Where the state of a training lies."""
+    return weights.with_suffix(".checkpoint.pt")
+
+
+def _fingerprint(made_of: Mapping[str, Any]) -> dict[str, str]:
+    """Hash all that a network is made of; a file counts by its name and size."""
+
+    def plain(value: Path) -> list[Any]:
+        return [value.name, value.stat().st_size]
+
+    texts = {name: json.dumps(value, default=plain) for name, value in made_of.items()}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def _resume(
+    checkpoint: Path, parts: dict[str, Any], steps: int, fingerprint: Mapping[str, str]
+) -> tuple[int, float]:
     """Read the checkpoint, if there is one; return the steps done and the seconds spent."""
     if not checkpoint.exists():
         return 0, 0.0
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    anew = "remove it to begin anew, or choose another --out"
     if state["steps"] != steps:
-        raise SystemExit(f"{checkpoint} was started for {state['steps']} steps, not {steps}")
+        raise InputError(
+            f"{checkpoint} was started for {state['steps']} steps, not {steps}; {anew}"
+        )
+    begun = state["made_of"]
+    if other := [name for name in fingerprint if begun.get(name) != fingerprint[name]]:
+        raise InputError(f"{checkpoint} was started with other {', '.join(other)}; {anew}")
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return state["step"], state["seconds"]
@@ -137,7 +170,7 @@ def _write(checkpoint: Path, state: dict[str, Any]) -> None:
     new.replace(checkpoint)
 
 
-def _save(network: nn.Module, path: Path) -> None:
+def save_halved(network: nn.Module, path: Path) -> None:
     """Write the weights in half precision."""
     weights = {
         name: value.half().contiguous() if value.is_floating_point() else value

@@ -18,12 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command import positive, run
 from crops import random_crop, relit, tinted
 from loop import Batches, of_output, train, write_stems
 from skimage.io import imread
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_guideme.cli.options.values import count
+from napari_guideme.errors import InputError
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.unet import UNet
 
@@ -135,6 +138,10 @@ PREPARATION_OF_PREPARED = Preparation(channels=3, value_range="none", multiple=P
 def main(data: Path, out: Path, steps: int, seed: int) -> None:
     """Train, judging the network by the images that are kept aside."""
     held_out, examples = load(data, validation=True), load(data, validation=False)
+    if missing := [kind for kind in SHARES if kind not in {e.kind for e in examples}]:
+        raise InputError(f"{data} has no image of the kind {', '.join(missing)} to train on")
+    if not held_out:
+        raise InputError(f"{data} has no field that is kept aside to judge by")
     train(
         lambda: UNet(3, len(CLASS_WEIGHTS), WIDTHS),
         lambda seed: batches(examples, seed),
@@ -143,18 +150,24 @@ def main(data: Path, out: Path, steps: int, seed: int) -> None:
         steps,
         seed,
         judge=lambda network: f"validation IoU {validate(network, held_out)}",
+        made_of={"images": [row["stem"] for row in rows_of(data, validation=False)]},
     )
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Train, or only list what is kept aside."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, default=Path("checkpoints/nuclei"))
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=positive, default=4000)
+    parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--list", type=Path, help="only write which images are kept aside, as CSV")
     arguments = parser.parse_args()
     if arguments.list:
         write_stems(arguments.list, (row["stem"] for row in rows_of(arguments.data, True)))
     else:
         main(arguments.data, arguments.out, arguments.steps, arguments.seed)
+
+
+if __name__ == "__main__":
+    run(command)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from loop import checkpoint_of
 from nuclei import BATCH, CROP, WIDTHS
 from numpy.typing import NDArray
 from skimage.io import imread
@@ -86,7 +87,9 @@ def measure(data: Path) -> dict[str, NDArray[np.float64]]:
 
 def write(data: Path, checkpoints: Path) -> str:
     """Fill the card in."""
-    state = torch.load(checkpoints / "checkpoint.pt", weights_only=True, map_location="cpu")
+    state = torch.load(
+        checkpoint_of(checkpoints / "nuclei.safetensors"), weights_only=True, map_location="cpu"
+    )
     rows = [
         f"| {kind} | {len(values)} | {values[:, 0].mean():.3f} | {values[:, 1].mean():.3f} |"
         for kind, values in sorted(measure(data).items())

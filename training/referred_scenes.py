@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command import positive, run
 from imageio import v3 as imageio
 from numpy.typing import NDArray
 from objects import Picture, Random, blended, cut, resized
@@ -28,6 +29,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from napari_guideme.cli.options.values import count
+from napari_guideme.errors import InputError
 from napari_guideme.evaluation.named_objects import NamedItem, open_named_objects
 from napari_guideme.referring.expression_files import write_expressions
 from napari_guideme.referring.expressions import Expression, expressions
@@ -234,6 +237,8 @@ def main(a: argparse.Namespace) -> None:
     if a.part is not None:
         items = [one for i, one in enumerate(items) if (i % _PART == 0) == (a.part == "test")]
     named = [NamedPicture.of(item) for item in items]
+    if not any(one.picture.areas for one in named):
+        raise InputError(f"{a.data} has no image with objects to make scenes of")
     scenes = drawn(named, _kinds(a.data), a.windows, a.composed, a.side, random)
     write(tqdm(scenes, total=a.windows + a.composed, mininterval=10), a.out, a.most, random)
 
@@ -245,9 +250,9 @@ if __name__ == "__main__":
     parser.add_argument("--names", help="the one name of all objects, if DATA does not tell")
     parser.add_argument("--split", help="of images.csv")
     parser.add_argument("--part", choices=("train", "test"))
-    parser.add_argument("--windows", type=int, default=400)
-    parser.add_argument("--composed", type=int, default=400)
-    parser.add_argument("--side", type=int, default=320)
-    parser.add_argument("--most", type=int, default=8, help="sentences about an object")
-    parser.add_argument("--seed", type=int, default=0)
-    main(parser.parse_args())
+    parser.add_argument("--windows", type=count, default=400)
+    parser.add_argument("--composed", type=count, default=400)
+    parser.add_argument("--side", type=positive, default=320)
+    parser.add_argument("--most", type=positive, default=8, help="sentences about an object")
+    parser.add_argument("--seed", type=count, default=0)
+    run(lambda: main(parser.parse_args()))

@@ -10,7 +10,7 @@ together: what is seen is the same, only what is said tells them apart. The enco
 EfficientNet-Lite0's and stays as it is, so its activations are computed once for each image
 and its mirror image, in which left and right are exchanged in sentences, too. One image in
 ten, by name, is kept aside and listed beside the weights; shown is how well its objects are found.
-Started again with the same `--out` and `--steps`, it goes on where it was stopped.
+Started again with the same options, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import torch
+from command import positive, run
 from loop import Batches, train, write_stems
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from napari_guideme.cli.options.values import count
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item, open_objects
 from napari_guideme.language.text_guide import word_vectors
@@ -193,6 +195,7 @@ def learn(
 ) -> None:
     """Train on some views, judge by others, and write the weights."""
     design = shown.design
+    stems = sorted({view.stem for view in aside.views})
     sentences = (s for view in shown.views for said in view.said.values() for s in said)
     known = sorted({word for sentence in sentences for word in words_of(sentence)})
     table = word_vectors(known, vectors, design.dimensions)
@@ -203,6 +206,10 @@ def learn(
             network.load_state_dict(load(begin).state_dict())
         return network.to(shown.device)
 
+    def save_listed(network: SeeThroughText, path: Path) -> None:
+        write_stems(path.with_suffix(".aside.csv"), stems)
+        save(network, path)
+
     train(
         build,
         shown.batches,
@@ -212,8 +219,15 @@ def learn(
         seed,
         aside.judge,
         rate=rate,
-        save=save,
-        checkpoint=weights.with_suffix(".pt"),
+        save=save_listed,
+        made_of={
+            "design (--grid, --folds and others)": asdict(design),
+            "--vectors": vectors,
+            "--begin": begin,
+            "--batch": shown.batch,
+            "--each": shown.each,
+            "expressions": [(view.stem, view.said) for view in shown.views],
+        },
     )
 
 
@@ -254,8 +268,6 @@ def main(a: argparse.Namespace) -> None:
         raise InputError(f"expressions tell of {len(stems)} images; {ASIDE} are needed at least")
     kept = set(stems[ASIDE - 1 :: ASIDE])
     parts = [[view for view in seen if (view.stem in kept) == is_aside] for is_aside in (0, 1)]
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    write_stems(a.out.with_suffix(".aside.csv"), sorted(kept))
     shown, aside = (Lessons(own, a.batch, a.each, design, device) for own in parts)
     told = {"vectors": a.vectors, "begin": a.begin, "seed": a.seed, "rate": a.rate}
     learn(shown, aside, a.out, a.steps, **told)
@@ -270,17 +282,17 @@ if __name__ == "__main__":
     parser.add_argument("--only", type=Path, metavar="CSV", help="the images to use")
     parser.add_argument("--split", help="of images.csv")
     parser.add_argument("--begin", type=Path, metavar="FILE", help="weights to begin with")
-    parser.add_argument("--grid", type=int, default=OURS.grid, help="cells along each side")
-    parser.add_argument("--folds", type=int, default=OURS.folds)
+    parser.add_argument("--grid", type=positive, default=OURS.grid, help="cells along each side")
+    parser.add_argument("--folds", type=positive, default=OURS.folds)
     parser.add_argument("--sharpness", type=float, default=OURS.sharpness, help="of the heat")
     parser.add_argument("--no-re-attention", action="store_true")
     parser.add_argument("--refining", choices=get_args(Refining), default=OURS.refining)
     parser.add_argument("--comparing", choices=get_args(Comparing), default=OURS.comparing)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=8, help="images in a step")
-    parser.add_argument("--each", type=int, default=4, help="sentences about each image")
+    parser.add_argument("--steps", type=positive, default=6000)
+    parser.add_argument("--batch", type=positive, default=8, help="images in a step")
+    parser.add_argument("--each", type=positive, default=4, help="sentences about each image")
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
-    main(parser.parse_args())
+    parser.add_argument("--threads", type=positive, default=1)
+    run(lambda: main(parser.parse_args()))

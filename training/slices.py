@@ -14,8 +14,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from command import run
 from loop import write_stems
 
+from napari_guideme.errors import InputError
 from napari_guideme.evaluation.names import read_rows
 from napari_guideme.evaluation.volumes import volume_files
 from napari_guideme.files import make_folder, open_image, write_labels, write_text
@@ -24,6 +26,10 @@ from napari_guideme.files import make_folder, open_image, write_labels, write_te
 def main(options: argparse.Namespace) -> None:
     """Write all slices, and the list of those to train on."""
     image, labels = (np.asarray(open_image(f).pixels) for f in volume_files(options.data))
+    if not -image.ndim <= options.axis < image.ndim:
+        raise InputError(f"there is no axis {options.axis}; choose 0 to {image.ndim - 1}")
+    if missing := sorted(set(options.train) - set(range(image.shape[options.axis]))):
+        raise InputError(f"there is no slice {missing[0]} to train on")
     rows = [tuple(row.values())[:2] for row in read_rows(options.class_map)]
     names = list(dict.fromkeys(name for name, _ in rows))
     index = {int(number): names.index(name) for name, number in rows}
@@ -33,6 +39,8 @@ def main(options: argparse.Namespace) -> None:
         write_labels(options.out / "images" / f"z{z:03d}.tif", image.take(z, options.axis))
         own = labels.take(z, options.axis)
         found, inverse = np.unique(own, return_inverse=True)
+        if unknown := sorted(set(found.tolist()) - set(index)):
+            raise InputError(f"{options.class_map} says nothing of the number {unknown[0]}")
         classes = np.array([index[int(number)] for number in found], np.uint8)[inverse]
         write_labels(options.out / "labels" / f"z{z:03d}.png", classes.reshape(own.shape))
     listed = "".join(f"{number} {name}\n" for number, name in enumerate(names))
@@ -47,4 +55,4 @@ if __name__ == "__main__":
     parser.add_argument("--axis", type=int, default=0, help="along which slices lie")
     parser.add_argument("--train", type=int, nargs="+", required=True, help="numbers of slices")
     parser.add_argument("--out", type=Path, required=True)
-    main(parser.parse_args())
+    run(lambda: main(parser.parse_args()))

@@ -7,7 +7,7 @@ with images that the network was not trained on. The network stays as it is: its
 computed once per image, a step runs its tails alone. In a step each image gets hints about
 its mistakes, one after the other, and the guide learns what each should have brought. One
 image in ten is kept aside, the last ones by name; shown is the mean IoU there after each
-hint. Started again with the same `--out` and `--steps`, it goes on where it was stopped.
+hint. Started again with the same options, it goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from balance import rarity
+from command import positive, run, told
 from guided_images import Guided, Sample, Samples
 from loop import Batches, train
 from torch import Tensor
 from tqdm import tqdm
 
+from napari_guideme.cli.options.values import count
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import open_dataset
 from napari_guideme.evaluation.scores import mean_iou
@@ -241,6 +243,8 @@ def main(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     card = read_card(options.card) if options.card else NetworkCard()
     network = open_network(options.network, options.device, card)
+    if network.interaction is not None:
+        raise InputError(f"{network.name} takes clicks; words guide networks with classes")
     point = network.guide_point(options.point or network.default_point)
     cells = () if options.film else (options.cells,) * 2
     operations = ("find", "remove") if options.operation == "either" else (options.operation,)
@@ -267,7 +271,13 @@ def main(options: argparse.Namespace) -> None:
         judge=trainer.judge,
         rate=options.rate,
         save=TextGuide.save,
-        checkpoint=options.out.with_name(f"{options.out.name}.checkpoint"),
+        made_of={
+            **told(options, "batch", "operation", "film", "cells", "hidden", "residual_block"),
+            **told(options, "vectors", "class_map", "instances"),
+            "network": network.fingerprint,
+            "--point": point.name,
+            "images": [entry.name for entry in shown.dataset.entries],
+        },
     )
     trainer.tuned(load(options.out, network)).save(options.out)
 
@@ -289,13 +299,13 @@ if __name__ == "__main__":
     parser.add_argument("--film", action="store_true", help="neither rows nor columns")
     parser.add_argument("--residual-block", action="store_true", help="as in FiLM")
     parser.add_argument("--vectors", type=Path, metavar="NPZ", help="of words, such as GloVe")
-    parser.add_argument("--hidden", type=int, default=256, help="size of the GRU")
-    parser.add_argument("--cells", type=int, default=9, help="values along rows and columns")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--hidden", type=positive, default=256, help="size of the GRU")
+    parser.add_argument("--cells", type=positive, default=9, help="values along rows and columns")
+    parser.add_argument("--steps", type=positive, default=4000)
+    parser.add_argument("--batch", type=positive, default=4)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=count, default=0)
     parser.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="for heads")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
-    main(parser.parse_args())
+    parser.add_argument("--threads", type=positive, default=1)
+    run(lambda: main(parser.parse_args()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -12,6 +13,7 @@ import pytest
 import skimage.data
 from safetensors.torch import load_file
 
+from napari_guideme.errors import InputError
 from napari_guideme.localize.attention import open_attention
 
 TRAINING = Path(__file__).parents[2] / "training"
@@ -106,5 +108,8 @@ def test_learning_lowers_the_loss_goes_on_and_opens(seen, script, tmp_path):
     decoder = script.Decoder()
     decoder.load_state_dict({k: v.float() for k, v in load_file(weights).items()})
     assert float(script.loss(decoder.eval(), *batch).detach()) < before
-    with pytest.raises(SystemExit, match="was started for 12 steps, not 13"):
+    with pytest.raises(InputError, match="was started for 12 steps, not 13"):
         script.learn(lessons, weights, steps=13, seed=0)
+    other = replace(lessons, maps="none", without=frozenset({"cup"}))
+    with pytest.raises(InputError, match="started with other --maps, --without;"):
+        script.learn(other, weights, steps=12, seed=0, rate=5e-3)

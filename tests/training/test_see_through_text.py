@@ -104,8 +104,17 @@ def test_training_goes_on_where_it_was_stopped(run, data, capsys):
     out.unlink()
     assert run(*words).read_bytes() == weights
     assert not capsys.readouterr().out
-    with pytest.raises(SystemExit, match="was started for 2 steps, not 3"):
-        run(*words, "--steps", "3")
+    listed = out.with_suffix(".aside.csv")
+    listed.write_text("as it was")
+    for more, told in (
+        (["--steps", "3"], "was started for 2 steps, not 3"),
+        (["--sharpness", "4", "--each", "2"], "with other design (--grid, --folds and others), --"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            run(*words, *more)
+        assert told in capsys.readouterr().err
+    assert listed.read_text() == "as it was"
+    assert out.read_bytes() == weights
 
 
 def test_parts_can_be_left_out_and_words_come_from_a_table(run, tmp_path):
@@ -147,8 +156,10 @@ def test_objects_that_are_not_there_are_refused(script, data):
         list(script.views(items, {"a": [Expression("the moon", 7)]}, SMALL, torch.device("cpu")))
 
 
-def test_too_few_images_are_refused(run, data):
+def test_too_few_images_are_refused(run, data, capsys):
     one = data / "expressions.jsonl"
     one.write_text(one.read_text().splitlines()[0])
-    with pytest.raises(InputError, match="tell of 1 images; 10 are needed"):
+    with pytest.raises(SystemExit, match="2"):
         run()
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("see_through_text.py: expressions tell of 1 images; 10 are needed")

@@ -89,6 +89,10 @@ def test_training_goes_on_where_it_was_stopped(data, file):
     assert out.read_bytes() == weights
     other = train(data, file, "--steps", "4", *words[2:])
     assert "was started for 3 steps, not 4" in other.stderr
+    other = train(data, file, *words[:-1], "find")
+    assert other.returncode == 2
+    assert "was started with other --operation;" in other.stderr
+    assert out.read_bytes() == weights
 
 
 def test_without_memory_the_heads_are_computed_anew(data, file):
@@ -101,8 +105,24 @@ def test_without_memory_the_heads_are_computed_anew(data, file):
 def test_too_few_images_are_refused(data, file):
     (data.parent / "one.csv").write_text("stem\na\n")
     done = train(data, file, "--only", data.parent / "one.csv")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "has 1 images; 10 are needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--network", "click"], "click takes clicks; words guide networks with classes"),
+        (["--point", "foo"], "unknown guide point 'foo'"),
+        (["--network", "nowhere.onnx"], "nowhere.onnx"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(data, file, more, told):
+    done = train(data, file, *more)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("text_guide.py: ")
+    assert told in line
 
 
 @pytest.fixture
