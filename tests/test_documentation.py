@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import doctest
 import re
+import socket
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from napari_guideme import GuideSession, ObjectSession, VolumeSession
 from napari_guideme.files import open_image
 from napari_guideme.networks.card import NetworkCard
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.windows import WINDOWS
+from napari_guideme.volumes import carry_outlines
 
 PAGE = Path(__file__).parents[1] / "docs" / "networks.md"
 CARDS = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -43,6 +47,20 @@ def test_windows_that_are_shown_are_there():
         for name in names.split(", ")
     }
     assert shown == WINDOWS
+
+
+@pytest.mark.parametrize(
+    "shown", [GuideSession, ObjectSession, VolumeSession, carry_outlines], ids=lambda o: o.__name__
+)
+def test_examples_run_as_they_are_shown_without_internet(shown, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("there is no internet")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    [example] = doctest.DocTestFinder(recurse=False).find(shown, globs={})
+    assert example.examples
+    told = []
+    assert not doctest.DocTestRunner().run(example, out=told.append).failed, "".join(told)
 
 
 def test_the_long_run_that_is_shown_works(tmp_path, monkeypatch):

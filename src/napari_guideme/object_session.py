@@ -47,7 +47,8 @@ class ObjectSession(Undoable[_State]):
     Parameters
     ----------
     image
-        Spatial axes in array order and at most one channel axis.
+        Spatial axes in array order and at most one channel axis. It is not copied but read
+        again, so leave it as it is while the session lasts.
     network
         One that was trained to take clicks, such as the bundled ``click``.
     method

@@ -46,7 +46,8 @@ class GuideSession(Undoable[State]):
     Parameters
     ----------
     image
-        Spatial axes in array order and at most one channel axis.
+        Spatial axes in array order and at most one channel axis. It is not copied but read
+        again, so leave it as it is while the session lasts.
     network
         From :func:`~napari_guideme.networks.catalogue.open_network`, or any
         module wrapped in a `FrozenNetwork`.

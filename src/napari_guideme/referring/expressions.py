@@ -79,7 +79,7 @@ def expressions(
     image: NDArray[Any],
     ids: NDArray[np.integer],
     names: Mapping[int, str] | str,
-    random: Random,
+    random: np.random.Generator,
     *,
     channel_axis: int | None = None,
     kinds: Collection[str] = KINDS,
@@ -98,7 +98,8 @@ def expressions(
         See :func:`~napari_guideme.referring.scenes.measured_scene`; a mask of classes
         becomes objects by :func:`~napari_guideme.referring.scenes.objects_of_classes`.
     random
-        Source of chance for how things are said; the same one gives the same sentences.
+        Source of chance for how things are said, from :func:`numpy.random.default_rng`; one of the
+        same seed gives the same sentences.
     kinds
         By what objects may be told, a selection of `KINDS`. A sentence has one or two.
     most

@@ -93,12 +93,12 @@ def carry_outlines(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from napari_guideme.volumes import carry_outlines
-    >>> from skimage.data import cells3d
-    >>> nuclei = cells3d()[20:40, 1]
-    >>> outline = nuclei[10] > 20000
-    >>> [step.index for step in carry_outlines(nuclei, {10: outline})][:3]
-    [9, 8, 7]
+    >>> rows, columns = np.mgrid[:64, :64]
+    >>> ball = np.stack([np.hypot(rows - 30, columns - 20 - index) < 9 for index in range(8)])
+    >>> [step.index for step in carry_outlines(200 * ball, {3: ball[3]})]
+    [2, 1, 0, 4, 5, 6, 7]
     """
     slices = Slices(volume, axis, channel_axis)
     masks = {index: _mask_of(slices, index, outlines[index]) for index in sorted(outlines)}

@@ -45,7 +45,7 @@ class VolumeSession:
     Parameters
     ----------
     volume, network, axis, channel_axis, channels, spacing
-        See `Planes`.
+        See `Planes`. Slices are read again whenever they are needed: leave the volume as it is.
     method, guide_point, telling, text_guide, zoom
         Of the sessions of its slices, see `GuideSession`.
     view
@@ -58,16 +58,17 @@ class VolumeSession:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from napari_guideme import Click, VolumeSession, open_network
-    >>> from skimage.data import cells3d
-    >>> nuclei = cells3d()[20:40, 1]
-    >>> session = VolumeSession(nuclei, open_network("nuclei", device="cpu"))
-    >>> session.add(Click((10, 120, 50), "nucleus"))
-    >>> for step in session.refine(10):
+    >>> from skimage.data import cell
+    >>> volume = np.stack([np.roll(cell(), 4 * index, axis=1) for index in range(3)])
+    >>> session = VolumeSession(volume, open_network("nuclei", device="cpu"))
+    >>> session.add(Click((0, 300, 250), "nucleus"))
+    >>> for step in session.refine(0):
     ...     pass
     >>> for step in session.carry("onward"):
     ...     pass
-    >>> session.states[11].state
+    >>> session.states[1].state
     'carried'
     """
 
