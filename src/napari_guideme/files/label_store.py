@@ -96,10 +96,7 @@ class LabelStore:
             make_room(path)
             write_whole(path, lambda new: create(new, path, like, told, dtype, chunks))
         store = cls(path)
-        own = store._own.get("fingerprint")
-        begun = {**(own if isinstance(own, dict) else {}), "image": store._own.get("image")}
-        wanted = {**told, "image": like.fingerprint()}
-        if other := [name for name in wanted if begun.get(name) != wanted[name]]:
+        if other := store._differing(told, like):
             raise OtherLabelsError(f"{path.name} was begun with another {', '.join(other)}")
         return store
 
@@ -213,6 +210,15 @@ class LabelStore:
     @cached_property
     def _array(self) -> Any:
         return self._group["0"].with_config({"write_empty_chunks": True})
+
+    def _differing(self, fingerprint: Mapping[str, str], like: Picture) -> list[str]:
+        """Name what is another one than when the labels were begun."""
+        begun = self._own.get("fingerprint")
+        if not isinstance(begun, dict):  # By an earlier version, all in one.
+            return ["guidance"]
+        begun = {**begun, "image": self._own.get("image")}
+        wanted = {**fingerprint, "image": like.fingerprint()}
+        return [name for name in wanted if begun.get(name) != wanted[name]]
 
     def _fitting(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Return labels in the store's own type, which must not change them."""
