@@ -54,8 +54,8 @@ _PREPOSITION = (
 #: Alternatives of all words for a direction.
 DIRECTION = "|".join(sorted(_DIRECTIONS, key=len, reverse=True))
 _NOUN = (
-    r"(?: (?:most )?(?P<noun>halves|half|thirds?|row|column|corners?|edge|side|part|area|region|"
-    r"quadrant|border|margin|portion|end|section|zone))?"
+    r"(?: (?:most )?(?P<noun>halves|half|two thirds|thirds?|row|column|corners?|edge|side|part|area|"
+    r"region|quadrant|border|margin|portion|end|section|zone))?"
 )
 _DIRECTED = re.compile(
     rf"{_PREPOSITION}(?P<words>(?:{DIRECTION})"
@@ -95,7 +95,7 @@ _NOT = re.compile(r"(?:but )?not ")
 _ELSEWHERE = re.compile(r",? ?but (?:everywhere else|elsewhere)(?![a-z])")
 _JOINED = re.compile(r",? ?(?:and|or|as well as|plus) (?:also )?|, ")
 _CLOCK = re.compile(r"(?:at |around |near )?clock(\d{1,2})(?![a-z])")
-_HALF = {"half", "halves"}
+_HALF = {"half", "halves", "two thirds"}
 
 
 def rewritten(text: str) -> str:

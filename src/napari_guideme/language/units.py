@@ -115,7 +115,7 @@ def normalised(sentence: str) -> str:
     text = re.sub(r"\bwon't\b", "will not", text)
     text = re.sub(r"n't\b", " not", text)
     text = re.sub(r"\b(isn|aren|wasn|weren|doesn|didn|don|shouldn)t\b", r"\1 not", text)
-    text = re.sub(r"(?<=\w)'s?(?=\W|$)", " s", text)
+    text = re.sub(r"(?<=\w)'s?(?=\W|$)", " s", re.sub(r"\btheres\b", "there's", text))
     text = re.sub(r"(?<=[a-z0-9])[-/](?=[a-z0-9])", " ", text)
     text = re.sub(r"['\"()]", " ", text)
     text = re.sub(r"([,:;.!?]|\s-+\s|–|—)", lambda m: f" {m.group().strip()[0]} ", text)

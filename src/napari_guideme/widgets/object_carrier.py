@@ -15,7 +15,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_guideme.errors import InputError
 from napari_guideme.widgets.channels import has_channels
-from napari_guideme.widgets.drawn_objects import DrawnObjects
 from napari_guideme.widgets.jobs import LatestJob
 from napari_guideme.widgets.slices import Slice
 from napari_guideme.widgets.stacks import Stack
@@ -32,27 +31,41 @@ SAME = 0.5
 
 
 class Spot:
-    """What of an object is drawn on one slice that it was carried to."""
+    """What of an object is drawn on one slice that it was carried to: only where nothing else is.
+
+    Parameters
+    ----------
+    mask
+        Of the object, (rows, columns).
+    part
+        The slice.
+    """
 
     def __init__(self, mask: Mask, part: Slice) -> None:
         rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
         self._box = tuple(slice(along[0], along[-1] + 1) for along in (rows, columns))
-        self._mask = mask[self._box].astype(np.int32)
+        self._mask = mask[self._box].copy()
+        self._drawn = np.zeros_like(self._mask)
         sides = iter(self._box)
         self._here = tuple(next(sides) if isinstance(at, slice) else at for at in part.slices)
-        self._drawn = DrawnObjects(self._mask.shape)
 
-    def draw(self, layer: Labels, label: int, *, locked: bool) -> None:
+    def draw(self, layer: Labels, label: int) -> None:
         """Draw it under a label."""
-        self._drawn.draw(self._mask, layer.data, self._here, locked=locked, given={1: label})
+        here = layer.data[self._here]
+        self._drawn = self._mask & (here == 0)
+        layer.data[self._here] = np.where(self._drawn, label, here)
 
-    def erase(self, layer: Labels) -> None:
-        """Leave what lay under it, and what was painted over it."""
-        self._drawn.draw(np.zeros_like(self._mask), layer.data, self._here, locked=True)
+    def erase(self, layer: Labels, label: int) -> None:
+        """Leave what was painted over it; that, and what was erased by hand, is not drawn again."""
+        here = layer.data[self._here]
+        own = self._drawn & (here == label)
+        self._mask &= own | ~self._drawn
+        layer.data[self._here] = np.where(own, 0, here)
+        self._drawn = np.zeros_like(own)
 
     def overlap(self, mask: Mask) -> float:
         """How much of it and of another outline both have, as a share of what either has."""
-        both = int((mask[self._box] & (self._mask > 0)).sum())
+        both = int((mask[self._box] & self._mask).sum())
         return both / (int(mask.sum()) + int(self._mask.sum()) - both)
 
 
@@ -86,7 +99,7 @@ class Thing:
     def erase(self) -> None:
         """Draw it on no slice any more that it was carried to."""
         while self.spots:
-            self.spots.popitem()[1].erase(self.layer)
+            self.spots.popitem()[1].erase(self.layer, self.label)
 
     def __str__(self) -> str:
         reached = [*self.outlines, *self.spots]
@@ -116,8 +129,6 @@ class ObjectCarrier(QObject):
     ----------
     onward
         Whether new objects are carried.
-    locked
-        Whether pixels that are kept stay as they are.
     """
 
     told = Signal(str)
@@ -125,7 +136,7 @@ class ObjectCarrier(QObject):
 
     def __init__(self, controller: Controller, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.onward, self.locked = False, True
+        self.onward = False
         self._viewer = controller.viewer
         self._things: WeakKeyDictionary[Labels, dict[int, Thing]] = WeakKeyDictionary()
         self._waiting: list[Thing] = []
@@ -163,18 +174,20 @@ class ObjectCarrier(QObject):
         return secrets.randbits(31) | 1 if self.onward and Stack.of(part) is not None else 0
 
     def give_way(self, layer: Labels, part: Slice, kept: tuple[Kept, ...]) -> dict[int, int]:
-        """Let the outlines of a slice take the place of what was carried there.
+        """Leave a slice to what is outlined there, until :meth:`follow`.
 
         Returns
         -------
         Labels of the objects that the layer holds already, by their ids on the slice.
         """
+        for _, thing, spot in self._carried_to(layer, part):
+            spot.erase(layer, thing.label)
         things = self._things.get(layer, {})
         known = {one.id: things[one.across] for one in kept if one.across in things}
         for thing in known.values():
             index = thing.index_of(part)
             if index in thing.spots:
-                thing.spots.pop(index).erase(layer)
+                del thing.spots[index]
         return {number: thing.label for number, thing in known.items()}
 
     def follow(
@@ -192,6 +205,8 @@ class ObjectCarrier(QObject):
         stack = Stack.of(part)
         if stack is None:
             return
+        for _, thing, spot in self._carried_to(layer, part):
+            spot.draw(layer, thing.label)
         things = self._things.setdefault(layer, {})
         outlined = {one.across: one for one in kept if one.across}
         for number, one in outlined.items():
@@ -251,7 +266,7 @@ class ObjectCarrier(QObject):
             return
         part = thing.stack.slice(outline.index)
         thing.spots[outline.index] = spot = Spot(outline.mask, part)
-        spot.draw(thing.layer, thing.label, locked=self.locked)
+        spot.draw(thing.layer, thing.label)
 
     def _on_done(self, _: object) -> None:
         thing, self._running = self._running, None

@@ -73,7 +73,7 @@ class ObjectMode(QObject):
 
     def lock(self, locked: bool) -> None:
         """Say whether pixels that are kept stay as they are."""
-        self.locked = self.carrier.locked = locked
+        self.locked = locked
         if self._controller.outlines_objects and self._controller.session is not None:
             self._controller.run()
 
