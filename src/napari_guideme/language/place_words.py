@@ -54,8 +54,8 @@ _PREPOSITION = (
 #: Alternatives of all words for a direction.
 DIRECTION = "|".join(sorted(_DIRECTIONS, key=len, reverse=True))
 _NOUN = (
-    r"(?: (?:most )?(?P<noun>halves|half|two thirds|thirds?|row|column|corners?|edge|side|part|area|"
-    r"region|quadrant|border|margin|portion|end|section|zone))?"
+    r"(?: (?:most )?(?P<noun>halves|half|two thirds|thirds?|row|column|corners?|edge|side|part|"
+    r"area|region|quadrant|border|margin|portion|end|section|zone))?"
 )
 _DIRECTED = re.compile(
     rf"{_PREPOSITION}(?P<words>(?:{DIRECTION})"
