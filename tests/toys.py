@@ -98,6 +98,29 @@ class Chain(nn.Module):
         return self.classifier(F.relu(self.coarse(F.relu(self.fine(x)))))
 
 
+class ValidUNet(nn.Module):
+    """Three levels of convolutions without padding; sides are 4 k + 2, and 20 pixels are lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in ((1, 2), (2, 4), (4, 6)))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in ((4, 6), (2, 4)))
+        self.decoder = nn.ModuleList(nn.Conv2d(2 * a, a, 3) for a in (4, 2))
+        self.classifier = nn.Conv2d(2, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for level, convolve in enumerate(self.encoder):
+            x = F.relu(convolve(F.max_pool2d(x, 2) if level else x))
+            skips.append(x)
+        for up, convolve, skip in zip(self.up, self.decoder, skips[-2::-1], strict=True):
+            x = up(x)
+            y, z = (skip.shape[2] - x.shape[2]) // 2, (skip.shape[3] - x.shape[3]) // 2
+            skip = skip[:, :, y : y + x.shape[2], z : z + x.shape[3]]
+            x = F.relu(convolve(torch.cat([skip, x], 1)))
+        return self.classifier(x)
+
+
 class Residual(nn.Module):
     """Skips over blocks, with operations in place as in torchvision's."""
 

@@ -49,7 +49,7 @@ class Plane:
     @staticmethod
     def preparation(preparation: Preparation) -> Preparation:
         """Return what brings an output of the plane back to its pixels."""
-        return replace(preparation, ndim=2, size=None)
+        return replace(preparation, ndim=2, size=None, margin=())
 
 
 def _cut(maps: Tensor, axis: int, share: float) -> Tensor:

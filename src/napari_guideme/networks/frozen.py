@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 
@@ -26,6 +26,7 @@ from napari_guideme.networks.guide_points import (
 )
 from napari_guideme.networks.halo import measured_halo
 from napari_guideme.networks.interaction import InteractionMaps
+from napari_guideme.networks.margins import centred, measured_margin, mirrored, widen, widening
 from napari_guideme.networks.parts import Head, Parts
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import noise, trace
@@ -108,7 +109,7 @@ class FrozenNetwork:
             output=self.output,
             guide_point=guide_point,
             channels_last=channels_last,
-            preparation=preparation.to_dict(),
+            preparation=self.preparation.to_dict(),
             interaction=asdict(interaction) if interaction else {},
         )
         #: Entries of the card that nobody told.
@@ -118,14 +119,35 @@ class FrozenNetwork:
         """Cut the module into nodes; return what it makes of an example."""
         preparation, interaction = self.preparation, self.interaction
         channels = preparation.channels + (interaction.count if interaction else 0)
-        self._example, *others = (
-            noise(1, channels, *size).to(self.device) for size in preparation.example_sizes
-        )
-        with self._refusing(self._example):
-            traced = trace(ChannelsFirst(guest) if channels_last else guest, self._example, others)
-        self._graph_module, self._parts = traced, Parts(traced)
+        module = ChannelsFirst(guest) if channels_last else guest
+        if not preparation.margin:
+            margin = measured_margin(module, preparation, channels, self.device)
+            self.preparation = preparation = replace(preparation, margin=margin)
+        examples = [noise(1, channels, *size).to(self.device) for size in preparation.example_sizes]
+        self._example = examples[0]
+        first, *others = (mirrored(example, widening(preparation)) for example in examples)
+        with self._refusing(first):
+            traced = trace(module, first, others)
         returned: Tensor = traced.meta.pop("returned")
+        if preparation.margin:
+            widen(traced, preparation)
+        self._graph_module, self._parts = traced, Parts(traced)
+        if preparation.margin:
+            self._check_margin(examples)
         return returned
+
+    def _check_margin(self, examples: Sequence[Tensor]) -> None:
+        """Raise `InputError` if an output is not as large as what the network shall label."""
+        for example in examples:
+            found = None
+            with suppress(Exception), torch.no_grad():  # It need not take all sizes.
+                found = self._parts.whole(example, (), None)[0].shape[2:]
+            if found not in (None, example.shape[2:]):
+                raise InputError(
+                    f"{self.name} returns {tuple(found)} for sides of {tuple(example.shape[2:])} "
+                    f"and a margin of {self.preparation.margin}: tell multiple and offset of "
+                    "its sides in its preparation, or another margin"
+                )
 
     def __repr__(self) -> str:
         return f"FrozenNetwork({self.name!r}, classes={self.classes}, device={str(self.device)!r})"
@@ -155,7 +177,8 @@ class FrozenNetwork:
     @cached_property
     def guide_points(self) -> tuple[GuidePoint, ...]:
         """All places where activations may be moved, from the input on."""
-        return tuple(find_guide_points(self._graph_module, self._example))
+        more = widening(self.preparation)
+        return tuple(find_guide_points(self._graph_module, self._example, more))
 
     def guide_point(self, name: str) -> GuidePoint:
         """Look up a guide point; the error lists those there are."""
@@ -183,7 +206,7 @@ class FrozenNetwork:
             If there is none in the graph, or what it returns are the logits: an opaque
             network has only its input.
         """
-        found = find_entry(self._graph_module, self._example)
+        found = find_entry(self._graph_module, self._example, widening(self.preparation))
         if found is None:
             raise InputError(
                 f"interaction maps cannot enter {self.name}: it could not be traced, or has no "
@@ -257,6 +280,12 @@ class FrozenNetwork:
         cut = None if cut is None else self._known(cut)
         with self._refusing(x):
             output, activations, head = self._parts.whole(x.to(self.device), known, cut)
+        if self.preparation.margin:
+            strides = {point.name: point.stride for point in self.guide_points}
+            activations = {
+                point: centred(values, strides.get(point, 1.0), x.shape[2:])
+                for point, values in activations.items()
+            }
         return self._logits(output), activations, head
 
     def _known(self, point: str) -> str:

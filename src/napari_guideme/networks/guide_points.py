@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_guideme.networks.tracing import Runner
+
+#: By how much an input is made longer to find strides out: a multiple of all that there are.
+_LONGER = 64
 
 
 @dataclass(frozen=True)
@@ -111,10 +118,24 @@ class _Profiler(Runner):
 
 
 @torch.no_grad()
-def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[GuidePoint]:
-    """List the guide points of a graph, from its input on, measured on an example input."""
+def find_guide_points(
+    graph_module: fx.GraphModule, example: Tensor, more: Sequence[int] = ()
+) -> list[GuidePoint]:
+    """List the guide points of a graph, from its input on, measured on an example input.
+
+    Parameters
+    ----------
+    graph_module
+        From :func:`~napari_guideme.networks.tracing.trace`.
+    example
+        An input.
+    more
+        How much more than its input the graph sees along each axis, if it does.
+    """
     profiler = _Profiler(graph_module)
     profiler.run(example)
+    longer = _longer(graph_module, example) if more else {}
+    seen = example.shape[-1] + (more[-1] if more else 0)
     total = sum(profiler.flops.values()) or 1
     source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
     behind_source = dependents(source)
@@ -128,17 +149,30 @@ def find_guide_points(graph_module: fx.GraphModule, example: Tensor) -> list[Gui
         if not any(profiler.flops[n] for n in (node, *sources(node))):
             continue
         if tail_flops and min(shape[2:]) > 1 and not _is_intermediate(node, profiler):
-            stride = example.shape[-1] / shape[-1]
+            grown = longer.get(node, shape)[-1] - shape[-1]
+            stride = _LONGER / grown if grown else seen / shape[-1]
             points.append(GuidePoint(node.name, shape[1], stride, tail_flops / total))
     return points
 
 
+def _longer(graph_module: fx.GraphModule, example: Tensor) -> dict[fx.Node, torch.Size]:
+    """Shapes for a longer input: what borders cost is lost in both, so that strides are exact."""
+    profiler = _Profiler(graph_module)
+    with suppress(Exception):  # A network can be for inputs of one size alone.
+        profiler.run(F.pad(example, (0, _LONGER)))
+    return profiler.shapes
+
+
 @torch.no_grad()
-def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
+def find_entry(
+    graph_module: fx.GraphModule, example: Tensor, more: Sequence[int] = ()
+) -> Entry | None:
     """Find the first operation on the input that costs anything: a convolution.
 
     There is none if nothing costs anything behind it: what it returns are the logits then.
+    The parameters are those of :func:`find_guide_points`.
     """
+    seen = [n + m for n, m in zip_longest(example.shape[2:], more, fillvalue=0)]
     profiler = _Profiler(graph_module)
     profiler.run(example)
     source = next(n for n in graph_module.graph.nodes if n.op == "placeholder")
@@ -151,7 +185,7 @@ def find_entry(graph_module: fx.GraphModule, example: Tensor) -> Entry | None:
                 return None
             if not any(profiler.flops[n] for n in dependents(node)):
                 return None
-            stride = [round(a / b) for a, b in zip(example.shape[2:], shape[2:], strict=True)]
+            stride = [round(a / b) for a, b in zip(seen, shape[2:], strict=True)]
             return Entry(node.name, shape[1], kernel, tuple(stride))
     return None
 

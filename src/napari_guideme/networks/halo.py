@@ -25,8 +25,8 @@ def measured_halo(network: FrozenNetwork) -> int:
     if preparation.size:
         return max(preparation.size)
     multiple = max(preparation.multiple, 8)
-    length = -(-_LONGEST // multiple) * multiple + preparation.offset
-    short = 2 * multiple + preparation.offset
+    length = -(-_LONGEST // multiple) * multiple + preparation.rest
+    short = 2 * multiple + preparation.rest
     channels = network.guide_point("input").channels
     x = noise(1, channels, length, *(short,) * (preparation.ndim - 1)).to(network.device)
     head = network.head(x, "input")

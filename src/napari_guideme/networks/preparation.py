@@ -86,6 +86,10 @@ class Preparation:
         Fixed spatial size to which the image is resized, or ``None``.
     multiple, offset
         The input is padded (mirrored) until each side is ``multiple * k + offset``.
+    margin
+        By how many pixels the output is smaller than the input along each axis, as
+        convolutions without padding make it; empty for none. The network is fed so many
+        more, mirrored, half of them on each side. `size`, `multiple` and `offset` count them.
     """
 
     ndim: int = 2
@@ -103,6 +107,7 @@ class Preparation:
     size: tuple[int, ...] | None = None
     multiple: int = 1
     offset: int = 0
+    margin: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.value_range not in get_args(ValueRange):
@@ -133,9 +138,14 @@ class Preparation:
             yield name, "a list of one number, or of one for each channel", fits
         yield "std", "a list without zeros", all(self.std)
         if self.size is not None:
-            fits = isinstance(self.size, tuple) and all(_is_count(n, 1) for n in self.size)
             wanted = f"a list of {self.ndim} positive whole numbers"
-            yield "size", wanted, fits and len(self.size) == self.ndim
+            yield "size", wanted, _are_counts(self.size, self.ndim, 1)
+        if self.margin != ():
+            wanted = f"a list of {self.ndim} whole numbers"
+            yield "margin", wanted, _are_counts(self.margin, self.ndim, 0)
+        if self.size and self.margin:
+            fits = all(n > lost for n, lost in zip(self.size, self.margin, strict=True))
+            yield "margin", "smaller than the size", fits
 
     @staticmethod
     def _in_percent(low: float, high: float) -> bool:
@@ -145,10 +155,11 @@ class Preparation:
     def example_sizes(self) -> tuple[tuple[int, ...], ...]:
         """Small spatial sizes that the network accepts: one, or two if they may differ."""
         if self.size:
-            return (tuple(self._padded_length(n) for n in self.size),)
-        length = self._padded_length(max(64 if self.ndim == 2 else 32, 2 * self.multiple))
-        longer = (length + (2 * axis + 1) * self.multiple for axis in range(self.ndim))
-        return (length,) * self.ndim, tuple(longer)
+            return (self.padded_shape(self._inner_size),)
+        least = max(64 if self.ndim == 2 else 32, 2 * self.multiple)
+        shape = self.padded_shape((least,) * self.ndim)
+        longer = (n + (2 * axis + 1) * self.multiple for axis, n in enumerate(shape))
+        return shape, tuple(longer)
 
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> Preparation:
@@ -252,11 +263,11 @@ class Preparation:
         pixels = matched(self._dtype_scaled(chosen), self.channels, bgr=self.bgr)
         x = torch.from_numpy(np.ascontiguousarray(self._scaled(pixels)))[None]
         shape = tuple(x.shape[2:])
-        if self.size is not None and shape != self.size:
+        if self.size is not None and shape != self._inner_size:
             mode = "bilinear" if self.ndim == 2 else "trilinear"
-            x = F.interpolate(x, self.size, mode=mode, align_corners=False)
+            x = F.interpolate(x, self._inner_size, mode=mode, align_corners=False)
         resized = tuple(x.shape[2:])
-        padded = tuple(self._padded_length(n) for n in resized)
+        padded = self.padded_shape(resized)
         widths = [
             (0, 0),
             (0, 0),
@@ -265,6 +276,21 @@ class Preparation:
         if padded != resized:
             x = torch.from_numpy(np.pad(x.numpy(), widths, mode="symmetric"))
         return x, Placement(shape, resized, padded)
+
+    def padded_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Next larger shape whose sides the network takes; with a margin, multiples."""
+        rest = self.rest
+        return tuple(-(-(n - rest) // self.multiple) * self.multiple + rest for n in shape)
+
+    @property
+    def rest(self) -> int:
+        """By how much sides are longer than multiples before a margin is added."""
+        return 0 if self.margin else self.offset
+
+    @property
+    def surplus(self) -> tuple[int, ...]:
+        """How much longer than :meth:`padded_shape` sides have to be besides the margin."""
+        return tuple((self.offset - lost) % self.multiple for lost in self.margin)
 
     def restore(self, output: Tensor, placement: Placement) -> Tensor:
         """Bring a network's output (N, K, *spatial) back to the image's pixels.
@@ -311,12 +337,20 @@ class Preparation:
         scaled: NDArray[np.float32] = ((exact(self.scale) * pixels - mean) / std).astype(np.float32)
         return scaled
 
-    def _padded_length(self, length: int) -> int:
-        return -(-(length - self.offset) // self.multiple) * self.multiple + self.offset
+    @property
+    def _inner_size(self) -> tuple[int, ...]:
+        """The fixed size without the margin."""
+        lost = self.margin or (0,) * self.ndim
+        return tuple(n - m for n, m in zip(self.size or (), lost, strict=True))
 
 
 def _is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _are_counts(values: Any, length: int, least: int) -> bool:
+    fits = isinstance(values, tuple) and len(values) == length
+    return fits and all(_is_count(value, least) for value in values)
 
 
 def _are_numbers(values: Any, *lengths: int) -> bool:

@@ -48,11 +48,11 @@ def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> 
         Inputs of other sizes; the graph has to agree with the module on all that
         it takes.
     """
-    expected = _outcome(module, example)
+    expected = outcome(module, example)
     known = []
     for other in others:
         with suppress(Exception):
-            known.append((other, _outcome(module, other)))
+            known.append((other, outcome(module, other)))
     for way in (_symbolic, lambda m: _exported(m, example)):
         graph_module = _attempt(way, module, example, expected)
         if graph_module is not None and all(_agrees(graph_module, *pair) for pair in known):
@@ -88,7 +88,8 @@ class _MainOutput(nn.Module):
 
 
 @torch.no_grad()
-def _outcome(module: nn.Module, x: Tensor) -> Tensor:
+def outcome(module: nn.Module, x: Tensor) -> Tensor:
+    """What a module returns for an input: one map per class."""
     output = main_output(module(x.clone()))
     if not isinstance(output, Tensor) or output.ndim != x.ndim:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__

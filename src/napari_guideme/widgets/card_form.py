@@ -163,7 +163,7 @@ class CardForm(QWidget):
             classes=classes,
             separator=classes[separator] if separator >= 0 else None,
             # Whole, so that a file that says otherwise does not count.
-            preparation={k: v for k, v in asdict(preparation).items() if v is not None},
+            preparation={k: v for k, v in asdict(preparation).items() if v not in (None, ())},
         )
 
     # -- parts --------------------------------------------------------------

@@ -9,6 +9,7 @@ import torch
 
 from napari_guideme import open_network
 from napari_guideme.errors import InputError
+from tests import toys
 from tests.networks.files import scripted_unet
 
 yaml = pytest.importorskip("yaml")
@@ -105,6 +106,22 @@ def test_a_package_is_opened(package, tmp_path, form):
     x = torch.rand(1, 1, 32, 48)
     with torch.no_grad():
         torch.testing.assert_close(network.observe(x)[0], module(x), atol=1e-5, rtol=1e-4)
+
+
+def test_an_output_that_lacks_a_border_lies_where_it_belongs(package):
+    raw, out = description()["inputs"][0], description()["outputs"][0]
+    for axis in raw["axes"][2:]:
+        axis["size"] = {"min": 62, "step": 4}
+    for axis in out["axes"][2:]:
+        axis["size"] = {"tensor_id": "raw", "axis_id": axis["id"], "offset": -20}
+    folder, _ = package()
+    torch.jit.trace(toys.ValidUNet(), torch.rand(1, 1, 62, 62)).save(folder / "weights.pt")
+    sha256 = hashlib.sha256((folder / "weights.pt").read_bytes()).hexdigest()
+    weights = {"source": "weights.pt", "sha256": sha256, "pytorch_version": "2.4"}
+    package(inputs=[raw], outputs=[out], weights={"torchscript": weights})
+    network = open_network(folder, "cpu")
+    assert network.preparation.margin == (20, 20)
+    assert network.observe(torch.rand(1, 1, 40, 60))[0].shape == (1, 2, 40, 60)
 
 
 @pytest.mark.parametrize(
