@@ -20,9 +20,8 @@ CLASSES = ("background", "cell")
 def frozen(module: nn.Module, classes: Sequence[str] = CLASSES, **options: Any) -> FrozenNetwork:
     """Freeze a module that takes a grey image as it is, on the CPU."""
     grey = Preparation(channels=1, value_range="none")
-    return FrozenNetwork(
-        module, classes, options.pop("preparation", grey), **{"device": "cpu", **options}
-    )
+    told = {"device": "cpu", "output": "logits", **options}
+    return FrozenNetwork(module, classes, told.pop("preparation", grey), **told)
 
 
 def pixelwise(weights: Sequence[float], biases: Sequence[float]) -> nn.Conv2d:

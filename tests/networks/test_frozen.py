@@ -61,6 +61,33 @@ def test_observing_is_running_the_network(case):
         assert torch.equal(activation, network.head(x, name).activation), name
 
 
+@pytest.mark.parametrize(
+    ("squash", "channels", "output"),
+    [
+        (torch.sigmoid, 1, "probabilities"),
+        (lambda y: y.softmax(1), 2, "probabilities"),
+        (lambda y: y, 1, "logits"),
+        (lambda y: y, 2, "logits"),
+    ],
+)
+def test_what_a_module_returns_is_tried_out(squash, channels, output):
+    class Squashed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = toys.pixelwise([20.0] * channels, [-10.0, 10.0][:channels])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return squash(self.inner(x))
+
+    preparation = Preparation(channels=1, value_range="none")
+    network = FrozenNetwork(Squashed(), toys.CLASSES, preparation, device="cpu")
+    assert (network.output, network.card.output) == (output, output)
+    assert toys.frozen(Squashed(), output="logits").output == "logits"
+    if channels == 1:
+        dark, bright = network.observe(torch.tensor([[[[0.0, 1.0]]]]))[0].argmax(1).flatten()
+        assert (dark, bright) == (0, 1)
+
+
 def test_gradients_reach_the_activation_and_nothing_else(case):
     module, network, x, _ = case
     with untouched(module):

@@ -59,6 +59,7 @@ def open_attention(
         module,
         ("background", name),
         PREPARATION,
+        output="logits",
         device=device,
         name="attention",
         licence="BSD-3-Clause",

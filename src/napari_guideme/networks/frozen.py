@@ -49,8 +49,9 @@ class FrozenNetwork:
     preparation
         What the module expects of its input.
     output
-        Whether the module returns logits or probabilities; ``None`` looks at
-        what it returns.
+        Whether the module returns logits or probabilities. By default it is tried
+        out on noise: probabilities lie between 0 and 1, and add up to 1 if there
+        are several channels.
     channels_last
         Whether the module takes and returns (N, *spatial, C).
     device
@@ -78,7 +79,7 @@ class FrozenNetwork:
         classes: Sequence[str],
         preparation: Preparation,
         *,
-        output: Output | None = "logits",
+        output: Output | None = None,
         channels_last: bool = False,
         device: str = "auto",
         separator: str | None = None,

@@ -119,6 +119,7 @@ def frozen(
         module,
         ("background", name),
         preparation(network.design),
+        output="logits",
         device=device,
         name="see-through-text",
         licence=LICENCE,
