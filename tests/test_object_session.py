@@ -54,6 +54,23 @@ def seen(session):
     return [session.labels().tolist(), session.objects().tolist(), session.hints, session.method]
 
 
+def test_a_replay_that_is_dropped_changes_nothing(session):
+    for click in (ON_LEFT, ON_RIGHT):
+        give(session, click)
+        session.next_object()
+    session.undo()
+    before, history = seen(session), session.history
+    replay = session.replay(history)
+    next(replay)
+    replay.close()
+    assert seen(session) == before
+    assert (session.can_undo, session.can_redo) == (True, True)
+    for _ in session.replay(history):
+        pass
+    assert seen(session) == before
+    assert session.history == history
+
+
 def test_nothing_is_an_object_before_a_click(session):
     assert not session.labels().any()
     assert session.labels().dtype == np.uint8

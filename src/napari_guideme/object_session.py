@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,24 +194,23 @@ class ObjectSession(Undoable[_State]):
         ------
         InputError
             If a hint or a mask does not fit image or network, or a method is unknown;
-            nothing changes then.
+            nothing changes then, nor if the generator is dropped.
         """
         methods = [method_named(past.method) for past in history.entries]
         for past in history.entries:
             past.hints.check(self.shape, self.network.classes)
             _check_fits([*past.kept, *([past.start] if past.start else [])], self.shape)
-        self._history = []
+        states: list[_State] = []
         for index, (past, method) in enumerate(zip(history.entries, methods, strict=True)):
-            known = None if past.warm is None else self._history[past.warm].found
+            known = None if past.warm is None else states[past.warm].found
             anew = past.refined and len(past.hints) > 0
             refined = past.refined and not anew
-            self._history.append(
-                _State(past.hints, method, past.start, past.kept, known, known, refined)
-            )
-            self._cursor = index
-            for step in self.refine() if anew else ():
+            state = _State(past.hints, method, past.start, past.kept, known, known, refined)
+            if not anew:
+                states.append(state)
+            for step in self._outlined(state, states.append) if anew else ():
                 yield replace(step, index=index, total=len(history.entries))
-        self._cursor = history.cursor
+        self._history, self._cursor = states, history.cursor
 
     def refine(self) -> Iterator[Step]:
         """Make the object follow the hints, one yielded step after the other.
@@ -223,16 +222,21 @@ class ObjectSession(Undoable[_State]):
         if state.refined:
             yield Step(1, 1, 0.0)
             return
-        pixels = self._pixels(state)
-        found = state.found
+
+        def keep(refined: _State) -> None:
+            self._history = [refined if known is state else known for known in self._history]
+            self._seconds = time.perf_counter() - started
+
+        yield from self._outlined(state, keep)
+
+    def _outlined(self, state: _State, keep: Callable[[_State], None]) -> Iterator[Step]:
+        """Refine a state and hand it over."""
+        pixels, found = self._pixels(state), state.found
         # Nobody said yet where the object is: clicks beside it make none.
         nowhere = state.start is None and not (pixels.classes == OBJECT).any()
         if not nowhere:
             found = yield from self._lens.outlined(pixels, state.method, state.start, found)
-        for index, known in enumerate(self._history):
-            if known is state:
-                self._history[index] = replace(state, found=found, refined=True)
-        self._seconds = time.perf_counter() - started
+        keep(replace(state, found=found, refined=True))
         if nowhere:
             yield Step(1, 1, 0.0)
 
