@@ -18,6 +18,7 @@ from napari_guideme.hints import HintPixels, Hints
 from napari_guideme.history import History, Past
 from napari_guideme.lens import Lens
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.outlines import OBJECT, Kept, Patch, cut_out
 from napari_guideme.refusing import within
 from napari_guideme.report import Report, agreeing, reported
@@ -82,6 +83,7 @@ class ObjectSession(Undoable[_State]):
     1
     """
 
+    @own_modes()
     def __init__(
         self,
         image: NDArray[Any],
@@ -184,6 +186,7 @@ class ObjectSession(Undoable[_State]):
         )
         return History(entries, self._cursor)
 
+    @stepwise
     def replay(self, history: History) -> Iterator[Step]:
         """Do again what was done, in place of what this session was told so far.
 
@@ -212,6 +215,7 @@ class ObjectSession(Undoable[_State]):
                 yield replace(step, index=index, total=len(history.entries))
         self._history, self._cursor = states, history.cursor
 
+    @stepwise
     def refine(self) -> Iterator[Step]:
         """Make the object follow the hints, one yielded step after the other.
 

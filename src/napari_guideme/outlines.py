@@ -47,7 +47,7 @@ class Patch:
         if window == self.window:
             return self.logits.sigmoid()
         centres = [
-            a + (torch.arange(cells) + 0.5) * ((b - a) / cells) - 0.5
+            a + (torch.arange(cells).float() + 0.5) * ((b - a) / cells) - 0.5
             for a, b, cells in zip(window.start, window.stop, window.grid, strict=True)
         ]
         pixels = torch.cartesian_prod(*centres)

@@ -31,6 +31,7 @@ from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.networks.objects import objects
 from napari_guideme.refinement import Refiner, State
 from napari_guideme.report import Report, agreeing, reported
@@ -93,6 +94,7 @@ class GuideSession(Undoable[State]):
     1
     """
 
+    @own_modes()
     def __init__(
         self,
         image: NDArray[Any],
@@ -147,6 +149,7 @@ class GuideSession(Undoable[State]):
         session._begin(scene, method, point_is_chosen, telling, text_guide, view, zoom)
         return session
 
+    @own_modes()
     def _begin(
         self,
         scene: Scene,
@@ -203,6 +206,7 @@ class GuideSession(Undoable[State]):
         """Where to guide as a calibration found it, ``None`` if there was none yet."""
         return self._refiner.calibrated
 
+    @own_modes()
     def predict(self) -> NDArray[np.integer]:
         """Return the network's own labels, before any hint."""
         return self._labeller.labels(self._scene.own_logits)
@@ -286,6 +290,7 @@ class GuideSession(Undoable[State]):
                 yield replace(step, index=index, total=len(states))
         self._cursor = history.cursor
 
+    @stepwise
     def refine(self) -> Iterator[Step]:
         """Make the labels follow the hints, one yielded step after the other.
 
@@ -315,6 +320,7 @@ class GuideSession(Undoable[State]):
         index = self.network.classes.index(separator) if separator else None
         return objects(labels, index, self.spacing)
 
+    @own_modes()
     def probabilities(self) -> NDArray[np.float32]:
         """Probability of every class after the last refinement, (K, *spatial)."""
         values: NDArray[np.float32] = self._logits().softmax(0).cpu().numpy()
@@ -335,6 +341,7 @@ class GuideSession(Undoable[State]):
         changed: NDArray[np.bool_] = self.labels() != self.predict()
         return changed
 
+    @own_modes()
     def moved_by_words(self) -> NDArray[np.float32]:
         """How far words alone move what they are about, (*spatial), from 0 to 1.
 
@@ -348,6 +355,7 @@ class GuideSession(Undoable[State]):
         told = self._refiner.following(state, len(texts)).logits
         return effects.moved(texts, told, self._scene.logits, self.network.classes)
 
+    @own_modes()
     def changed_by_words(self) -> list[tuple[TextHint, NDArray[np.bool_]]]:
         """Which pixels (*spatial) each sentence changed, after those before it, without clicks."""
         state = self._state if self._state.refined else self._state.warm
@@ -359,6 +367,7 @@ class GuideSession(Undoable[State]):
         changes = [before != after for before, after in itertools.pairwise(labels)]
         return list(zip(texts, changes, strict=True))
 
+    @own_modes()
     def question(
         self,
         rule: str = DEFAULT_QUESTION,
@@ -399,6 +408,7 @@ class GuideSession(Undoable[State]):
             second=self._second_thoughts if rule in RECONSIDERING else None,
         )
 
+    @own_modes()
     def anchors(self, index: int = 0) -> Anchors:
         """Return what clicks and scribbles found, ready to be carried to other slices.
 
@@ -423,6 +433,7 @@ class GuideSession(Undoable[State]):
         labels = winning(self._logits())
         return anchors.proven(scene, labels).turning(scene, labels)
 
+    @own_modes()
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.
 
@@ -454,6 +465,7 @@ class GuideSession(Undoable[State]):
         met, changed = self.satisfied(), self.changed()
         return reported(met, changed, pixels, self._seconds, self.spacing, self.hints.texts)
 
+    @own_modes()
     def _logits(self) -> Tensor:
         """Logits of the present state, or, until it is refined, those shown last."""
         state = self._state

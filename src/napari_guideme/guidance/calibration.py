@@ -151,6 +151,6 @@ def _largest_differences(labels: Tensor, truth: Tensor, spacing: Sequence[float]
             break
     places = torch.stack(positions).to(truth.device)
     n = len(places)
-    weights = torch.full((n,), 1 / n, device=truth.device)
+    weights = torch.full((n,), 1 / n, dtype=torch.float32, device=truth.device)
     order = torch.arange(n, device=truth.device)
     return HintTensors(places, truth[tuple(places.T)], weights, order)

@@ -202,7 +202,7 @@ class Anchors:
 
     def beyond(self, index: int, thickness: float) -> Tensor:
         """How far each lies from a slice, (n,), in typical pixels of the plane."""
-        return (self.origins - index).abs() * thickness
+        return (self.origins - index).abs().float() * thickness
 
     def nearness(self, index: int, thickness: float) -> Tensor:
         """What is left of each at its place on a slice, (n,), by the distance alone.
@@ -233,7 +233,7 @@ class Anchors:
         if beyond is None:
             kernel = replace(kernel, temperature=ELSEWHERE)
         else:
-            firm = torch.where(beyond > 0, FIRMNESS, 1.0)
+            firm = torch.ones_like(acting.weights).masked_fill(beyond > 0, FIRMNESS)
             further = torch.where(beyond > 0, 1.0, acting.further)
             followed = tuple(thing.region for thing in self.things)
             weights = firm * acting.weights

@@ -28,7 +28,8 @@ def squared_maps(places: Tensor, shape: Sequence[int], spacing: Sequence[float])
     for axis, (length, size) in enumerate(zip(shape, spacing, strict=True)):
         along = [1] * len(shape)
         along[axis] = length
-        line = size * (torch.arange(length, device=places.device) - places[:, axis, None])
+        steps = torch.arange(length, device=places.device) - places[:, axis, None]
+        line = size * steps.float()
         total = total + line.square().view(-1, *along)
     return total
 

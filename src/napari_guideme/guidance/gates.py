@@ -76,7 +76,8 @@ class Gates:
 
     def initial(self, device: torch.device | None = None) -> Tensor:
         """Return the values that change nothing."""
-        return torch.ones(sum(shape.numel() for shape in self.shapes.values()), device=device)
+        count = sum(shape.numel() for shape in self.shapes.values())
+        return torch.ones(count, dtype=torch.float32, device=device)
 
     def split(self, values: Tensor) -> dict[str, Tensor]:
         """Return the gates of each rectifier, in its shape."""

@@ -33,7 +33,7 @@ def condensed(values: Tensor, count: int, spacing: Sequence[float]) -> tuple[Ten
     pool = {2: F.avg_pool2d, 3: F.avg_pool3d}[values.ndim]
     means = pool(values.cpu()[None, None], cell, ceil_mode=True)
     axes = [
-        ((torch.arange(cells) + 0.5) * side).long().clamp_max(length - 1)
+        ((torch.arange(cells).float() + 0.5) * side).long().clamp_max(length - 1)
         for cells, side, length in zip(means.shape[2:], cell, values.shape, strict=True)
     ]
     return torch.cartesian_prod(*axes).to(values.device), means.flatten().to(values.device)

@@ -43,7 +43,11 @@ def clicked_maps(
         rounded = rounded.clip(0, np.array(shape) - 1)
         drawn.append(torch.from_numpy(interaction.draw(distances(rounded, shape, spacing))))
     if interaction.previous:
-        before = torch.zeros(1, *shape) if previous is None else _laid(previous[None], placement)
+        before = (
+            torch.zeros((1, *shape), dtype=torch.float32)
+            if previous is None
+            else _laid(previous[None], placement)
+        )
         drawn.append(before[0].cpu())
     return torch.stack(drawn)
 
@@ -51,7 +55,7 @@ def clicked_maps(
 def saliency_maps(placement: Placement, maps: Tensor | None = None) -> Tensor:
     """Lay maps of saliency (2, *spatial) of the image on the input; zero without any."""
     if maps is None:
-        return torch.zeros(2, *placement.padded_shape)
+        return torch.zeros((2, *placement.padded_shape), dtype=torch.float32)
     return _laid(maps, placement)
 
 

@@ -246,12 +246,12 @@ def left_open(belief: Belief, pixels: Tensor) -> Tensor:
     """
     hinted = belief.support.positions
     if not len(hinted):
-        return torch.ones(len(pixels), device=pixels.device)
+        return torch.ones(len(pixels), dtype=torch.float32, device=pixels.device)
     reached = _reached(belief, hinted, pixels, _reaches(belief, hinted))
     confirmed = torch.bincount(_said_right(belief), minlength=int(belief.regions.max()) + 1)
     confirmed[BACKGROUND] = 0
     left = (1 - reached).clamp_min(0).prod(0)
-    return left * CONFIRMED ** confirmed[belief.regions[tuple(pixels.T)]]
+    return left * CONFIRMED ** confirmed[belief.regions[tuple(pixels.T)]].float()
 
 
 def rarity(labels: Tensor) -> Tensor:
@@ -260,7 +260,7 @@ def rarity(labels: Tensor) -> Tensor:
     Between counting pixels, for which a large background is all that matters, and counting
     classes, for which a speck is worth as much as all of it.
     """
-    shares = torch.bincount(labels.flatten()) / labels.numel()
+    shares = torch.bincount(labels.flatten()).float() / labels.numel()
     return shares.rsqrt()[labels]
 
 
@@ -308,7 +308,7 @@ def _reached(belief: Belief, hints: Tensor, pixels: Tensor, reaches: Tensor) -> 
     """Kernel values of hints (m, ndim), of reaches (m,), at pixels (n, ndim), (m, n)."""
     levels = zip(belief.features.at(hints), belief.features.at(pixels), strict=True)
     similarity = torch.stack([a @ b.T for a, b in levels]).mean(0)
-    sizes = torch.tensor(belief.spacing, device=hints.device)
+    sizes = torch.tensor(belief.spacing, dtype=torch.float32, device=hints.device)
     distance = torch.cdist(hints * sizes, pixels * sizes)
     return belief.kernel(similarity, distance.square(), reaches[:, None])
 

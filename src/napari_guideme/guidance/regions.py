@@ -98,7 +98,7 @@ class Region:
     def shares(self, positions: Tensor) -> Tensor:
         """What pixels (n, ndim) that lie in it get, (n,)."""
         if self.share is None:
-            return torch.ones(len(positions), device=positions.device)
+            return torch.ones(len(positions), dtype=torch.float32, device=positions.device)
         return self.share[tuple((positions - positions.new_tensor(self.start)).T)]
 
     def follow(self, values: Tensor) -> None:

@@ -19,6 +19,7 @@ from napari_guideme.guidance.maps import clicked_maps, saliency_maps
 from napari_guideme.guidance.plane import Plane
 from napari_guideme.guidance.zoom import Window
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.modes import own_modes
 from napari_guideme.networks.parts import Head
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tiles import LARGEST, observe_tiled
@@ -53,6 +54,7 @@ class Scene:
         Size of a pixel along each spatial axis, in any unit; all are equal by default.
     """
 
+    @own_modes()
     def __init__(
         self,
         network: FrozenNetwork,
@@ -196,7 +198,11 @@ class Scene:
         """The same image with clouds of noise, their deviation as a share of the input's."""
         spatial = self._x.shape[2:]
         coarse = [max(2, round(8 * length / max(spatial))) for length in spatial]
-        noise = torch.randn(*self._x.shape[:2], *coarse, generator=torch.Generator().manual_seed(0))
+        noise = torch.randn(
+            (*self._x.shape[:2], *coarse),
+            dtype=torch.float32,
+            generator=torch.Generator().manual_seed(0),
+        )
         mode = "bilinear" if len(spatial) == 2 else "trilinear"
         clouds = F.interpolate(noise.to(self._x.device), spatial, mode=mode, align_corners=False)
         return self._with_input(self._x + strength * self._x.std() * clouds)
@@ -253,6 +259,7 @@ class Scene:
         return self._observed.features
 
     @cached_property
+    @own_modes()
     def head(self) -> Head:
         """What lies before the guide point."""
         if "_observed" not in self.__dict__:
@@ -274,6 +281,7 @@ class Scene:
     def _observed(self) -> _Observed:
         return self._observe()
 
+    @own_modes()
     def _observe(self, cut: str | None = None) -> _Observed:
         network = self.network
         if cut is None and self._x[0, 0].numel() > self._at_once:

@@ -58,7 +58,7 @@ def spread(
         for region in support.regions:
             for own in (part == region.owner).nonzero():
                 region.follow(values[own[0]])
-        share = torch.zeros(len(part), len(logits), device=logits.device)
+        share = logits.new_zeros(len(part), len(logits))
         share.scatter_(1, support.classes[part, None], support.weights[part, None])
         moved += torch.einsum("nk,n...->k...", share, values)
     if hinted is None:

@@ -44,7 +44,7 @@ class Support:
     @classmethod
     def empty(cls, ndim: int, device: torch.device) -> Support:
         """No hints yet."""
-        none = torch.zeros(0, device=device)
+        none = torch.zeros(0, dtype=torch.float32, device=device)
         return cls(none.long().view(0, ndim), none.long(), none, none, none, none)
 
     def __len__(self) -> int:

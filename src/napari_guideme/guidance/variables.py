@@ -57,7 +57,7 @@ class GuidingBlock:
 
     def initial(self, device: torch.device | None = None) -> Tensor:
         """Return the values that change nothing."""
-        return torch.zeros(self.size, device=device)
+        return torch.zeros(self.size, dtype=torch.float32, device=device)
 
     def split(self, values: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Return scale (C), bias (C) and the attention along each axis."""
@@ -105,7 +105,8 @@ class Offset:
 
     def initial(self, device: torch.device | None = None) -> Tensor:
         """Return the values that change nothing."""
-        return torch.zeros(1, self.channels, *self.shape, device=device)
+        shape = (1, self.channels, *self.shape)
+        return torch.zeros(shape, dtype=torch.float32, device=device)
 
     def apply(self, activation: Tensor, values: Tensor) -> Tensor:
         """Add the values to their channels."""
@@ -169,12 +170,14 @@ class EnteringMaps:
 
     def initial(self, device: torch.device | None = None) -> Tensor:
         """Return the maps that change nothing."""
-        return torch.zeros(1, self.maps, *self.shape, device=device)
+        shape = (1, self.maps, *self.shape)
+        return torch.zeros(shape, dtype=torch.float32, device=device)
 
     def weights(self, device: torch.device | None = None) -> Tensor:
         """Return V, (C, maps, *kernel): rows of length 1."""
         generator = torch.Generator().manual_seed(0)
-        drawn = torch.randn(self.channels, self.maps, *self.kernel, generator=generator)
+        shape = (self.channels, self.maps, *self.kernel)
+        drawn = torch.randn(shape, dtype=torch.float32, generator=generator)
         return F.normalize(drawn.flatten(1), dim=1).view_as(drawn).to(device)
 
     def apply(self, activation: Tensor, values: Tensor) -> Tensor:

@@ -59,8 +59,8 @@ class Window:
 
     def places(self, positions: Tensor) -> Tensor:
         """Where pixels (n, ndim) of the image lie on the grid; centres are whole numbers."""
-        scale = torch.tensor(self.grid) / torch.tensor(self.shape)
-        return (positions.cpu() - torch.tensor(self.start) + 0.5) * scale - 0.5
+        scale = torch.tensor(self.grid).float() / torch.tensor(self.shape)
+        return ((positions.cpu() - torch.tensor(self.start)).float() + 0.5) * scale - 0.5
 
     def spacing(self, spacing: Sequence[float]) -> tuple[float, ...]:
         """Size of the grid's pixels along each axis, 1 on average, from that of the image's."""
@@ -182,7 +182,7 @@ def _resized(values: Tensor, shape: Sequence[int]) -> Tensor:
 def _stretched(values: Tensor, axis: int, length: int, rows: range) -> Tensor:
     """Interpolate along one axis to some of `length` rows, as `at_pixels` does."""
     cells = values.shape[axis]
-    place = (torch.arange(rows.start, rows.stop) + 0.5) * (cells / length) - 0.5
+    place = (torch.arange(rows.start, rows.stop).float() + 0.5) * (cells / length) - 0.5
     place = place.clamp(0, cells - 1)
     low = place.floor().long().clamp(max=max(cells - 2, 0))
     share = (place - low).view([-1 if i == axis else 1 for i in range(values.ndim)])

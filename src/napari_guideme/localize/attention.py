@@ -44,7 +44,7 @@ def open_attention(
     InputError
         If the weights are not the decoder's.
     """
-    module = AttentionNet().eval()
+    module = AttentionNet().float().eval()
     encoder = {
         key.removeprefix("encoder."): value
         for key, value in imagenet_weights().items()

@@ -27,6 +27,7 @@ from napari_guideme.networks.guide_points import (
 from napari_guideme.networks.halo import measured_halo
 from napari_guideme.networks.interaction import InteractionMaps
 from napari_guideme.networks.margins import centred, measured_margin, mirrored, widen, widening
+from napari_guideme.networks.modes import own_modes, precise
 from napari_guideme.networks.parts import Head, Parts
 from napari_guideme.networks.preparation import Preparation
 from napari_guideme.networks.tracing import noise, trace
@@ -73,6 +74,7 @@ class FrozenNetwork:
         If the device does not exist or the module does not fit the classes.
     """
 
+    @own_modes()
     def __init__(
         self,
         module: nn.Module,
@@ -233,6 +235,7 @@ class FrozenNetwork:
         """
         return at_depth(self.guide_points, self.guide_point(self.default_point), depth)
 
+    @own_modes()
     @torch.no_grad()
     def head(self, x: Tensor, point: str) -> Head:
         """Run what does not depend on the guide point, and the guide point itself.
@@ -247,6 +250,7 @@ class FrozenNetwork:
         with self._refusing(x):
             return self._parts.head(x.to(self.device), self._known(point))
 
+    @precise()
     def tail(self, head: Head, activation: Tensor | None = None) -> Tensor:
         """Run what depends on the guide point, from an activation of one's own.
 
@@ -266,12 +270,14 @@ class FrozenNetwork:
             activation = head.activation
         return self._logits(self._parts.tail(head, activation))
 
+    @own_modes()
     @torch.no_grad()
     def observe(self, x: Tensor, points: Sequence[str] = ()) -> tuple[Tensor, dict[str, Tensor]]:
         """Run the whole network once and keep the activations at some guide points."""
         logits, kept, _ = self.observe_cut(x, points)
         return logits, kept
 
+    @own_modes()
     @torch.no_grad()
     def observe_cut(
         self, x: Tensor, points: Sequence[str] = (), cut: str | None = None

@@ -26,11 +26,17 @@ class ChannelsFirst(nn.Module):
 def guest_of(module: nn.Module) -> nn.Module:
     """Copy the structure of a module around the very same weights."""
     memo: dict[int, Any] = {
-        id(parameter): nn.Parameter(parameter.detach(), requires_grad=False)
+        id(parameter): nn.Parameter(_lasting(parameter.detach()), requires_grad=False)
         for parameter in module.parameters()
     }
+    memo |= {id(buffer): buffer.clone() for buffer in module.buffers() if buffer.is_inference()}
     for part in module.modules():
         # Derived weights and remembered activations: autograd forbids deepcopy.
         derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
         memo |= {id(value): value.detach().clone() for value in derived}
     return copy.deepcopy(module, memo).eval()
+
+
+def _lasting(weight: Tensor) -> Tensor:
+    """The weight, or a copy of one that was made in inference mode, as autograd refuses those."""
+    return weight.clone() if weight.is_inference() else weight

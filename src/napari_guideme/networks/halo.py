@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_guideme.networks.modes import own_modes
 from napari_guideme.networks.tracing import noise
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def measured_halo(network: FrozenNetwork) -> int:
     x = noise(1, channels, length, *(short,) * (preparation.ndim - 1)).to(network.device)
     head = network.head(x, "input")
     activation = head.activation.clone().requires_grad_()
-    with torch.enable_grad():  # Whoever asks may be running without.
+    with own_modes():
         logits = network.tail(head, activation)
         line = logits[:, :, logits.shape[2] // 2]
         # A plain sum would hide what raises one class and lowers another.

@@ -124,9 +124,11 @@ def open_file(path: Path, device: str = "auto", card: NetworkCard | None = None)
     What nobody says is measured (number of classes, logits or probabilities,
     channels, multiples of sides) or assumed (value range), and logged.
     """
+    from napari_guideme.networks.modes import own_modes
+
     known = (card or NetworkCard()).completed(guess_card(path))
     # What torch has to say of its own insides while it loads is not for the user.
-    with warnings.catch_warnings(action="ignore"):
+    with own_modes(), warnings.catch_warnings(action="ignore"):
         module = format_of(path).load(path, known)
         cancelling.check()
         network = freeze(module, known, device)
@@ -180,7 +182,8 @@ def _fitting_multiple(module: nn.Module, entries: Mapping[str, Any], channels_la
         cancelling.check()
         odd = 2 * ((64 if ndim == 2 else 32) // (2 * multiple)) + 1
         sides = [multiple * (odd + 2 * axis) for axis in range(ndim)]
-        x = torch.rand((1, *sides, channels) if channels_last else (1, channels, *sides))
+        shape = (1, *sides, channels) if channels_last else (1, channels, *sides)
+        x = torch.rand(shape, dtype=torch.float32)
         try:
             with torch.no_grad():
                 module(x)

@@ -39,7 +39,11 @@ def open_pretrained(name: str, device: str, card: NetworkCard | None) -> FrozenN
         raise InputError(f"torchvision has no network {name!r}; it has {', '.join(known)}")
     chosen = torchvision("torchvision.models").get_model_weights(name).DEFAULT
     full = (card or NetworkCard()).completed(_card(name, chosen))
-    return freeze(weights.load(downloaded(chosen.url), full), full, device)
+    file = downloaded(chosen.url)
+    from napari_guideme.networks.modes import own_modes
+
+    with own_modes():
+        return freeze(weights.load(file, full), full, device)
 
 
 def downloaded(url: str) -> Path:

@@ -28,7 +28,8 @@ class Runner(fx.Interpreter):
 
 def noise(*shape: int) -> Tensor:
     """An input that no part of a network maps to zero by chance, always the same."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(shape, dtype=torch.float32, generator=generator)
 
 
 def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> fx.GraphModule:

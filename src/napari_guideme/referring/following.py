@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_guideme.grabcut import bounding_box
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
+from napari_guideme.networks.modes import own_modes
 from napari_guideme.referring.naming import class_of, names_nothing, without_articles
 from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.outline import Clicker, outlined
@@ -57,6 +58,7 @@ class Followed:
         return bounding_box(self.mask)
 
 
+@own_modes()
 def follow(
     sentence: str,
     image: NDArray[Any],
@@ -101,6 +103,7 @@ def follow(
     )
 
 
+@own_modes()
 def scene_of(
     followed: Followed,
     image: NDArray[Any],

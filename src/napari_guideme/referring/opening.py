@@ -84,7 +84,7 @@ def preparation(design: Design) -> Preparation:
 
 def imagenet_encoder() -> Encoder:
     """Return the encoder of EfficientNet-Lite0, frozen, from the package that brings it."""
-    encoder = Encoder().eval().requires_grad_(False)
+    encoder = Encoder().float().eval().requires_grad_(False)
     own = "encoder."
     weights = imagenet_weights().items()
     encoder.load_state_dict({k.removeprefix(own): v for k, v in weights if k.startswith(own)})
@@ -242,7 +242,7 @@ def with_folds(network: SeeThroughText, folds: int) -> SeeThroughText:
         )
     design = replace(network.design, folds=folds)
     other = SeeThroughText(network.reader.known, network.reader.vectors, design)
-    other = other.to(network.device)
+    other = other.float().to(network.device)
     other.load_state_dict(network.state_dict())
     return other.eval()
 
@@ -261,7 +261,7 @@ def load(path: Path) -> SeeThroughText:
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         words = [str(word) for word in about["words"]]
         design = Design(**about["design"])
-        network = SeeThroughText(words, torch.zeros(len(words), design.dimensions), design)
+        network = SeeThroughText(words, torch.zeros(len(words), design.dimensions), design).float()
         network.load_state_dict(state)
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None

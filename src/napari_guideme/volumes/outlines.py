@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 from napari_guideme.motion import moved
+from napari_guideme.networks.modes import stepwise
 from napari_guideme.planes import Slices
 from napari_guideme.volumes.onward import ways
 
@@ -107,6 +108,7 @@ def carry_outlines(
     return _carried(slices, masks, check=check)
 
 
+@stepwise
 def _carried(slices: Slices, masks: Mapping[int, Mask], *, check: bool) -> Iterator[CarriedOutline]:
     sources = list(masks)
     stretches = ways(sources, len(slices))

@@ -23,6 +23,7 @@ from napari_guideme.language.places import View
 from napari_guideme.language.telling import following
 from napari_guideme.language.text_guide import TextGuide
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
 from napari_guideme.volumes.inherited import Inherited
@@ -167,6 +168,7 @@ class VolumeSession:
         before, now = self._inherited.get(index), self._carried.get(index)
         return session if same(before, now) else None
 
+    @own_modes()
     def session(self, index: int) -> GuideSession:
         """Return the session of a slice; a new one starts from what was carried to it.
 
@@ -191,6 +193,7 @@ class VolumeSession:
         known = self._inherited.get(index)
         return known.inherited(self.planes.thickness) if known is not None else None
 
+    @own_modes()
     def inherit(self, index: int, told: Mapping[str, Any] | None) -> None:
         """Take for carried to a slice what was when a saved session on it began, and no more.
 
@@ -277,6 +280,7 @@ class VolumeSession:
         known = self._carried.get(index)
         return known.labels if known is not None else None
 
+    @own_modes()
     def slice_labels(self, index: int) -> NDArray[np.integer]:
         """Return the labels of one slice, (rows, columns)."""
         if self.opened(index) is not None:
@@ -304,6 +308,7 @@ class VolumeSession:
 
     # -- carrying on --------------------------------------------------------
 
+    @stepwise
     def carry(
         self, extent: str = "onward", *, check: bool = True, at_once: bool = False
     ) -> Iterator[CarriedStep]:
@@ -377,6 +382,7 @@ class VolumeSession:
         """Bring back what was carried at another time."""
         self._carried = dict(carried)
 
+    @own_modes()
     def guidance(self) -> SavedGuidance:
         """Return what was found, to be saved and applied to other images.
 

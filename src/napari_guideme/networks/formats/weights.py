@@ -48,7 +48,7 @@ def _filled(path: Path, module: nn.Module, state: dict[str, Any]) -> nn.Module:
             state = shorter
     try:
         # Weights stored in half precision become those of the module, in full precision.
-        module.load_state_dict(state)
+        module.float().load_state_dict(state)
     except Exception as error:
         problem = " ".join(str(error).split())
         raise InputError(
