@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_guideme import Click, GuideSession
 from napari_guideme.errors import InputError
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.preparation import Preparation
@@ -86,6 +88,83 @@ def test_what_a_module_returns_is_tried_out(squash, channels, output):
     if channels == 1:
         dark, bright = network.observe(torch.tensor([[[[0.0, 1.0]]]]))[0].argmax(1).flatten()
         assert (dark, bright) == (0, 1)
+
+
+class Cast(nn.Module):
+    """Computes in another precision than it is fed in."""
+
+    def __init__(self, dtype: torch.dtype, *, is_sure: bool = False) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(toys.DarkAndBright(), nn.Conv2d(2, 2, 1)).to(dtype)
+        self.dtype, self.is_sure = dtype, is_sure
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x.to(self.dtype))
+        return y.softmax(1) if self.is_sure else y
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("method", ["residual", "f-brs", "guide-me", "brs", "rgb-brs"])
+def test_a_network_that_casts_by_itself_is_guided(dtype, method):
+    torch.manual_seed(0)
+    network = toys.frozen(Cast(dtype))
+    logits, kept = network.observe(torch.rand(1, 1, 8, 8), network.feature_points)
+    assert {logits.dtype, *(values.dtype for values in kept.values())} == {torch.float32}
+    session = GuideSession(np.random.default_rng(0).random((24, 24)), network, method=method)
+    session.add(Click((12, 12), network.classes[1 - session.predict()[12, 12]]))
+    list(session.refine())
+    assert session.satisfied() == [True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_probabilities_of_another_precision_are_seen(dtype):
+    assert toys.frozen(Cast(dtype, is_sure=True), output=None).output == "probabilities"
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_a_network_of_another_precision_is_told_how_to_convert_it(dtype):
+    with pytest.raises(InputError, match=rf"weights are {dtype}: convert it by \.float\(\)"):
+        toys.frozen(toys.DarkAndBright().to(dtype))
+
+
+@pytest.mark.parametrize("decide", [lambda y: y.argmax(1, keepdim=True), lambda y: y > 0])
+def test_labels_are_no_logits(decide):
+    class Decided(toys.DarkAndBright):
+        def forward(self, x: Tensor) -> Tensor:
+            return decide(super().forward(x))
+
+    with pytest.raises(InputError, match="expected are the logits or probabilities before"):
+        toys.frozen(Decided())
+
+
+class Particular(nn.Module):
+    """Takes sides that are multiples of 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = toys.pixelwise([-1.0, 1.0], [1.0, 0.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] % 16 != 0:
+            raise ValueError("sides are multiples of 16")
+        return self.inner(x)
+
+
+def test_torchscript_fails_in_one_line():
+    odd = Preparation(channels=1, value_range="none", multiple=9)
+    with pytest.raises(InputError, match=r"\(1, 1, 72, 72\): sides are multiples of 16$") as caught:
+        toys.frozen(torch.jit.script(Particular()), preparation=odd)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+def test_torchscript_is_frozen_without_a_word():
+    module = torch.jit.script(toys.DarkAndBright())
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        toys.frozen(module)
+    assert not told
+    assert all(parameter.requires_grad for parameter in module.parameters())
 
 
 def test_gradients_reach_the_activation_and_nothing_else(case):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_guideme.errors import InputError
+from napari_guideme.files import first_line
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
 from napari_guideme.networks.depths import Depth, at_depth, levels, usual
@@ -129,7 +131,7 @@ class FrozenNetwork:
         examples = [noise(1, channels, *size).to(self.device) for size in preparation.example_sizes]
         self._example = examples[0]
         first, *others = (mirrored(example, widening(preparation)) for example in examples)
-        with self._refusing(first):
+        with self._refusing(first, _advice(guest)):
             traced = trace(module, first, others)
         returned: Tensor = traced.meta.pop("returned")
         if preparation.margin:
@@ -268,7 +270,7 @@ class FrozenNetwork:
         """
         if activation is None:
             activation = head.activation
-        return self._logits(self._parts.tail(head, activation))
+        return self._logits(self._parts.tail(head, activation.to(head.activation.dtype)))
 
     @own_modes()
     @torch.no_grad()
@@ -287,6 +289,7 @@ class FrozenNetwork:
         cut = None if cut is None else self._known(cut)
         with self._refusing(x):
             output, activations, head = self._parts.whole(x.to(self.device), known, cut)
+        activations = {point: values.float() for point, values in activations.items()}
         if self.preparation.margin:
             strides = {point.name: point.stride for point in self.guide_points}
             activations = {
@@ -300,6 +303,7 @@ class FrozenNetwork:
         return point if point in self._parts else self.guide_point(point).name
 
     def _logits(self, output: Tensor) -> Tensor:
+        output = output.float()
         if output.shape[1] == 1 and len(self.classes) == 2:
             if self.output == "logits":
                 return torch.cat([torch.zeros_like(output), output], dim=1)
@@ -307,7 +311,7 @@ class FrozenNetwork:
         return output.clamp_min(1e-6).log() if self.output == "probabilities" else output
 
     @contextmanager
-    def _refusing(self, x: Tensor) -> Iterator[None]:
+    def _refusing(self, x: Tensor, advice: str = "") -> Iterator[None]:
         """Foreign code can fail in any manner; say which network and which input."""
         try:
             yield
@@ -315,7 +319,8 @@ class FrozenNetwork:
             raise
         except Exception as error:
             raise InputError(
-                f"{self.name} does not run on an input of shape {tuple(x.shape)}: {error}"
+                f"{self.name} does not run on an input of shape {tuple(x.shape)}: "
+                f"{_said(error)}{advice}"
             ) from error
 
     def _check_classes(self, shape: Sequence[int]) -> None:
@@ -327,11 +332,26 @@ class FrozenNetwork:
             )
 
 
+def _said(error: Exception) -> str:
+    """What an error says in one line; TorchScript shows the program first."""
+    found = re.findall(r"^[\w.]*Error: (.+)$", str(error), re.MULTILINE)
+    is_script = "TorchScript" in first_line(error)
+    return str(found[-1]) if is_script and found else first_line(error)
+
+
+def _advice(module: nn.Module) -> str:
+    """What to do about weights that are not of the type of the input."""
+    types = {weight.dtype for weight in module.parameters() if weight.is_floating_point()}
+    if not types or torch.float32 in types:
+        return ""
+    return f"; its weights are {types.pop()}: convert it by .float()"
+
+
 def _kind(returned: Tensor) -> Output:
     """Probabilities lie between 0 and 1, and those of several classes add up to 1."""
     within = bool((returned >= 0).all() and (returned <= 1).all())
-    total = returned.sum(1)
-    adds_up = returned.shape[1] == 1 or torch.allclose(total, torch.ones_like(total), atol=1e-3)
+    total, exact = returned.float().sum(1), max(1e-3, torch.finfo(returned.dtype).eps)
+    adds_up = returned.shape[1] == 1 or torch.allclose(total, torch.ones_like(total), atol=exact)
     return "probabilities" if within and adds_up else "logits"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from napari_guideme.networks.tracing import main_output
@@ -34,7 +35,8 @@ def guest_of(module: nn.Module) -> nn.Module:
         # Derived weights and remembered activations: autograd forbids deepcopy.
         derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
         memo |= {id(value): value.detach().clone() for value in derived}
-    return copy.deepcopy(module, memo).eval()
+    with torch.no_grad():  # TorchScript copies by operations, whose results are no leaves else.
+        return copy.deepcopy(module, memo).eval()
 
 
 def _lasting(weight: Tensor) -> Tensor:

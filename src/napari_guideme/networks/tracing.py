@@ -95,6 +95,11 @@ def outcome(module: nn.Module, x: Tensor) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim != x.ndim:
         found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise TypeError(f"it returns {found} instead of one map per class")
+    if not output.is_floating_point():
+        raise TypeError(
+            f"it returns {output.dtype}, such as labels or what was decided; expected are the "
+            "logits or probabilities before, one map of floating-point numbers per class"
+        )
     return output
 
 
