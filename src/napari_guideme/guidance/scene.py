@@ -90,7 +90,7 @@ class Scene:
             return self
         other = copy.copy(self)
         other.point = point
-        other.__dict__.pop("head", None)
+        other._drop("head", "_untiled")
         return other
 
     def spaced(self, spacing: Sequence[float]) -> Scene:
@@ -213,14 +213,18 @@ class Scene:
         other._plane = Plane.at(axis, index, self.placement)
         across = (*self.spacing[:axis], *self.spacing[axis + 1 :])
         other.spacing = relative(across, len(across))
+        other._drop("_untiled")
         if "_observed" in self.__dict__:
             other.__dict__["_observed"] = other._sliced(self._observed)
         return other
 
     def forget(self) -> None:
         """Give back the memory of what was computed; it is computed anew when it is asked for."""
-        for computed in ("head", "_observed"):
-            self.__dict__.pop(computed, None)
+        self._drop("head", "_observed", "_untiled")
+
+    def _drop(self, *computed: str) -> None:
+        for name in computed:
+            self.__dict__.pop(name, None)
 
     @property
     def shows_more_in_windows(self) -> bool:
@@ -262,17 +266,35 @@ class Scene:
     @own_modes()
     def head(self) -> Head:
         """What lies before the guide point."""
-        if "_observed" not in self.__dict__:
+        if "_observed" not in self.__dict__ and not self._is_tiled:
             # One pass for both; without hints nobody asks for the head.
             self.__dict__["_observed"] = self._observe(cut=self.point)
-        head = self._observed.head
+        head = None if self._is_tiled else self._observed.head
         if head is None or head.point != self.point:
             head = self.network.head(self._x, self.point)
         return head
 
     def guided(self, activation: Tensor) -> Tensor:
-        """Logits (K, *spatial) on the image's pixels from a moved activation."""
-        return self._with_field(self._restored(self.network.tail(self.head, activation)))
+        """Logits (K, *spatial) on the image's pixels from a moved activation.
+
+        Of an image in tiles they are those of the tiles and what moving them changed: a network
+        that normalises by what it sees says something else of the whole.
+        """
+        logits = self._restored(self.network.tail(self.head, activation))
+        if self._is_tiled:
+            logits = self._observed.logits + (logits - self._untiled)
+        return self._with_field(logits)
+
+    @property
+    def _is_tiled(self) -> bool:
+        """Whether the image is too large to go through the network at once."""
+        return self._x[0, 0].numel() > self._at_once
+
+    @cached_property
+    def _untiled(self) -> Tensor:
+        """What the network says of an image in tiles if it sees it whole, as guiding does."""
+        with torch.no_grad():
+            return self._restored(self.network.tail(self.head))
 
     def _with_field(self, logits: Tensor) -> Tensor:
         return logits if self._field is None else logits + self._field
@@ -284,7 +306,7 @@ class Scene:
     @own_modes()
     def _observe(self, cut: str | None = None) -> _Observed:
         network = self.network
-        if cut is None and self._x[0, 0].numel() > self._at_once:
+        if self._is_tiled:
             points, head = network.feature_points, None
             logits, activations = observe_tiled(network, self._x, points, self._at_once)
         else:
