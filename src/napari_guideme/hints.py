@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 
 Position = tuple[float, ...]
 Operation = Literal["find", "remove", "replace"]
@@ -49,6 +49,7 @@ class Click:
     class_name: str
 
     def __post_init__(self) -> None:
+        _check_name(self.class_name)
         object.__setattr__(self, "at", _position(self.at))
 
     def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
@@ -86,8 +87,9 @@ class Scribble:
     def __post_init__(self) -> None:
         if not _is_number(self.width) or self.width <= 0:
             raise InputError(f"the width must be a positive number, not {self.width!r}")
+        _check_name(self.class_name)
         object.__setattr__(self, "width", float(self.width))
-        object.__setattr__(self, "paths", tuple(tuple(map(_position, p)) for p in self.paths))
+        object.__setattr__(self, "paths", tuple(map(_path, _several("paths", self.paths))))
 
     @classmethod
     def from_mask(
@@ -231,6 +233,10 @@ class Hints:
 
     items: tuple[Hint, ...] = ()
 
+    def __post_init__(self) -> None:
+        for item in _several("hints", self.items):
+            check_kind("a hint", item, (Click, Scribble, TextHint), "a Click or a Scribble")
+
     def __iter__(self) -> Iterator[Hint]:
         return iter(self.items)
 
@@ -239,7 +245,7 @@ class Hints:
 
     def added(self, hints: Iterable[Hint]) -> Hints:
         """Return these hints and new ones; what is said again counts once, as the newest."""
-        newest_first = dict.fromkeys(reversed([*self.items, *hints]))
+        newest_first = dict.fromkeys(reversed([*self.items, *Hints(tuple(hints))]))
         return Hints(tuple(reversed(newest_first)))
 
     def removed(self, hint: Hint) -> Hints:
@@ -290,6 +296,11 @@ class Hints:
         return HintPixels(positions[first], indices[last], owners[last])
 
 
+def check_hints(hints: object) -> None:
+    """Raise `InputError` if something is no `Hints`."""
+    check_kind("hints", hints, Hints, "Hints, such as Hints((Click(at, class_name),))")
+
+
 def by_slice(marks: Iterable[Mark], shape: Sequence[int], axis: int) -> dict[int, list[Mark]]:
     """Sort marks in a volume by the slices along an axis; there they have rows and columns.
 
@@ -336,6 +347,20 @@ def class_index(name: str, classes: Sequence[str]) -> int:
     if name not in classes:
         raise InputError(f"unknown class {name!r}; the network's classes are {', '.join(classes)}")
     return list(classes).index(name)
+
+
+def _check_name(class_name: object) -> None:
+    check_kind("the class of a hint", class_name, str, "the name of a class")
+
+
+def _several(name: str, values: Any) -> Sequence[Any]:
+    check_kind(name, values, (list, tuple, np.ndarray), "a list")
+    found: Sequence[Any] = values
+    return found
+
+
+def _path(positions: Any) -> tuple[Position, ...]:
+    return tuple(map(_position, _several("a path", positions)))
 
 
 def _position(at: Any) -> Position:

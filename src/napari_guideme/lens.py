@@ -20,6 +20,7 @@ from napari_guideme.guidance.refining import Step, refine_by
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.guidance.zoom import LARGEST, Window, around, still_fits, whole
 from napari_guideme.hints import HintPixels
+from napari_guideme.networks.channels import checked_axis
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.outlines import BACKGROUND, OBJECT, Kept, Patch
 from napari_guideme.refusing import on_object, smaller, within
@@ -74,6 +75,7 @@ class Lens:
         spacing: Sequence[float] | None,
     ) -> None:
         self._network = network
+        image = image if hasattr(image, "ndim") else np.asarray(image)
         self._image, self._channel_axis, self._channels = image, channel_axis, channels
         self._axes = _spatial_axes(image, channel_axis, network.preparation.ndim)
         self.shape = tuple(image.shape[axis] for axis in self._axes)
@@ -236,9 +238,7 @@ class Lens:
 
 
 def _spatial_axes(image: NDArray[Any], channel_axis: int | None, ndim: int) -> tuple[int, ...]:
-    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
-        raise InputError(f"there is no channel axis {channel_axis} in shape {image.shape}")
-    channels = None if channel_axis is None else channel_axis % image.ndim
+    channels = checked_axis(channel_axis, image.shape)
     axes = tuple(axis for axis in range(image.ndim) if axis != channels)
     if len(axes) != ndim or 0 in image.shape:
         raise InputError(

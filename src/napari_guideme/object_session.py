@@ -14,10 +14,10 @@ from napari_guideme.errors import InputError
 from napari_guideme.guidance import DEFAULT_OBJECT_METHOD
 from napari_guideme.guidance.methods import Method, method_named
 from napari_guideme.guidance.refining import Step
-from napari_guideme.hints import HintPixels, Hints
+from napari_guideme.hints import HintPixels, Hints, check_hints
 from napari_guideme.history import History, Past
 from napari_guideme.lens import Lens
-from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.frozen import FrozenNetwork, check_network
 from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.outlines import OBJECT, Kept, Patch, cut_out
 from napari_guideme.refusing import within
@@ -95,6 +95,7 @@ class ObjectSession(Undoable[_State]):
         spacing: Sequence[float] | None = None,
         locked: bool = True,
     ) -> None:
+        check_network(network)
         if network.interaction is None:
             raise InputError(f"{network.name} takes no clicks; correct it with GuideSession")
         super().__init__(_State(Hints(), method_named(method)))
@@ -115,6 +116,7 @@ class ObjectSession(Undoable[_State]):
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
+        check_hints(hints)
         if hints.texts:
             raise InputError(
                 f"{self.network.name} outlines what is clicked and knows no names of things; "

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, whole_number
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.motion import brightness
+from napari_guideme.networks.channels import checked_axis
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.networks.tiles import LARGEST, alignment
 from napari_guideme.spacing import checked
@@ -44,17 +45,15 @@ class Slices:
     """
 
     def __init__(self, volume: Any, axis: int = 0, channel_axis: int | None = None) -> None:
-        ndim = len(volume.shape)
-        if channel_axis is not None and not -ndim <= channel_axis < ndim:
-            raise InputError(f"there is no channel axis {channel_axis} in shape {volume.shape}")
-        self._channel_axis = None if channel_axis is None else channel_axis % ndim
-        spatial = [a for a in range(ndim) if a != self._channel_axis]
+        volume = volume if hasattr(volume, "shape") else np.asarray(volume)
+        self._channel_axis = checked_axis(channel_axis, volume.shape)
+        spatial = [a for a in range(len(volume.shape)) if a != self._channel_axis]
         if len(spatial) != 3:
             raise InputError(
                 f"a volume has three spatial axes, shape {tuple(volume.shape)} has "
                 f"{len(spatial)}" + (" (name its channel axis?)" if len(spatial) == 4 else "")
             )
-        if not -3 <= axis < 3:
+        if not -3 <= (axis := whole_number("axis", axis)) < 3:
             raise InputError(f"there is no axis {axis}; choose 0, 1 or 2")
         self.axis, self._volume = axis % 3, volume
         self._along = spatial[self.axis]
@@ -137,7 +136,7 @@ class Planes(Slices):
         self._kept: OrderedDict[int, Scene] = OrderedDict()
         self._slab: dict[int, Scene] = {}
         self._measured = (
-            network.preparation.measured(volume, self._channel_axis, channels)
+            network.preparation.measured(self._volume, self._channel_axis, channels)
             if network.preparation.ndim == 3
             else None
         )
@@ -154,7 +153,7 @@ class Planes(Slices):
 
     def scene(self, index: int) -> Scene:
         """Return one slice as the network sees it; that of the last few is kept."""
-        if not 0 <= index < len(self):
+        if not 0 <= whole_number("the number of a slice", index) < len(self):
             raise InputError(f"there is no slice {index}; choose 0 to {len(self) - 1}")
         if index not in self._kept:
             self._kept[index] = self._flat(index) if self._measured is None else self._deep(index)

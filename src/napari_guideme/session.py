@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, whole_number
 from napari_guideme.guidance import DEFAULT_METHOD, DEFAULT_QUESTION
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.closer import reconsidered
@@ -24,13 +24,13 @@ from napari_guideme.guidance.refining import Step, refine
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
 from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.support import Support
-from napari_guideme.hints import Hints, TextHint
+from napari_guideme.hints import Hints, TextHint, check_hints
 from napari_guideme.history import History, Past
 from napari_guideme.language import DEFAULT_TELLING, effects
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import Teller
 from napari_guideme.language.text_guide import TextGuide
-from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.frozen import FrozenNetwork, check_network
 from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.networks.objects import objects
 from napari_guideme.refinement import Refiner, State
@@ -110,6 +110,7 @@ class GuideSession(Undoable[State]):
         zoom: int | None = None,
         spacing: Sequence[float] | None = None,
     ) -> None:
+        check_network(network)
         check_labels_pixels(network)
         scene = Scene(
             network,
@@ -161,7 +162,7 @@ class GuideSession(Undoable[State]):
         zoom: int | None,
     ) -> None:
         super().__init__(State(Hints(), method_named(method), refined=True))
-        if zoom is not None and zoom < 1:
+        if zoom is not None and whole_number("zoom", zoom) < 1:
             raise InputError(f"a zoom of {zoom} pixels shows nothing; choose 1 or more")
         self.network = scene.network
         self._refiner = Refiner(
@@ -244,6 +245,7 @@ class GuideSession(Undoable[State]):
 
     def replace(self, hints: Hints) -> None:
         """Put other hints in the place of the present ones, as one step of the history."""
+        check_hints(hints)
         hints.check(self.shape, self.network.classes)
         if hints != self.hints:
             state = self._state

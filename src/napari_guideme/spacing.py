@@ -23,9 +23,12 @@ def checked(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
     InputError
         If it is not one positive number for each axis.
     """
-    sizes = (1.0,) * ndim if spacing is None else tuple(float(size) for size in spacing)
+    try:
+        sizes = (1.0,) * ndim if spacing is None else tuple(map(_number, spacing))
+    except (TypeError, ValueError):
+        sizes = ()
     if len(sizes) != ndim or not all(0 < size < math.inf for size in sizes):
-        raise InputError(f"the spacing {spacing} is not {ndim} positive numbers")
+        raise InputError(f"the spacing {spacing!r} is not {ndim} positive numbers")
     return sizes
 
 
@@ -52,3 +55,9 @@ def proportions(spacing: Sequence[float]) -> tuple[float, ...]:
 def longest(shape: Sequence[int], spacing: Sequence[float]) -> float:
     """Return the longest side of an image, in typical pixels."""
     return max(n * size for n, size in zip(shape, spacing, strict=True))
+
+
+def _number(size: float) -> float:
+    if isinstance(size, str):
+        raise TypeError(size)
+    return float(size)

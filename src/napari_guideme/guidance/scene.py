@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -67,7 +68,8 @@ class Scene:
         at_once: int = LARGEST,
         spacing: Sequence[float] | None = None,
     ) -> None:
-        self._image, self._channel_axis, self._channels = image, channel_axis, channels
+        self._image = image if hasattr(image, "ndim") else np.asarray(image)
+        self._channel_axis, self._channels = channel_axis, channels
         self.network, self._at_once = network, at_once
         self.point = network.guide_point(point or network.default_point).name
         x, self.placement = (preparation or network.preparation).prepare(

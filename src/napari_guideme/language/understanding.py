@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.hints import GRID, TextHint
 from napari_guideme.language.grammar import Statement, Unreadable, read
 from napari_guideme.language.place_words import DIRECTION
@@ -86,6 +86,7 @@ def understand(
     NotUnderstood
         With what was understood, what was not, and what would be.
     """
+    check_kind("sentence", sentence, str, "a text")
     view = view or View.upright(2)
     vocabulary = _vocabulary(tuple(classes), vectors)
     found = units(sentence, vocabulary)

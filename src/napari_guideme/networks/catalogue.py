@@ -6,13 +6,14 @@ A bundled network is three files in ``bundled``: ``NAME.safetensors`` (weights),
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.files import named
 from napari_guideme.networks.card import SUFFIX, NetworkCard, read_card
 
@@ -97,6 +98,8 @@ def open_network(
     InputError
         If there is no such network, or it cannot be read, or does not fit its card.
     """
+    wanted = "the name of a network, or the path of a file or folder"
+    check_kind("name_or_path", name_or_path, (str, os.PathLike), wanted)
     entries = catalogue()
     name = str(name_or_path)
     path = entries[name].path if name in entries else named(Path(name_or_path))

@@ -8,10 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, whole_number, whole_numbers
 
 #: ITU-R BT.601 luma, for colour images shown to a grey network.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+
+def checked_axis(channel_axis: int | None, shape: Sequence[int]) -> int | None:
+    """Return the channel axis of an image of a shape, counted from its first one.
+
+    Raises
+    ------
+    InputError
+        If it is none of its axes.
+    """
+    if channel_axis is None:
+        return None
+    axis, count = whole_number("channel_axis", channel_axis), len(shape)
+    if not -count <= axis < count:
+        raise InputError(
+            f"there is no channel axis {axis}; the image of shape {tuple(shape)} "
+            f"has axes 0 to {count - 1}"
+        )
+    return axis % count
 
 
 def channels_first(
@@ -35,11 +54,7 @@ def channels_first(
     InputError
         If the axes are others, or a channel does not exist.
     """
-    if channel_axis is not None and not -image.ndim <= channel_axis < image.ndim:
-        raise InputError(
-            f"there is no channel axis {channel_axis}; the image of shape {image.shape} "
-            f"has axes 0 to {image.ndim - 1}"
-        )
+    channel_axis = checked_axis(channel_axis, image.shape)
     spatial = image.ndim - (channel_axis is not None)
     if spatial != ndim:
         raise InputError(
@@ -50,11 +65,12 @@ def channels_first(
     pixels = image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
     if channels is None:
         return pixels
-    if bad := [c for c in channels if not 0 <= c < len(pixels)]:
+    chosen = whole_numbers("channels", channels)
+    if bad := [c for c in chosen if not 0 <= c < len(pixels)]:
         raise InputError(
             f"channel {bad[0]} does not exist; the image has channels 0 to {len(pixels) - 1}"
         )
-    return pixels[list(channels)]
+    return pixels[chosen]
 
 
 def matched(pixels: NDArray[Any], wanted: int, *, bgr: bool) -> NDArray[Any]:

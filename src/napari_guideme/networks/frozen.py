@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.files import first_line
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.card import NetworkCard, Output
@@ -128,11 +128,12 @@ class FrozenNetwork:
         if not preparation.margin:
             margin = measured_margin(module, preparation, channels, self.device)
             self.preparation = preparation = replace(preparation, margin=margin)
-        examples = [noise(1, channels, *size).to(self.device) for size in preparation.example_sizes]
-        self._example = examples[0]
-        first, *others = (mirrored(example, widening(preparation)) for example in examples)
-        with self._refusing(first, _advice(guest)):
+        shapes = [(1, channels, *size) for size in preparation.example_sizes]
+        with self._refusing(shapes[0], _advice(guest)):
+            examples = [noise(*shape).to(self.device) for shape in shapes]
+            first, *others = (mirrored(example, widening(preparation)) for example in examples)
             traced = trace(module, first, others)
+        self._example = examples[0]
         returned: Tensor = traced.meta.pop("returned")
         if preparation.margin:
             widen(traced, preparation)
@@ -249,7 +250,7 @@ class FrozenNetwork:
         point
             Name of a guide point.
         """
-        with self._refusing(x):
+        with self._refusing(x.shape):
             return self._parts.head(x.to(self.device), self._known(point))
 
     @precise()
@@ -287,7 +288,7 @@ class FrozenNetwork:
         """Run the whole network once as :meth:`observe` does, and keep a head, too."""
         known = [self._known(point) for point in points]
         cut = None if cut is None else self._known(cut)
-        with self._refusing(x):
+        with self._refusing(x.shape):
             output, activations, head = self._parts.whole(x.to(self.device), known, cut)
         activations = {point: values.float() for point, values in activations.items()}
         if self.preparation.margin:
@@ -311,7 +312,7 @@ class FrozenNetwork:
         return output.clamp_min(1e-6).log() if self.output == "probabilities" else output
 
     @contextmanager
-    def _refusing(self, x: Tensor, advice: str = "") -> Iterator[None]:
+    def _refusing(self, shape: Sequence[int], advice: str = "") -> Iterator[None]:
         """Foreign code can fail in any manner; say which network and which input."""
         try:
             yield
@@ -319,7 +320,7 @@ class FrozenNetwork:
             raise
         except Exception as error:
             raise InputError(
-                f"{self.name} does not run on an input of shape {tuple(x.shape)}: "
+                f"{self.name} does not run on an input of shape {tuple(shape)}: "
                 f"{_said(error)}{advice}"
             ) from error
 
@@ -330,6 +331,15 @@ class FrozenNetwork:
                 f"{tuple(self._example.shape)}; expected is one channel for each of the "
                 f"{len(self.classes)} classes {', '.join(self.classes)}"
             )
+
+
+def check_network(network: object) -> None:
+    """Raise `InputError` if something is no frozen network."""
+    wanted = (
+        "a FrozenNetwork, as open_network(name_or_path) returns it, or around a module "
+        "FrozenNetwork(module, classes, Preparation(...))"
+    )
+    check_kind("network", network, FrozenNetwork, wanted)
 
 
 def _said(error: Exception) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from napari_guideme.errors import InputError, check_kind
+from napari_guideme.files import first_line
 from napari_guideme.networks.tracing import main_output
 
 
@@ -25,7 +29,15 @@ class ChannelsFirst(nn.Module):
 
 
 def guest_of(module: nn.Module) -> nn.Module:
-    """Copy the structure of a module around the very same weights."""
+    """Copy the structure of a module around the very same weights.
+
+    Raises
+    ------
+    InputError
+        If it is no module, lacks its weights, or cannot be copied.
+    """
+    check_kind("module", module, nn.Module, "a torch.nn.Module")
+    _check_weights(module)
     memo: dict[int, Any] = {
         id(parameter): nn.Parameter(_lasting(parameter.detach()), requires_grad=False)
         for parameter in module.parameters()
@@ -36,7 +48,22 @@ def guest_of(module: nn.Module) -> nn.Module:
         derived = (v for v in vars(part).values() if isinstance(v, Tensor) and not v.is_leaf)
         memo |= {id(value): value.detach().clone() for value in derived}
     with torch.no_grad():  # TorchScript copies by operations, whose results are no leaves else.
-        return copy.deepcopy(module, memo).eval()
+        try:
+            return copy.deepcopy(module, memo).eval()
+        except Exception as error:  # A module may hold anything.
+            raise InputError(
+                f"{type(module).__name__} holds what cannot be copied ({first_line(error)}); "
+                "give a module without it"
+            ) from error
+
+
+def _check_weights(module: nn.Module) -> None:
+    name = type(module).__name__
+    for weight in itertools.chain(module.parameters(), module.buffers()):
+        if isinstance(weight, UninitializedParameter | UninitializedBuffer):
+            raise InputError(f"{name} has lazy layers; run it once on an input")
+        if weight.is_meta:
+            raise InputError(f"{name} has weights on the device meta; load them")
 
 
 def _lasting(weight: Tensor) -> Tensor:

@@ -29,6 +29,9 @@ _MEASURED = 1_000_000
 #: What computing in float64 may change, as a share of a value.
 _ROUNDED = 16 * float(np.finfo(np.float64).eps)
 
+#: What is tried out has sides of twice the multiple.
+_LARGEST_MULTIPLE = 1024
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -124,7 +127,9 @@ class Preparation:
     def _limits(self) -> Iterator[tuple[str, str, bool]]:
         """Entries, what they have to be, and whether they are."""
         yield "channels", "a positive whole number", _is_count(self.channels, 1)
-        yield "multiple", "a positive whole number", _is_count(self.multiple, 1)
+        wanted = f"a positive whole number, {_LARGEST_MULTIPLE} at most"
+        fits = _is_count(self.multiple, 1) and self.multiple <= _LARGEST_MULTIPLE
+        yield "multiple", wanted, fits
         yield "offset", "a whole number", _is_count(self.offset, 0)
         for name in ("bgr", "clip", "per_channel"):
             yield name, "true or false", isinstance(getattr(self, name), bool)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_guideme.errors import check_kind
 from napari_guideme.grabcut import bounding_box
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
@@ -90,6 +91,7 @@ def follow(
     InputError
         If the sentence has no word, or the image cannot be used.
     """
+    check_kind("sentence", sentence, str, "a text")
     steps = steps_of(network, sentence, image, channel_axis, progress)
     likelihood = steps.refined[-1]
     clicker = Clicker(image, channel_axis, str(network.device)) if follows_image else None

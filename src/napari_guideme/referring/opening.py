@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -17,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -196,6 +197,7 @@ def bundled() -> Path:
 
 def weights_of(source: str | Path) -> Path:
     """Where the weights of a network lie that :func:`open_referring` takes."""
+    check_kind("source", source, (str, os.PathLike), "the name of a network or the path of a file")
     return bundled() if str(source) == REFERRING else Path(source)
 
 

@@ -22,7 +22,7 @@ from napari_guideme.language import DEFAULT_TELLING
 from napari_guideme.language.places import View
 from napari_guideme.language.telling import following
 from napari_guideme.language.text_guide import TextGuide
-from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.frozen import FrozenNetwork, check_network
 from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.planes import Planes
 from napari_guideme.session import GuideSession
@@ -89,6 +89,7 @@ class VolumeSession:
         view: View | None = None,
         zoom: int | None = None,
     ) -> None:
+        check_network(network)
         self.network = network
         self.planes = Planes(
             volume,
@@ -245,7 +246,10 @@ class VolumeSession:
         InputError
             If one is outside the volume or of an unknown class; none is added then.
         """
-        Hints(marks).check(self.shape, self.network.classes)
+        given = Hints(marks)
+        if given.texts:
+            raise InputError("words are about a slice: give its number, tell(index, sentence)")
+        given.check(self.shape, self.network.classes)
         for index, hints in by_slice(marks, self.shape, self.planes.axis).items():
             self.add_to(index, *hints)
 
