@@ -15,6 +15,8 @@ from PIL import Image
 from skimage.data import immunohistochemistry
 
 from napari_guideme.cli import main
+from napari_guideme.hints import Hints, TextHint
+from napari_guideme.hints_json import hints_to_json
 from napari_guideme.language import wordnet
 from napari_guideme.networks.catalogue import catalogue
 
@@ -149,11 +151,16 @@ def bad_inputs(tmp_path, tissue, untrained):
     unknown.write_text('{"clicks": [{"at": [1, 1], "class": "dog"}]}', encoding="utf-8")
     outside = tmp_path / "outside.json"
     outside.write_text('{"clicks": [{"at": [500, 1], "class": "nucleus"}]}', encoding="utf-8")
+    inside = tmp_path / "inside.json"
+    inside.write_text('{"clicks": [{"at": [1, 1, 1], "class": "object"}]}', encoding="utf-8")
+    texts = tmp_path / "texts.json"
+    said = Hints([TextHint("find", "object")])
+    texts.write_text(json.dumps(hints_to_json(said)), encoding="utf-8")
     folder = tmp_path / "data"
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
         imageio.imwrite(folder / name / "a.png", np.full((8, 8), 255, np.uint8))
-    clicked = ["refine", volume, "--network", "click", "--hints", outside, "-o", out]
+    clicked = ["refine", volume, "--network", "click", "--hints", inside, "-o", out]
     return {
         "no image": (["predict", tmp_path / "no.png", "-o", out], "there is no image"),
         "nan": (["predict", nan, "-o", out], "NaN"),
@@ -177,6 +184,11 @@ def bad_inputs(tmp_path, tissue, untrained):
         "carried clicks": (
             [*clicked, "--carry", "volume"],
             "an object is carried onward",
+        ),
+        "axis of clicks": ([*clicked, "--axis", "5"], "choose 0, 1 or 2"),
+        "told in a file": (
+            [*clicked[:5], texts, *clicked[6:]],
+            "words are for networks with classes; click takes clicks",
         ),
         "words on a volume": ([*clicked, "--say", "find it"], "--say is for networks with classes"),
         "predicted clicks": (
@@ -206,7 +218,16 @@ def bad_inputs(tmp_path, tissue, untrained):
 
 CASES = [
     *("no image", "nan", "not an image", "format", "network", "sentences", "device", "suffix"),
-    *("unwritable", "carry", "axis", "carried clicks", "words on a volume", "predicted clicks"),
+    *(
+        "unwritable",
+        "carry",
+        "axis",
+        "carried clicks",
+        "axis of clicks",
+        "told in a file",
+        "words on a volume",
+        "predicted clicks",
+    ),
     *("no hints", "json", "class", "outside", "folder", "clicks", "demo"),
     *("nothing", "word", "telling", "guide"),
 ]

@@ -51,4 +51,4 @@ def test_slices_of_any_size(shape):
 def test_brightness_is_that_of_all_channels():
     colours = np.stack([np.full((2, 3), 10, np.uint8), np.full((2, 3), 30, np.uint8)])
     np.testing.assert_array_equal(brightness(colours, 0), np.full((2, 3), 20, np.float32))
-    assert brightness(np.array([[np.nan, 1.0]]), None).tolist() == [[0.0, 1.0]]
+    assert brightness(np.array([[np.nan, 1.0, np.inf]]), None).tolist() == [[0.0, 1.0, 0.0]]

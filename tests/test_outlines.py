@@ -101,6 +101,8 @@ def test_it_fits_less_where_it_looks_otherwise(volume, truth):
         ({12: np.ones((SIDE, SIDE))}, "choose 0 to 11"),
         ({3: np.ones((SIDE, 5))}, "shape"),
         ({3: np.zeros((SIDE, SIDE))}, "must have pixels"),
+        ([np.ones((SIDE, SIDE))], "outlines has to be a mapping"),
+        ({"3": np.ones((SIDE, SIDE))}, "each slice of outlines has to be a whole number"),
     ],
 )
 def test_what_cannot_be_carried(volume, outlines, told):

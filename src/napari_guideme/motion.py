@@ -34,7 +34,8 @@ _SHORTEST = 16
 
 def brightness(pixels: NDArray[Any], channel_axis: int | None) -> NDArray[np.float32]:
     """Return the brightness (rows, columns) of a slice, over all of its channels."""
-    values = np.nan_to_num(np.asarray(pixels, dtype=np.float32))
+    values = np.asarray(pixels, dtype=np.float32)
+    values = np.where(np.isfinite(values), values, np.float32(0))
     return values if channel_axis is None else values.mean(channel_axis, dtype=np.float32)
 
 

@@ -156,6 +156,19 @@ def test_cancel_leaves_the_outline_alone(widget, qtbot, monkeypatch):
     assert np.flatnonzero(kept(widget).any((1, 2))).tolist() == [4]
 
 
+def test_a_layer_that_is_deleted_while_it_is_drawn_comes_back(widget, viewer, truth, qtbot):
+    carrier = widget.objects.mode.carrier
+    carrier.job.stepped.connect(lambda _: viewer.layers.remove(widget.controller.layers.kept))
+    outline(qtbot, widget, middle(4))
+    assert not any(carrier._things.values())
+    carrier.job.stepped.disconnect()
+    carrier.job.stepped.connect(carrier._on_arrived)
+    finish(qtbot, widget, widget.undo.click)
+    finish(qtbot, widget, widget.redo.click)
+    settled(qtbot, widget)
+    assert iou(kept(widget) > 0, truth) > 0.9
+
+
 def test_a_session_file_carries_it_again(widget, viewer, truth, qtbot, tmp_path):
     outline(qtbot, widget, middle(4))
     carried = kept(widget).copy()

@@ -20,6 +20,7 @@ from napari_guideme.hints import Hints, Mark, by_slice
 if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.object_session import ObjectSession
+    from napari_guideme.planes import Slices
     from napari_guideme.volumes.outlines import CarriedOutline
 
 #: Options of no use here, and what they are for.
@@ -42,15 +43,19 @@ def outline_in_volume(
     options: argparse.Namespace, picture: Picture, network: FrozenNetwork, hints: Hints
 ) -> int:
     """Outline the object on the slices that hints lie in, and carry that on."""
-    _check(options, network)
+    from napari_guideme.planes import Slices
+
+    _check(options, network, hints)
     hints.check(picture.label_shape, network.classes)
-    axis = range(3)[options.axis or 0]
-    slices = by_slice(hints.marks, picture.label_shape, axis)
+    slices = Slices(picture.pixels, options.axis or 0, picture.channel_axis)
+    spacing = options.spacing or (picture.geometry.spacing[-3:] if picture.geometry else None)
+    in_plane = spacing and [size for a, size in enumerate(spacing) if a != slices.axis]
+    told = by_slice(hints.marks, picture.label_shape, slices.axis)
     sessions = {
-        index: _outlined(options, picture, network, axis, index, slices[index])
-        for index in sorted(slices)
+        index: _outlined(options, slices, network, in_plane, index, told[index])
+        for index in sorted(told)
     }
-    labels, states = _drawn(options, picture, axis, sessions)
+    labels, states = _drawn(options, picture, slices.axis, sessions)
     reports = [session.report() for session in sessions.values()]
     satisfied, given = sum(r.satisfied for r in reports), sum(r.hints for r in reports)
     report = {
@@ -69,8 +74,10 @@ def outline_in_volume(
     return 0
 
 
-def _check(options: argparse.Namespace, network: FrozenNetwork) -> None:
+def _check(options: argparse.Namespace, network: FrozenNetwork, hints: Hints) -> None:
     """Refuse what would be ignored."""
+    if hints.texts:
+        raise InputError(f"words are for networks with classes; {network.name} takes clicks")
     for name, others in _ELSEWHERE.items():
         if getattr(options, name) not in (None, False, []):
             raise InputError(
@@ -83,25 +90,22 @@ def _check(options: argparse.Namespace, network: FrozenNetwork) -> None:
 
 def _outlined(
     options: argparse.Namespace,
-    picture: Picture,
+    slices: Slices,
     network: FrozenNetwork,
-    axis: int,
+    in_plane: Sequence[float] | None,
     index: int,
     marks: Sequence[Mark],
 ) -> ObjectSession:
     """Outline the object on one slice."""
     from napari_guideme.object_session import ObjectSession
-    from napari_guideme.planes import Slices
 
-    planes = Slices(picture.pixels, axis, picture.channel_axis)
-    spacing = options.spacing or (picture.geometry.spacing[-3:] if picture.geometry else None)
     session = ObjectSession(
-        planes.pixels(index),
+        slices.pixels(index),
         network,
         method=options.method or DEFAULT_OBJECT_METHOD,
-        channel_axis=planes.channel_axis,
+        channel_axis=slices.channel_axis,
         channels=options.channels,
-        spacing=spacing and [size for a, size in enumerate(spacing) if a != axis],
+        spacing=in_plane,
     )
     session.add(*marks)
     watched(session.refine(), f"slice {index}")

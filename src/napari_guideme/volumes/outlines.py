@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind, whole_number
 from napari_guideme.motion import moved
-from napari_guideme.networks.modes import stepwise
 from napari_guideme.planes import Slices
 from napari_guideme.volumes.onward import ways
 
@@ -90,7 +89,7 @@ def carry_outlines(
     ------
     InputError
         If the axes cannot be, there is no outline, or one is empty, of another shape than its
-        slice, or of none of the slices.
+        slice, or of none of the slices, or they are no mapping.
 
     Examples
     --------
@@ -101,6 +100,9 @@ def carry_outlines(
     >>> [step.index for step in carry_outlines(200 * ball, {3: ball[3]})]
     [2, 1, 0, 4, 5, 6, 7]
     """
+    check_kind("outlines", outlines, Mapping, "a mapping of numbers of slices to masks")
+    for index in outlines:
+        whole_number("each slice of outlines", index)
     slices = Slices(volume, axis, channel_axis)
     masks = {index: _mask_of(slices, index, outlines[index]) for index in sorted(outlines)}
     if not masks:
@@ -108,7 +110,6 @@ def carry_outlines(
     return _carried(slices, masks, check=check)
 
 
-@stepwise
 def _carried(slices: Slices, masks: Mapping[int, Mask], *, check: bool) -> Iterator[CarriedOutline]:
     sources = list(masks)
     stretches = ways(sources, len(slices))

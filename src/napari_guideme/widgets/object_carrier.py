@@ -285,10 +285,11 @@ class ObjectCarrier(QObject):
             raise error
         self._problem.emit(str(error))
 
-    def _forget(self, image: Layer) -> None:
-        """Leave what was drawn on an image as it is."""
+    def _forget(self, layer: Layer) -> None:
+        """Leave what was drawn on an image, or in a layer that was deleted, as it is."""
         for things in self._things.values():
-            for number in [n for n, thing in things.items() if thing.stack.layer is image]:
+            gone = [n for n, t in things.items() if layer in (t.layer, t.stack.layer)]
+            for number in gone:
                 thing = things.pop(number)
                 if thing in self._waiting:
                     self._waiting.remove(thing)
