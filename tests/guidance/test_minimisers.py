@@ -51,6 +51,16 @@ def test_the_line_search_never_goes_up():
     assert energies[1] < energies[0] == float(bowl(torch.full((2,), 9.0)))
 
 
+def test_no_gradient_is_computed_after_the_last_step(monkeypatch):
+    asked = []
+    gradients = torch.autograd.grad
+    monkeypatch.setattr(
+        torch.autograd, "grad", lambda *given: asked.append(given) or gradients(*given)
+    )
+    list(momentum_descent(bowl, torch.zeros(2), 3))
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("minimiser", MINIMISERS)
 def test_no_more_steps_than_asked_for(minimiser):
     assert [iterate.step for iterate in minimiser(bowl, torch.zeros(2), 3)] == [0, 1, 2, 3]

@@ -53,6 +53,19 @@ def last(steps):
     return step
 
 
+def test_the_logits_of_the_best_step_are_not_computed_again(network, scene, on_the_dim_cell):
+    method, passes = METHODS["guide-me"], []
+    tail = network.tail
+    network.tail = lambda *given: passes.append(given) or tail(*given)
+    steps = list(refine(scene, on_the_dim_cell, method))
+    del network.tail
+    # The start is a step, too; the last one only completes.
+    assert len(passes) == len(steps) - 1 > 1
+    torch.testing.assert_close(
+        apply(scene, method, steps[-1].guidance), steps[-1].logits, rtol=0, atol=0
+    )
+
+
 def test_the_names_are_those_of_the_methods():
     assert set(METHOD_NAMES) == set(SHIPPED)
     assert DEFAULT_METHOD in SHIPPED
@@ -250,8 +263,8 @@ def test_the_energy_of_brs_and_its_gradient_are_those_of_the_paper():
         values.requires_grad_()
         energy = objective(values)
         (gradient,) = torch.autograd.grad(energy, values)
-        seen.append((float(energy), gradient))
-        yield Iterate(0, start, float(energy))
+        seen.append((float(energy.detach()), gradient))
+        yield Iterate(0, start, float(energy.detach()))
 
     brs = SHIPPED["brs"]
     told = replace(brs, guiding=replace(brs.guiding, minimiser=minimiser))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -108,27 +109,45 @@ def _iterates(
     objective: Objective, variable: Tensor, optimiser: torch.optim.Optimizer, steps: int
 ) -> Iterator[Iterate]:
     """Yield the start and every step; stop where nothing is finite or nothing moves."""
-    evaluated: tuple[Tensor, float, Tensor] | None = None
+    latest = _Evaluation(objective, variable)
 
     def closure() -> float:
         """Evaluate, unless these are the values of the last evaluation."""
-        nonlocal evaluated
-        if evaluated is None or not torch.equal(evaluated[0], variable):
-            energy = objective(variable)
-            (gradient,) = torch.autograd.grad(energy, variable)
-            evaluated = (variable.detach().clone(), float(energy.detach()), gradient)
-        variable.grad = evaluated[2].clone()
-        return evaluated[1]
+        nonlocal latest
+        if not torch.equal(latest.values, variable):
+            latest = _Evaluation(objective, variable)
+        return latest.energy
 
-    yield Iterate(0, variable.detach().clone(), closure())
+    def closure_with_gradient() -> float:
+        energy = closure()
+        variable.grad = latest.gradient.clone()
+        return energy
+
+    yield Iterate(0, latest.values, latest.energy)
     for step in range(1, steps + 1):
-        if variable.grad is None or not torch.isfinite(variable.grad).all():
+        if not torch.isfinite(latest.gradient).all():
             return
-        before = variable.detach().clone()
-        optimiser.step(closure)
-        after = variable.detach().clone()
-        if not torch.isfinite(after).all():
+        before = latest.values
+        optimiser.step(closure_with_gradient)
+        if not torch.isfinite(variable).all():
             return
-        yield Iterate(step, after, closure())
-        if torch.equal(after, before):
+        energy = closure()
+        yield Iterate(step, latest.values, energy)
+        if torch.equal(latest.values, before):
             return
+
+
+class _Evaluation:
+    """An energy at some values; its gradient costs nothing until it is asked for."""
+
+    def __init__(self, objective: Objective, variable: Tensor) -> None:
+        self.values = variable.detach().clone()
+        self._variable = variable
+        self._reached = objective(variable)
+        self.energy = float(self._reached.detach())
+
+    @cached_property
+    def gradient(self) -> Tensor:
+        """Of the energy, to be asked for before the variable moves on."""
+        (gradient,) = torch.autograd.grad(self._reached, self._variable)
+        return gradient

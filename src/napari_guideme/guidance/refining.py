@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -165,14 +165,13 @@ def refine_by(
     """Refine the logits of a scene as :func:`refine` does, by hints that lie anywhere in it."""
     warm = warm or Guidance()
     guiding = method.guiding
-    best = Step(0, guiding.steps if guiding else 1, float("inf"))
-    if guiding is not None:
+    if guiding is None:
+        best, base = Step(0, 1, float("inf")), scene.logits
+    else:
         point, variable = guiding.place(scene)
         scene = scene.at(point)
-        for best in _guide(scene, variable, hints, guiding, warm.values):
-            yield best
+        best, base = yield from _guide(scene, variable, hints, guiding, warm.values)
     values = best.guidance.values
-    base = _guided(scene, method, values)
     # A field completes the logits it was made for: guided ones differ every time.
     known = (warm.support, shown) if guiding is None else (None, None)
     support, logits = _completed(scene, base, hints, method, *known)
@@ -266,28 +265,33 @@ def _spread_on(
 
 def _guide(
     scene: Scene, variable: Variable, hints: HintTensors, guiding: Guiding, warm: Tensor | None
-) -> Iterator[Step]:
-    """Yield the best step so far until every hint is met with margin."""
+) -> Generator[Step, None, tuple[Step, Tensor]]:
+    """Yield the best step so far until every hint is met with margin; return it and its logits."""
     energy = _Objective(scene, variable, hints, guiding)
     start = variable.initial(scene.network.device) if warm is None else warm
     best = Step(0, guiding.steps, float("inf"))
     scene.head  # noqa: B018  # One pass for the head and for the logits that follow.
     if warm is None and energy.meets(scene.logits):
         yield best
-        return
+        return best, scene.logits
+    logits = scene.logits
     for iterate in guiding.minimiser(energy, start, guiding.steps):
         improved = iterate.energy < best.energy
         if improved:
             found = Guidance(iterate.values)
             best = Step(iterate.step, guiding.steps, iterate.energy, found)
+            logits = energy.logits
         yield Step(iterate.step, guiding.steps, best.energy, best.guidance)
         # A step that overshoots can meet every hint and wreck the image.
         if improved and energy.all_met:
-            return
+            break
+    return best, logits
 
 
 class _Objective:
-    """The energy of a variable's values; remembers whether all hints were met."""
+    """The energy of a variable's values; remembers the logits, and whether all hints were met."""
+
+    logits: Tensor
 
     def __init__(
         self, scene: Scene, variable: Variable, hints: HintTensors, guiding: Guiding
@@ -298,13 +302,14 @@ class _Objective:
 
     def meets(self, logits: Tensor) -> bool:
         """Whether logits (K, *spatial) meet all hints with margin."""
-        hinted = at_pixels(logits.detach(), self._hints.positions)
+        hinted = at_pixels(logits, self._hints.positions)
         return bool((margins(hinted, self._hints.classes) >= self._guiding.margin).all())
 
     def __call__(self, values: Tensor) -> Tensor:
         hints, guiding = self._hints, self._guiding
         logits = self._scene.guided(self._variable.apply(self._scene.head.activation, values))
-        self.all_met = self.meets(logits)
+        self.logits = logits.detach()
+        self.all_met = self.meets(self.logits)
         hinted = at_pixels(logits, hints.positions)
         energy = guiding.energy(hinted, hints.classes, hints.weights)
         energy = energy + guiding.inertia * quadratic_inertia(values)
