@@ -64,7 +64,7 @@ def test_nothing_is_written_where_labels_are_cancelled(
     words += ["--save-guidance", tmp_path / "a.guidance.safetensors"]
     before = sorted(tmp_path.iterdir())
     assert main([*map(str, words)]) == 130
-    assert capsys.readouterr().err == "napari-guideme: cancelled, nothing was written\n"
+    assert capsys.readouterr().err == "napari-guideme: cancelled; no file is left half-written\n"
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -150,6 +150,7 @@ def test_along_another_axis(volume, pixels, tmp_path):
         (["--axis", "3"], "no axis 3; choose 0, 1 or 2"),
         (["--save-session", "s.json"], "must end in .guideme.json"),
         (["--zoom", "64"], "--zoom is for single images"),
+        (["--zoom", "0"], "--zoom is for single images"),
         (["--save-guidance", "a.json"], "must end in .guidance.safetensors"),
         (["--spacing", "1,1"], "3 positive numbers"),
     ],

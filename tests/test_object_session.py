@@ -204,6 +204,21 @@ def test_all_that_changed_of_a_mask_is_reported(image):
         assert session.report().changed_pixels == (session.labels() != mask).sum() > 0
 
 
+def test_what_changed_far_from_a_hint_is_told_of_the_whole_image(image):
+    large = np.zeros((640, 640), np.float32)
+    large[290:320, 250:420] = 1
+    session = ObjectSession(large, clicked(look=300.0), method="none")
+    # The second one lies outside the window around the object.
+    give(session, Click((305, 255), "object"), Click((600, 5), "background"))
+    labels = session.labels()
+    rows, columns = np.nonzero(labels)
+    far = np.hypot(rows - 305, columns - 255) > 64
+    far &= np.hypot(rows - 600, columns - 5) > 64
+    report = session.report()
+    assert report.changed_pixels == labels.sum()
+    assert report.far_pixels == far.sum() > 0
+
+
 def test_clicks_beside_an_object_make_none(image):
     session = ObjectSession(image, clicked(look=30.0), method="f-brs-b")
     give(session, Click((16, 14), "background"))

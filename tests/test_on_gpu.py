@@ -47,6 +47,16 @@ def test_clicks_on_an_object(cuda, method):
 
 
 @pytest.mark.gpu
+def test_refusing_the_middle_of_an_object(cuda):
+    session = ObjectSession(astronaut(), open_network("click", cuda), channel_axis=-1)
+    for at, name in (((100, 220), "object"), ((300, 220), "background")):
+        session.add(Click(at, name))
+        for _ in session.refine():
+            pass
+    assert session.satisfied() == [True, True]
+
+
+@pytest.mark.gpu
 def test_a_sentence(cuda):
     def likelihood(device):
         network = open_referring(device=device)

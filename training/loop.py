@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from napari_guideme.errors import InputError
+from napari_guideme.files.tensors import halved, write_tensors
 
 #: What is learned from in a step, such as inputs (N, C, H, W) and their truths, without end.
 Batches = Iterator[tuple[Any, ...]]
@@ -172,11 +172,7 @@ def _write(checkpoint: Path, state: dict[str, Any]) -> None:
 
 def save_halved(network: nn.Module, path: Path) -> None:
     """Write the weights in half precision."""
-    weights = {
-        name: value.half().contiguous() if value.is_floating_point() else value
-        for name, value in network.state_dict().items()
-    }
-    save_file(weights, path)
+    write_tensors(path, halved(network))
 
 
 def write_stems(path: Path, stems: Iterable[str]) -> None:

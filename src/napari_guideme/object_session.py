@@ -20,7 +20,6 @@ from napari_guideme.lens import Lens
 from napari_guideme.networks.frozen import FrozenNetwork, check_network
 from napari_guideme.networks.modes import own_modes, stepwise
 from napari_guideme.outlines import OBJECT, Kept, Patch, cut_out
-from napari_guideme.refusing import within
 from napari_guideme.report import Report, agreeing, reported
 from napari_guideme.spacing import relative
 from napari_guideme.undoing import Undoable
@@ -215,7 +214,7 @@ class ObjectSession(Undoable[_State]):
                 states.append(state)
             for step in self._outlined(state, states.append) if anew else ():
                 yield replace(step, index=index, total=len(history.entries))
-        self._history, self._cursor = states, history.cursor
+        self._restore(states, history.cursor)
 
     @stepwise
     def refine(self) -> Iterator[Step]:
@@ -294,11 +293,10 @@ class ObjectSession(Undoable[_State]):
         found = self._state.found
         if found is not None and self._state.refined and self._state.start is None:
             # All that changed lies in the window: no map as large as the image.
-            pixels = within(pixels, found.window)
-            pixels = replace(pixels, positions=pixels.positions - np.array(found.window.start))
-            changed = changed[found.window.slices]
+            changed, pixels = _cut(changed, pixels, found.window.slices)
         spacing = relative(self._lens.spacing, len(self.shape))
-        return reported(self.satisfied(), changed, pixels, self._seconds, spacing)
+        met = self.satisfied()
+        return reported(met, changed, pixels, self._seconds, spacing, whole=self.shape)
 
     def _change(self, **changes: Any) -> None:
         changed = replace(self._state, **changes)
@@ -309,6 +307,16 @@ class ObjectSession(Undoable[_State]):
 
     def _start_mask(self, state: _State) -> NDArray[np.bool_]:
         return np.zeros(self.shape, bool) if state.start is None else state.start.drawn(self.shape)
+
+
+def _cut(
+    changed: NDArray[np.bool_], pixels: HintPixels, box: Sequence[slice]
+) -> tuple[NDArray[np.bool_], HintPixels]:
+    """Cut a map to a box and all hints; their pixels are then counted from its start."""
+    start = np.minimum([side.start for side in box], pixels.positions.min(axis=0))
+    stop = np.maximum([side.stop for side in box], pixels.positions.max(axis=0) + 1)
+    cut = tuple(map(slice, start, stop))
+    return changed[cut], replace(pixels, positions=pixels.positions - start)
 
 
 def _check_fits(outlines: Sequence[Kept], shape: Sequence[int]) -> None:

@@ -43,9 +43,9 @@ class Patch:
         return corners
 
     def seen(self, window: Window) -> Tensor:
-        """Probability of the object on the grid of another window."""
+        """Probability of the object on the grid of another window, on the CPU."""
         if window == self.window:
-            return self.logits.sigmoid()
+            return self.logits.sigmoid().cpu()
         centres = [
             a + (torch.arange(cells).float() + 0.5) * ((b - a) / cells) - 0.5
             for a, b, cells in zip(window.start, window.stop, window.grid, strict=True)

@@ -57,14 +57,35 @@ def reported(
     seconds: float,
     spacing: Sequence[float],
     texts: Sequence[TextHint] = (),
+    whole: Sequence[int] | None = None,
 ) -> Report:
-    """Count what became of hints that cover some pixels, of a size along each axis."""
+    """Count what became of hints.
+
+    Parameters
+    ----------
+    satisfied
+        Whether each of them is.
+    changed
+        Pixels that they changed, (*spatial).
+    pixels
+        Those that they cover.
+    seconds
+        Duration of the refinement.
+    spacing
+        Size of a pixel along each axis.
+    texts
+        Hints in words.
+    whole
+        Shape of the image if `changed` is a part of it, whose pixels are counted from its start.
+    """
+    away = _away(pixels, texts, changed.shape, spacing)
+    far = changed & (away > FAR * longest(whole or changed.shape, spacing))
     return Report(
         satisfied=sum(satisfied),
         hints=len(satisfied),
         unmet=tuple(i for i, met in enumerate(satisfied) if not met),
         changed_pixels=int(changed.sum()),
-        far_pixels=int((changed & _far(pixels, texts, changed.shape, spacing)).sum()),
+        far_pixels=int(far.sum()),
         seconds=seconds,
     )
 
@@ -76,16 +97,15 @@ def agreeing(labels: NDArray[np.integer], pixels: HintPixels, count: int) -> lis
     return [not len(a) or bool(a.mean() >= SATISFIED_SHARE) for a in own]
 
 
-def _far(
+def _away(
     pixels: HintPixels, texts: Sequence[TextHint], shape: Sequence[int], spacing: Sequence[float]
-) -> NDArray[np.bool_]:
-    """Pixels that are far from every hint."""
-    away = np.ones(shape, dtype=bool)
-    away[tuple(pixels.positions.T)] = False
+) -> NDArray[np.floating]:
+    """How far every pixel is from the nearest hint, in units of the spacing."""
+    free = np.ones(shape, dtype=bool)
+    free[tuple(pixels.positions.T)] = False
     for text in texts:
-        away &= ~text.mask(shape)
-    if away.all():
-        return away
-    distance = ndimage.distance_transform_edt(away, spacing)
-    far: NDArray[np.bool_] = distance > FAR * longest(shape, spacing)
-    return far
+        free &= ~text.mask(shape)
+    if free.all():
+        return np.full(shape, np.inf)
+    distance: NDArray[np.floating] = ndimage.distance_transform_edt(free, spacing)
+    return distance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -275,7 +276,7 @@ class GuideSession(Undoable[State]):
         ------
         InputError
             If a hint does not fit image or network, or a method is unknown; nothing
-            changes then.
+            changes then, nor if the generator is dropped.
         """
         for past in history.entries:
             past.hints.check(self.shape, self.network.classes)
@@ -284,13 +285,15 @@ class GuideSession(Undoable[State]):
             warm = None if past.warm is None else states[past.warm]
             states.append(State(past.hints, method_named(past.method), warm))
         states[0].refined = history.entries[0].refined and not len(states[0].hints)
-        self._history, self._shown = states, None
-        self._sentences = dict(history.sentences)
+        aside = copy.copy(self)
+        aside._history, aside._shown = states, None
         for index, past in enumerate(history.entries):
-            self._cursor = index
-            for step in self.refine() if past.refined and not states[index].refined else ():
+            aside._cursor = index
+            for step in aside.refine() if past.refined and not states[index].refined else ():
                 yield replace(step, index=index, total=len(states))
-        self._cursor = history.cursor
+        self._sentences, self._shown = dict(history.sentences), aside._shown
+        self._seconds = aside._seconds
+        self._restore(states, history.cursor)
 
     @stepwise
     def refine(self) -> Iterator[Step]:
@@ -461,11 +464,18 @@ class GuideSession(Undoable[State]):
         self._labeller.forget()
         self._shown = None
 
-    def report(self) -> Report:
-        """Say what became of the hints."""
+    def report(self, before: NDArray[np.integer] | None = None) -> Report:
+        """Say what became of the hints.
+
+        Parameters
+        ----------
+        before
+            Labels that changes are counted from, the network's own by default.
+        """
         pixels = self._refiner.pixels(self._state)
-        met, changed = self.satisfied(), self.changed()
-        return reported(met, changed, pixels, self._seconds, self.spacing, self.hints.texts)
+        changed = self.changed() if before is None else self.labels() != before
+        texts = self.hints.texts
+        return reported(self.satisfied(), changed, pixels, self._seconds, self.spacing, texts)
 
     @own_modes()
     def _logits(self) -> Tensor:

@@ -106,6 +106,10 @@ class Undoable(ABC, Generic[E]):
     def _state(self) -> E:
         return self._history[self._cursor]
 
+    def _restore(self, history: list[E], cursor: int) -> None:
+        self._history, self._cursor = history, cursor
+        self._changes += 1
+
     def _push(self, state: E) -> None:
         del self._history[self._cursor + 1 :]
         self._history.append(state)

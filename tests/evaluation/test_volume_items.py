@@ -149,7 +149,8 @@ def test_options_of_volumes_are_refused_for_images(tmp_path, capsys):
         (tmp_path / name).mkdir()
         tifffile.imwrite(tmp_path / name / "a.tif", np.zeros((8, 8), np.uint8))
     words = ["evaluate", str(tmp_path), "--json", str(tmp_path / "out.json"), "--instances"]
-    assert main([*words, "--axis", "1"]) == 2
-    assert "--axis is of no use here" in capsys.readouterr().err
-    assert main([*words, "--protocol", "carry", "--slice", "1"]) == 2
-    assert "--slice is of no use here" in capsys.readouterr().err
+    for number in ("0", "1"):
+        assert main([*words, "--axis", number]) == 2
+        assert "--axis is of no use here" in capsys.readouterr().err
+        assert main([*words, "--protocol", "carry", "--slice", number]) == 2
+        assert "--slice is of no use here" in capsys.readouterr().err

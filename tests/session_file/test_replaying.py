@@ -234,6 +234,26 @@ def test_a_hint_that_does_not_fit_changes_nothing(tissue, nuclei):
     assert not small.can_undo
 
 
+def test_a_replay_that_is_dropped_changes_nothing(tissue, nuclei):
+    session = open_session(COLOURED, nuclei, tissue)
+    for at in ((90, 30), (30, 90)):
+        say(session, Click(at, "nucleus"))
+    session.undo()
+    before, labels, history = session.moment, session.labels(), session.history
+    steps = session.replay(history)
+    next(steps)
+    steps.close()
+    assert session.moment == before
+    assert session.history == history
+    np.testing.assert_array_equal(session.labels(), labels)
+    run(session.replay(history))
+    assert session.moment != before
+    assert session.history == history
+    np.testing.assert_array_equal(session.labels(), labels)
+    session.redo()
+    assert len(session.hints) == 2
+
+
 def test_a_slice_that_was_carried_to_is_replayed_from_there(tmp_path, nuclei, tissue):
     """Its hints came on top of what its neighbour's had brought."""
     planes = np.stack([tissue.mean(2).astype(np.uint8)] * 2)

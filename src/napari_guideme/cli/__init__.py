@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"napari-guideme: {place}{error.strerror or first_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("napari-guideme: cancelled, nothing was written", file=sys.stderr)
+        print("napari-guideme: cancelled; no file is left half-written", file=sys.stderr)
         return 130
     return result
 

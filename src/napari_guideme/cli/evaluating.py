@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from napari_guideme.cli.opening import network_of, text_guide_of
+from napari_guideme.cli.opening import network_of, text_guide_of, were_given
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, write_json
 from napari_guideme.guidance import (
@@ -131,7 +131,7 @@ def _items(options: argparse.Namespace, network: FrozenNetwork) -> Iterable[Item
         return volumes.items_of(
             volumes.open_volume(options.folder, network, **truth),
             network,
-            axis=options.axis,
+            axis=options.axis or 0,
             spacing=options.spacing,
             limit=options.limit,
             seed=options.seed,
@@ -149,10 +149,9 @@ def _holds_volume(options: argparse.Namespace) -> bool:
     useless = ["split", "only"] if volume else ["axis", "slice", "spacing"]
     if volume and options.protocol == "carry":
         useless.append("limit")
-    for name in useless:
-        if getattr(options, name):
-            held = "a volume" if volume else "images"
-            raise InputError(f"--{name} is of no use here; {options.folder} holds {held}")
+    for name in were_given(options, useless):
+        held = "a volume" if volume else "images"
+        raise InputError(f"--{name} is of no use here; {options.folder} holds {held}")
     return volume
 
 
@@ -205,7 +204,7 @@ def _carry(options: argparse.Namespace) -> CarryResult:
     return evaluate_carry(
         open_volume(options.folder, network, **truth),
         network,
-        axis=options.axis,
+        axis=options.axis or 0,
         index=options.slice,
         extent=options.carry,
         spacing=options.spacing,

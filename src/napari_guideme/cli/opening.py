@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +57,15 @@ class Telling:
     way: str = DEFAULT_TELLING
     file: FileReference | None = None
     guide: TextGuide | None = None
+
+
+def were_given(options: argparse.Namespace, names: Iterable[str]) -> Iterator[str]:
+    """Which of some options, that are nothing by default, a user gave."""
+    for name in names:
+        value = getattr(options, name)
+        # A given 0 is no False.
+        if value is not None and value is not False and value != []:
+            yield name
 
 
 def begun(options: argparse.Namespace) -> tuple[Picture, FrozenNetwork]:

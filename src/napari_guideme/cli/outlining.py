@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_guideme.cli.opening import watched
+from napari_guideme.cli.opening import watched, were_given
 from napari_guideme.cli.results import Results
 from napari_guideme.errors import InputError
 from napari_guideme.files import Picture
@@ -78,12 +78,11 @@ def _check(options: argparse.Namespace, network: FrozenNetwork, hints: Hints) ->
     """Refuse what would be ignored."""
     if hints.texts:
         raise InputError(f"words are for networks with classes; {network.name} takes clicks")
-    for name, others in _ELSEWHERE.items():
-        if getattr(options, name) not in (None, False, []):
-            raise InputError(
-                f"--{name.replace('_', '-')} is for {others}; {network.name} outlines one object "
-                "of a volume, by clicks on its slices"
-            )
+    for name in were_given(options, _ELSEWHERE):
+        raise InputError(
+            f"--{name.replace('_', '-')} is for {_ELSEWHERE[name]}; {network.name} outlines one "
+            "object of a volume, by clicks on its slices"
+        )
     if options.carry == "volume":
         raise InputError("an object is carried onward, until it no longer fits: --carry onward")
 

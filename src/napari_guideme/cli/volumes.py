@@ -15,6 +15,7 @@ from napari_guideme.cli.opening import (
     labels_of_volume,
     telling_of,
     watched,
+    were_given,
     write,
 )
 from napari_guideme.cli.results import Results
@@ -73,10 +74,8 @@ def refine_volume(
 ) -> int:
     """Refine the slices that hints lie in, and carry that on."""
     _check_words(options, hints)
-    for name in ("zoom", "mask"):
-        if getattr(options, name):
-            told = name.replace("_", "-")
-            raise InputError(f"--{told} is for single images, not for slices of a volume")
+    for name in were_given(options, ("zoom", "mask")):
+        raise InputError(f"--{name} is for single images, not for slices of a volume")
     if options.save_session and not (hints or options.say):
         raise InputError("there is no correction to save: the file of hints is empty")
     telling = telling_of(options, network)

@@ -18,12 +18,11 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from napari_guideme.errors import InputError
 from napari_guideme.files import check_writable, first_line
-from napari_guideme.files.whole import write_whole
+from napari_guideme.files.tensors import write_tensors
 from napari_guideme.guidance.anchor_tensors import BROKEN, anchors_of, apart, tensors_of, under
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.methods import method_named
@@ -182,9 +181,7 @@ class SavedGuidance:
                 for entry in self.corrected
             ],
         }
-        whole, about = apart(tensors), {"guidance": json.dumps(told)}
-        # Its own way of writing files lets nobody else read them, whatever the umask says.
-        write_whole(path, lambda new: new.write_bytes(save(whole, about)))
+        write_tensors(path, apart(tensors), {"guidance": json.dumps(told)})
 
     @classmethod
     def read(cls, path: Path | str) -> SavedGuidance:

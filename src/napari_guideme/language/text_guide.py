@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_sequence
 
 from napari_guideme.errors import InputError
+from napari_guideme.files.tensors import halved, write_tensors
 from napari_guideme.guidance.variables import GuidingBlock
 from napari_guideme.hints import Operation, TextHint
 from napari_guideme.language.queries import phrase, vocabulary, words
@@ -146,14 +146,8 @@ class TextGuide(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write the guide, in half precision; what it is for is told in the file."""
-        state = {
-            name: value.detach().cpu().half().contiguous()
-            for name, value in self.state_dict().items()
-        }
         about = {**asdict(self.purpose), "words": list(self._index)}
-        new = path.with_name(f"{path.name}.new")
-        save_file(state, new, {_ABOUT: json.dumps(about)})
-        new.replace(path)
+        write_tensors(path, halved(self), {_ABOUT: json.dumps(about)})
 
 
 @torch.no_grad()

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_guideme.errors import InputError, check_kind
+from napari_guideme.files.tensors import halved, write_tensors
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.devices import choose_device
 from napari_guideme.networks.frozen import FrozenNetwork
@@ -180,14 +180,8 @@ def steps_of(
 
 def save(network: SeeThroughText, path: Path) -> None:
     """Write what was learned, in half precision; design and words are told in the file."""
-    state = {
-        name: value.detach().cpu().half().contiguous()
-        for name, value in network.state_dict().items()
-    }
     about = {"design": asdict(network.design), "words": network.reader.known}
-    new = path.with_name(f"{path.name}.new")
-    save_file(state, new, {_ABOUT: json.dumps(about)})
-    new.replace(path)
+    write_tensors(path, halved(network), {_ABOUT: json.dumps(about)})
 
 
 def bundled() -> Path:

@@ -61,9 +61,8 @@ def _add_carry(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--axis",
         type=values.whole,
-        default=0,
         metavar="N",
-        help="of a volume: along which slices lie",
+        help="of a volume: along which slices lie (0)",
     )
     parser.add_argument(
         "--slice",
