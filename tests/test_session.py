@@ -98,6 +98,18 @@ def test_a_report_tells_what_became_of_the_hints(session):
     }
 
 
+def test_changes_are_counted_from_other_labels_and_places_that_were_told_are_near(session):
+    session.add(ON_DIM)
+    finish(session)
+    none = np.zeros((16, 16), bool)
+    report = session.report(none)
+    assert report.changed_pixels == session.labels().sum()
+    assert report.far_pixels > 0
+    session.add(TextHint("find", "cell"))
+    finish(session)
+    assert session.report(none).far_pixels == 0
+
+
 def test_a_report_without_hints(session):
     report = session.report()
     assert (report.satisfied, report.hints, report.changed_pixels, report.far_pixels) == (0,) * 4

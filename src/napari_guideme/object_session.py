@@ -229,7 +229,10 @@ class ObjectSession(Undoable[_State]):
             return
 
         def keep(refined: _State) -> None:
-            self._history = [refined if known is state else known for known in self._history]
+            # In place: another thread may go on with the history meanwhile.
+            for index, known in enumerate(self._history):
+                if known is state:
+                    self._history[index] = refined
             self._seconds = time.perf_counter() - started
 
         yield from self._outlined(state, keep)

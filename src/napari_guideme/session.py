@@ -464,7 +464,7 @@ class GuideSession(Undoable[State]):
         self._labeller.forget()
         self._shown = None
 
-    def report(self, before: NDArray[np.integer] | None = None) -> Report:
+    def report(self, before: NDArray[np.integer | np.bool_] | None = None) -> Report:
         """Say what became of the hints.
 
         Parameters

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from threading import Event
 
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
+from napari_guideme.widgets import keeping
 from napari_guideme.widgets.demo import open_demo
 from napari_guideme.widgets.geometry import geometry
 
@@ -247,6 +249,26 @@ def test_labels_that_were_deleted_are_not_kept(guide, viewer, qtbot):
     assert told == ["there are no labels to keep yet: press Run first"]
     finish(qtbot, guide, guide.run.click)
     assert guide.keep.isEnabled()
+
+
+def test_what_is_painted_while_labels_are_being_kept_stays(guide, qtbot, monkeypatch):
+    begun, go, add = Event(), Event(), keeping.kept_with
+
+    def slowly(*given):
+        kept = add(*given)
+        begun.set()
+        go.wait(10)
+        return kept
+
+    monkeypatch.setattr(keeping, "kept_with", slowly)
+    layers = guide.controller.layers
+    with qtbot.waitSignal(guide.controller.keeper.kept, timeout=60_000):
+        guide.keep.click()
+        qtbot.waitUntil(begun.is_set, timeout=60_000)
+        layers.kept.data[:20] = 77
+        go.set()
+    assert (layers.kept.data[:20] == 77).all()
+    assert set(np.unique(layers.kept.data[20:])) > {0}
 
 
 def test_keep_waits_for_a_click(guide, qtbot):

@@ -103,6 +103,30 @@ def test_napari_ends_a_long_step_when_it_closes(job, qtbot):
     qtbot.waitUntil(lambda: not job.is_busy)
 
 
+@pytest.mark.parametrize("overtake", [True, False])
+def test_a_job_that_nobody_waits_for_fails_in_silence(job, qtbot, overtake):
+    begun, go, failed = Event(), Event(), []
+    job.failed.connect(failed.append)
+
+    def work():
+        begun.set()
+        go.wait(10)
+        raise ValueError("the ground moved")
+        yield
+
+    job.request(work, "Counting", at_once=True)
+    assert begun.wait(10)
+    if overtake:
+        with qtbot.waitSignal(job.done, timeout=20_000):
+            job.request(counting(1, 0), "Counting")
+            go.set()
+    else:
+        job.cancel()
+        go.set()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    assert not failed
+
+
 def test_work_that_was_left_at_a_step_may_be_closed_in_another_thread():
     steps = _guarded(counting(2, 0), Event())
     thread = Thread(target=next, args=[steps])

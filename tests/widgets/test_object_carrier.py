@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tifffile
 from napari.layers import Labels
 
 from napari_guideme.cli import main
+from napari_guideme.widgets.object_carrier import Spot
 
 from .conftest import finish, open_widget
 from .test_objects import choose, click, kept, with_clicks
@@ -132,6 +135,18 @@ def test_a_carried_outline_is_improved_by_clicks(widget, viewer, truth, qtbot):
     widget.controller.problem.connect(problems.append)
     widget.objects.mode.improve(layer, 1)
     assert "object 1 was outlined on this slice" in problems[-1]
+
+
+def test_what_was_erased_by_hand_overlaps_with_nothing(viewer):
+    layer = viewer.add_labels(np.zeros((2, 8, 8), int))
+    mask = np.zeros((8, 8), bool)
+    mask[2:5, 2:5] = True
+    spot = Spot(mask, SimpleNamespace(slices=(1, slice(None), slice(None))))
+    spot.draw(layer, 1)
+    assert spot.overlap(mask) == 1
+    layer.data[:] = 0
+    spot.erase(layer, 1)
+    assert spot.overlap(mask) == spot.overlap(np.zeros_like(mask)) == 0
 
 
 def test_two_objects_are_carried_one_after_the_other(viewer, truth, qtbot):

@@ -19,7 +19,8 @@ from skimage.data import coins
 from napari_guideme.cli import main
 from napari_guideme.hints import Click, Hints
 from napari_guideme.session import GuideSession
-from napari_guideme.session_file import read_session, reopened
+from napari_guideme.session_file import SUFFIX, read_session, reopened
+from napari_guideme.widgets.autosave import Claim, abandoned
 from tests.widgets.conftest import cut_out, finish, is_busy, open_widget
 
 
@@ -280,6 +281,19 @@ def test_another_image_is_offered_nothing_and_an_unanswered_offer_stays(
     viewer.window.remove_dock_widget(widget)
     assert len(autosaves(state)) == 1
     assert not list(state.rglob("*.lock"))
+
+
+def test_what_was_half_written_when_napari_died_is_removed(tmp_path):
+    name = f"some{SUFFIX}"
+    half = tmp_path / f".123-{name}"
+    half.write_text("{")
+    running = Claim(tmp_path / name)
+    assert running.take()
+    assert not list(abandoned(tmp_path))
+    assert half.exists()  # Its napari may just be writing it.
+    running.release()
+    assert not list(abandoned(tmp_path))
+    assert not half.exists()
 
 
 @pytest.mark.usefixtures("before")

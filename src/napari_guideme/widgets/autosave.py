@@ -70,8 +70,21 @@ class Claim:
 
 def abandoned(folder: Path) -> Iterator[Claim]:
     """Claim one autosave after the other whose napari runs no more, the newest first."""
-    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for half_written in folder.glob(f".*-*{SUFFIX}"):
+        claim = Claim(folder / half_written.name.partition("-")[2])
+        if claim.take():
+            half_written.unlink(missing_ok=True)
+            claim.release()
+    files = sorted(folder.glob(f"[!.]*{SUFFIX}"), key=_written, reverse=True)
     return (claim for claim in map(Claim, files) if claim.take())
+
+
+def _written(file: Path) -> float:
+    """When a file was written; another napari may have removed it by now."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @dataclass(eq=False)
@@ -91,7 +104,9 @@ class Work:
 
     def contents(self, network: FrozenNetwork, path: Path | None = None) -> SessionFile:
         """Tell all of it; hashes are computed here, so not for the GUI thread."""
-        parts = [self._hashed(key, *entry) for key, entry in list(self.parts.items())]
+        with self._lock:
+            entries = list(self.parts.items())
+        parts = [self._hashed(key, *entry) for key, entry in entries]
         _, axis = origin(self.image)
         return SessionFile(
             ImageReference.of(stored(self.image), path, channel_axis=axis),

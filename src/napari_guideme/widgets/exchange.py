@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,6 @@ from scipy import ndimage
 
 from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Mark, Scribble, TextHint
-from napari_guideme.report import reported
-from napari_guideme.spacing import relative
 from napari_guideme.widgets.slices import Slice
 
 if TYPE_CHECKING:
@@ -51,12 +49,12 @@ class Outcome:
     @classmethod
     def of(cls, part: Slice, session: AnySession, found: Found | Followed | None = None) -> Outcome:
         """Read it off a refined session; what was `found` changed by hints alone."""
-        report, labels, classes = session.report(), session.labels(), session.network.classes
-        changed = session.changed() if found is None else labels != found.mask
-        if found is not None:
-            pixels = session.hints.pixels(session.shape, classes)
-            sizes = relative(part.spacing, len(part.axes))
-            report = reported(session.satisfied(), changed, pixels, report.seconds, sizes)
+        labels, classes = session.labels(), session.network.classes
+        if found is None:
+            report, changed = session.report(), session.changed()
+        else:
+            report = cast("GuideSession", session).report(found.mask)
+            changed = labels != found.mask
         listed = list(session.hints)
         unmet = [listed[index] for index in report.unmet]
         drawn = [centre(hint) for hint in unmet if not isinstance(hint, TextHint)]
@@ -113,7 +111,7 @@ def is_inside(click: Click, part: Slice) -> bool:
 
 
 def centre(hint: Mark) -> tuple[float, ...]:
-    """Where to ring a hint: the click, or the middle of the first line of a scribble."""
+    """Where to ring a hint: the click, or the middle of the middle line of a scribble."""
     if isinstance(hint, Click):
         return hint.at
     middle = hint.paths[len(hint.paths) // 2]

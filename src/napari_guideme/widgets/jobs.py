@@ -38,7 +38,7 @@ class LatestJob(QObject):
     done
         What the work returned, unless it was cancelled or overtaken.
     failed
-        The exception that the work raised.
+        The exception that the work raised, unless it was cancelled or overtaken.
     busy
         Whether something is running or about to.
     """
@@ -146,9 +146,12 @@ class LatestJob(QObject):
         self._draw_bar()
 
     def _on_returned(self, result: Any) -> None:
+        if self._is_overtaken:
+            # Nobody waits for it; what changed in the midst of it may even have made it fail.
+            return
         if isinstance(result, _Raised):
             self.failed.emit(result.error)
-        elif not self._is_overtaken:
+        else:
             self.done.emit(result)
 
     @property

@@ -52,9 +52,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Kept:
-    """The kept labels of a slice, and how many were added."""
+    """The kept labels of a slice before and with what was added, and how much that is."""
 
     wish: Wish
+    before: NDArray[np.integer]
     labels: NDArray[np.integer]
     count: int
 
@@ -145,7 +146,9 @@ class Keeper(QObject):
     def _on_done(self, kept: Kept) -> None:
         layers = kept.wish.layers
         if layers.image in self._controller.viewer.layers:
-            layers.write_kept(kept.wish.part, kept.labels)
+            now = np.asarray(layers.kept.data[kept.wish.part.slices])
+            # What was painted meanwhile stays.
+            layers.write_kept(kept.wish.part, np.where(now == kept.before, kept.labels, now))
             once = (kept.labels > 0) | (False if kept.wish.once is None else kept.wish.once)
             self._once.setdefault(layers.kept, {})[kept.wish.part.key] = np.packbits(once)
             self.kept.emit(kept.count)
@@ -154,13 +157,13 @@ class Keeper(QObject):
 def kept_with(wish: Wish, labels: NDArray[np.integer], kept: NDArray[np.integer]) -> Kept:
     """Add labels of a slice to all labels that are kept."""
     part, separator = wish.part, wish.card.separator
-    before = np.asarray(kept[part.slices])
+    before = np.array(kept[part.slices])
     if wish.as_objects:
         index = wish.card.classes.index(separator) if separator else None
         ids = objects(labels, index, relative(part.spacing, len(part.axes)))
         erased = None if wish.once is None else wish.once & (before == 0)
         added = added_objects(before, ids, kept.max(), overwrite=wish.overwrite, erased=erased)
-        return Kept(wish, *added)
+        return Kept(wish, before, *added)
     free = (labels > 0) & (wish.overwrite | (before == 0))
     numbered = labels.astype(before.dtype) + (wish.layers.number - 1)
-    return Kept(wish, np.where(free, numbered, before), len(np.unique(labels[free])))
+    return Kept(wish, before, np.where(free, numbered, before), len(np.unique(labels[free])))

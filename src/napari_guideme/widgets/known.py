@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from napari_guideme.guidance import (
@@ -97,6 +98,7 @@ class Networks:
     def __init__(self) -> None:
         self._known = {n: Known(n, n, entry.card) for n, entry in catalogue().items()}
         self._loaded: dict[tuple[Known, str], FrozenNetwork] = {}
+        self._turn = Lock()
 
     def __iter__(self) -> Iterator[Known]:
         return iter(self._known.values())
@@ -119,9 +121,11 @@ class Networks:
 
     def load(self, known: Known, device: str) -> FrozenNetwork:
         """Return the network, loaded; this can take seconds."""
-        if (known, device) not in self._loaded:
-            self._loaded[known, device] = known.open(device)
-        return self._loaded[known, device]
+        with self._turn:
+            network = self._loaded.get((known, device))
+            if network is None:
+                network = self._loaded[known, device] = known.open(device)
+            return network
 
     def text_guide(self, choice: Choice) -> TextGuide | None:
         """Return what follows words, loaded, unless evidence alone does.

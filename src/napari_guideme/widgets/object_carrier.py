@@ -66,7 +66,9 @@ class Spot:
     def overlap(self, mask: Mask) -> float:
         """How much of it and of another outline both have, as a share of what either has."""
         both = int((mask[self._box] & self._mask).sum())
-        return both / (int(mask.sum()) + int(self._mask.sum()) - both)
+        either = int(mask.sum()) + int(self._mask.sum()) - both
+        # All of it may have been erased by hand.
+        return both / either if either else 0.0
 
 
 @dataclass(eq=False)

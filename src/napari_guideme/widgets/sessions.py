@@ -103,6 +103,8 @@ class Sessions:
         self._kept: OrderedDict[Any, Opened] = OrderedDict()
         self._stacks: OrderedDict[Any, OpenedStack] = OrderedDict()
         self._turn = Lock()
+        # For moments only: the GUI thread never waits for what is computed in turn.
+        self._shelf = Lock()
 
     def find(self, choice: Choice, part: Slice) -> AnySession | None:
         """Return the session of a slice, if it was opened."""
@@ -201,32 +203,37 @@ class Sessions:
 
     def all_of(self, known: Known) -> list[Opened]:
         """Return the sessions of all slices of images that were opened with a network."""
-        return [opened for key, opened in self._kept.items() if key[0].network is known]
+        with self._shelf:
+            return [opened for key, opened in self._kept.items() if key[0].network is known]
 
     def forget(self, layer: Layer) -> None:
         """Drop the sessions of an image."""
-        for key in [key for key, opened in self._kept.items() if opened.part.layer is layer]:
-            del self._kept[key]
-        for key in [key for key, known in self._stacks.items() if known.stack.layer is layer]:
-            del self._stacks[key]
+        with self._shelf:
+            for key in [key for key, opened in self._kept.items() if opened.part.layer is layer]:
+                del self._kept[key]
+            for key in [key for key, known in self._stacks.items() if known.stack.layer is layer]:
+                del self._stacks[key]
 
     def forget_network(self, known: Known) -> None:
         """Drop the sessions of a network as one card described it."""
-        for kept in (self._kept, self._stacks):
-            for key in [key for key in kept if key[0].network is known]:
-                del kept[key]
+        with self._shelf:
+            for kept in (self._kept, self._stacks):
+                for key in [key for key in kept if key[0].network is known]:
+                    del kept[key]
 
     def clear(self) -> None:
         """Drop all sessions."""
-        self._kept.clear()
-        self._stacks.clear()
+        with self._shelf:
+            self._kept.clear()
+            self._stacks.clear()
 
     def opened_stack(self, choice: Choice, stack: Stack) -> OpenedStack:
         """Return the session of a stack, opened now if it was not; this can take seconds."""
         from napari_guideme.volumes import VolumeSession
 
         key = _stack_key(choice, stack)
-        if key not in self._stacks:
+        known = self._stacks.get(key)
+        if known is None:
             network, guide, setup = self._setup(choice, stack.part)
             volume = VolumeSession(
                 stack.volume,
@@ -238,10 +245,12 @@ class Sessions:
                 telling=choice.telling,
                 text_guide=guide,
             )
-            self._stacks[key] = OpenedStack(stack, volume, setup)
-            while len(self._stacks) > STACKS:
-                self._stacks.popitem(last=False)
-        return self._stacks[key]
+            known = OpenedStack(stack, volume, setup)
+            with self._shelf:
+                self._stacks[key] = known
+                while len(self._stacks) > STACKS:
+                    self._stacks.popitem(last=False)
+        return known
 
     def _open(self, choice: Choice, part: Slice, hints: list[Hint], method: str) -> AnySession:
         stack = _stack_of(choice, part)
@@ -283,15 +292,18 @@ class Sessions:
 
     def _remember(self, choice: Choice, opened: Opened) -> None:
         """Keep a session; the oldest slices go when there are too many."""
-        self._kept[_key(choice, opened.part)] = opened
-        places = list(dict.fromkeys(map(_place, self._kept)))
-        for key in [key for key in self._kept if _place(key) in places[:-LIMIT]]:
-            del self._kept[key]
+        with self._shelf:
+            self._kept[_key(choice, opened.part)] = opened
+            places = list(dict.fromkeys(map(_place, self._kept)))
+            for key in [key for key in self._kept if _place(key) in places[:-LIMIT]]:
+                del self._kept[key]
 
     def _spare(self, choice: Choice, part: Slice) -> None:
         """Give back memory of what was found otherwise in a slice; undo may bring that back."""
         own = _key(choice, part)
-        for key, opened in self._kept.items():
+        with self._shelf:
+            others = list(self._kept.items())
+        for key, opened in others:
             if key != own and _place(key) == _place(own) and opened.search is not None:
                 cast("GuideSession", opened.session).forget()
 
