@@ -321,9 +321,7 @@ class GuideSession(Undoable[State]):
         labels = self._labeller.labels(self._logits())
         if not instances:
             return labels
-        separator = self.network.separator
-        index = self.network.classes.index(separator) if separator else None
-        return objects(labels, index, self.spacing)
+        return objects(labels, self.network.separator_index, self.spacing)
 
     @own_modes()
     def probabilities(self) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from napari_guideme.batch.recipe import Recipe, Tools, tools_of
 from napari_guideme.batch.views import View, views
 from napari_guideme.files import LabelStore, Picture, check_labels_writable, write_labels
 from napari_guideme.guidance.applying import Applied, applied
+from napari_guideme.guidance.labelling import kind_of
 from napari_guideme.guidance.scene import winning
 from napari_guideme.networks import cancelling
 from napari_guideme.networks.objects import objects
@@ -55,9 +56,7 @@ def correct(recipe: Recipe, piece: Piece) -> Outcome:
 
 def label_type(recipe: Recipe, tools: Tools) -> type[np.unsignedinteger[Any]]:
     """Return the type of labels, or of numbers of objects."""
-    if recipe.instances:
-        return np.uint32
-    return np.uint8 if len(tools.network.classes) <= 256 else np.uint16
+    return np.uint32 if recipe.instances else kind_of(len(tools.network.classes))
 
 
 def _corrected(
@@ -100,9 +99,8 @@ def _write(
 ) -> None:
     network = tools.network
     if recipe.instances:
-        separator = network.classes.index(network.separator) if network.separator else None
         sizes = picture.geometry.spacing[-labels.ndim :] if picture.geometry else None
-        labels = objects(labels, separator, sizes).astype(np.uint32)
+        labels = objects(labels, network.separator_index, sizes).astype(np.uint32)
     if piece.region is not None:
         LabelStore(piece.target.labels).write(piece.region, labels)
         return

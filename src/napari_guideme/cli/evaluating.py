@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Options that only some protocols can follow: their defaults, and these protocols.
 _ONLY_FOR: dict[str, tuple[Any, tuple[str, ...]]] = {
-    "axis": (0, ("carry", "errors", "questions", "text")),
+    "axis": (None, ("carry", "errors", "questions", "text")),
     "slice": (None, ("carry",)),
     "carry": ("onward", ("carry",)),
     "spacing": (None, ("carry", "errors", "questions", "text")),

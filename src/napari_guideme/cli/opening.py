@@ -32,11 +32,8 @@ if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
     from napari_guideme.language.text_guide import TextGuide
     from napari_guideme.networks.frozen import FrozenNetwork
-    from napari_guideme.object_session import ObjectSession
-    from napari_guideme.session import GuideSession
+    from napari_guideme.session_file.replaying import AnySession
     from napari_guideme.volumes import VolumeSession
-
-    AnySession = GuideSession | ObjectSession
 
 T = TypeVar("T")
 
@@ -196,9 +193,7 @@ def labels_of_volume(session: VolumeSession, *, instances: bool) -> NDArray[np.i
     labels = with_progress("labelled", "slice", session.labels)
     if not instances:
         return labels
-    separator = session.network.separator
-    index = session.network.classes.index(separator) if separator else None
-    return objects(labels, index, session.planes.spacing)
+    return objects(labels, session.network.separator_index, session.planes.spacing)
 
 
 def write(

@@ -27,9 +27,9 @@ from napari_guideme.hints import Hints
 from napari_guideme.session_file import labels_of
 
 if TYPE_CHECKING:
-    from napari_guideme.cli.opening import AnySession
     from napari_guideme.guidance.saved import SavedGuidance
     from napari_guideme.networks.frozen import FrozenNetwork
+    from napari_guideme.session_file.replaying import AnySession
 
 #: Options that say more about another one, and nothing without it.
 _SAYS_MORE_ABOUT = {

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
     from numpy import integer
     from numpy.typing import NDArray
 
-    from napari_guideme.cli.opening import AnySession, Opened
+    from napari_guideme.cli.opening import Opened
     from napari_guideme.cli.segmented import Segmented
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.outlines import Kept
+    from napari_guideme.session_file.replaying import AnySession
     from napari_guideme.volumes import VolumeSession
 
     Labels = NDArray[integer]

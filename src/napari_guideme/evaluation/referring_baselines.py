@@ -93,7 +93,7 @@ def _objects(
     labels: NDArray[np.integer], index: int, network: FrozenNetwork
 ) -> NDArray[np.integer]:
     """Objects of one class."""
-    parting = None if network.separator is None else network.classes.index(network.separator)
+    parting = network.separator_index
     kept = [index] if parting is None else [index, parting]
     return objects(np.where(np.isin(labels, kept), labels, 0), parting)
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from napari_guideme.guidance.features import alike
 from napari_guideme.guidance.kernel import Kernel
 from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.spreading import maps_at_once, spread
@@ -157,7 +157,7 @@ class Anchors:
         lengths = [torch.randint(n, (_SAMPLED,), generator=random) for n in scene.shape]
         places = torch.stack(lengths, 1).to(scene.network.device)
         own = scene.features.at(places)
-        found = [_alike(own, other.features.at(places)).median() for other in neighbours]
+        found = [alike(own, other.features.at(places)).median() for other in neighbours]
         usual = torch.stack(found).mean() if found else torch.ones(())
         return replace(self, usual=torch.full_like(self.usual, float(usual.clamp_min(0.1))))
 
@@ -182,7 +182,7 @@ class Anchors:
 
     def similarity(self, scene: Scene) -> Tensor:
         """How much what lies at each place in another scene looks like what was hinted, (n,)."""
-        return _alike(scene.features.at(self.support.positions), self.levels)
+        return alike(scene.features.at(self.support.positions), self.levels)
 
     def fit(self, scene: Scene) -> Tensor:
         """How far each fits another slice, (n,), from 0 to 1; with a thing as far as that does."""
@@ -239,12 +239,6 @@ class Anchors:
             weights = firm * acting.weights
             acting = replace(acting, weights=weights, further=further, regions=followed)
         return spread(logits, scene.features, acting, kernel, scene.spacing, self.levels, beyond)
-
-
-def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
-    """Similarity (n,) of features, from -1 to 1, mean over levels (n, C)."""
-    pairs = zip(some, others, strict=True)
-    return torch.stack([F.cosine_similarity(*pair) for pair in pairs]).mean(0)
 
 
 def _chosen(support: Support, chosen: Tensor) -> Support:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import torch
@@ -11,6 +11,12 @@ from torch.nn import functional as F
 
 from napari_guideme.guidance.plane import Plane
 from napari_guideme.networks.preparation import Placement, Preparation
+
+
+def alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> Tensor:
+    """Cosine similarity (...) of features, mean over levels of (..., C)."""
+    pairs = zip(some, others, strict=True)
+    return torch.stack([F.cosine_similarity(*pair, dim=-1) for pair in pairs]).mean(0)
 
 
 class Features:

@@ -10,7 +10,7 @@ label, of which the user saw that it is right. What was missed altogether is no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional as F
 
+from napari_guideme.guidance.features import alike
 from napari_guideme.guidance.regions import BACKGROUND, Region
 from napari_guideme.guidance.scene import Scene, winning
 from napari_guideme.guidance.support import Support
@@ -113,10 +113,10 @@ class Thing:
 
     def _likeness(self, here: tuple[Tensor, ...]) -> float:
         """How far what looks like this may be followed, from 0 to 1."""
-        similarity = _alike(here, self.turned)
+        similarity = float(alike(here, self.turned))
         if not self.left:
             return _share(similarity, FITS_ALONE)
-        nearer = _alike(here, self.left) - _alike(self.turned, self.left)
+        nearer = float(alike(here, self.left)) - float(alike(self.turned, self.left))
         return min(_share(similarity, FITS), 1 - _share(nearer, TOWARDS))
 
 
@@ -180,11 +180,6 @@ def _looks(scene: Scene, mask: Mask) -> tuple[Tensor, ...]:
 def _labels(scene: Scene) -> NDArray[np.int64]:
     labels: NDArray[np.int64] = winning(scene.logits).cpu().numpy()
     return labels
-
-
-def _alike(some: Sequence[Tensor], others: Sequence[Tensor]) -> float:
-    pairs = zip(some, others, strict=True)
-    return float(torch.stack([F.cosine_similarity(*pair, dim=0) for pair in pairs]).mean())
 
 
 def _share(value: float, limits: tuple[float, float]) -> float:

@@ -88,6 +88,11 @@ class NetworkCard:
                 f"not {', '.join(self.classes)}"
             )
 
+    @property
+    def separator_index(self) -> int | None:
+        """Number of the class that parts touching objects, if there is one."""
+        return None if self.separator is None else self.classes.index(self.separator)
+
     @classmethod
     def from_dict(cls, entries: Mapping[str, Any]) -> NetworkCard:
         """Read the table of a card file; unknown and misshapen entries are refused."""

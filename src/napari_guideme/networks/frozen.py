@@ -167,6 +167,11 @@ class FrozenNetwork:
         return other
 
     @property
+    def separator_index(self) -> int | None:
+        """Number of the class that parts touching objects, if there is one."""
+        return None if self.separator is None else self.classes.index(self.separator)
+
+    @property
     def is_opaque(self) -> bool:
         """Whether only the input can be moved."""
         return len(self.guide_points) == 1

@@ -31,7 +31,7 @@ from napari_guideme.widgets.steps import Steps
 
 if TYPE_CHECKING:
     from napari_guideme.guidance.refining import Step
-    from napari_guideme.widgets.exchange import AnySession
+    from napari_guideme.session_file.replaying import AnySession
 
 
 class Controller(QObject):

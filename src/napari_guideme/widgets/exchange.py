@@ -17,12 +17,10 @@ from napari_guideme.widgets.slices import Slice
 if TYPE_CHECKING:
     from napari_guideme.guidance.questions import Question
     from napari_guideme.localize.finding import Found
-    from napari_guideme.object_session import ObjectSession
     from napari_guideme.referring.following import Followed
     from napari_guideme.report import Report
     from napari_guideme.session import GuideSession
-
-    AnySession = GuideSession | ObjectSession
+    from napari_guideme.session_file.replaying import AnySession
 
 
 @dataclass(frozen=True)

@@ -156,11 +156,10 @@ class Keeper(QObject):
 
 def kept_with(wish: Wish, labels: NDArray[np.integer], kept: NDArray[np.integer]) -> Kept:
     """Add labels of a slice to all labels that are kept."""
-    part, separator = wish.part, wish.card.separator
+    part = wish.part
     before = np.array(kept[part.slices])
     if wish.as_objects:
-        index = wish.card.classes.index(separator) if separator else None
-        ids = objects(labels, index, relative(part.spacing, len(part.axes)))
+        ids = objects(labels, wish.card.separator_index, relative(part.spacing, len(part.axes)))
         erased = None if wish.once is None else wish.once & (before == 0)
         added = added_objects(before, ids, kept.max(), overwrite=wish.overwrite, erased=erased)
         return Kept(wish, before, *added)

@@ -22,7 +22,7 @@ from napari_guideme.widgets.slices import Slice, shown_slice, spatial_shape
 
 if TYPE_CHECKING:
     from napari_guideme.object_session import ObjectSession
-    from napari_guideme.widgets.exchange import AnySession
+    from napari_guideme.session_file.replaying import AnySession
 
 RIGHT = 2
 

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from napari_guideme.networks.frozen import FrozenNetwork
     from napari_guideme.referring.following import Followed
     from napari_guideme.session import GuideSession
+    from napari_guideme.session_file.replaying import AnySession
     from napari_guideme.volumes import VolumeSession
     from napari_guideme.volumes.inherited import Inherited
-    from napari_guideme.widgets.exchange import AnySession
 
 #: Images whose session, with its history, is kept; and stacks.
 LIMIT, STACKS = 8, 4
