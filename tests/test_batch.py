@@ -132,6 +132,19 @@ def test_a_picture(network, saved, file, tissue, tmp_path, name, ending, labels)
     assert entry["finished"] is True
 
 
+def test_patterns_are_expanded_where_the_shell_leaves_them(
+    file, tissue, tmp_path, monkeypatch, capsys
+):
+    for name in ("b.tif", "a.tif", "c[1].tif"):
+        tifffile.imwrite(tmp_path / name, tissue)
+    monkeypatch.chdir(tmp_path)
+    assert apply(file, "c[1].tif", "[ab].tif", "-o", "out") == 0
+    names = [Path(entry["image"]).name for entry in report(tmp_path / "out")["images"]]
+    assert names == ["c[1].tif", "a.tif", "b.tif"]
+    assert apply(file, "no*.tif", "-o", "other") == 3
+    assert "no*.tif" in capsys.readouterr().err
+
+
 def test_nothing_fits_a_picture_without_anything_alike(file, network, tmp_path):
     empty = np.zeros((64, 64), np.uint8)
     empty[20:30] = 200

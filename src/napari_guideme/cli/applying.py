@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,8 @@ def apply(options: argparse.Namespace) -> int:
     """Apply a saved correction to many images."""
     if options.workers < 1:
         raise InputError("there must be a worker; choose --workers 1 or more")
-    if len(options.images) > 1 and options.same_volume:
+    images = _matching(options.images)
+    if len(images) > 1 and options.same_volume:
         raise InputError("only one image can be the one that the correction was made in")
     from napari_guideme.batch.applying import Run, threads_for
     from napari_guideme.batch.recipe import Recipe
@@ -40,21 +43,30 @@ def apply(options: argparse.Namespace) -> int:
         options.series,
         None if options.scheduler else threads_for(options.workers),
     )
-    images = targets(options.images, options.output, options.format)
-    run = Run(recipe, images, options.output, overwrite=options.overwrite)
+    aims = targets(images, options.output, options.format)
+    run = Run(recipe, aims, options.output, overwrite=options.overwrite)
     try:
         with _Progress() as progress:
             run.go(progress, options.workers, options.scheduler)
     except KeyboardInterrupt:
         print(
-            f"napari-guideme: cancelled; {run.finished} of {len(images)} images are finished "
+            f"napari-guideme: cancelled; {run.finished} of {len(aims)} images are finished "
             "and the same command goes on",
             file=sys.stderr,
         )
         return 130
     states = ", ".join(f"{count} {state}" for state, count in run.states().most_common())
-    print(f"{run.finished} of {len(images)} images done ({states or 'nothing'})")
+    print(f"{run.finished} of {len(aims)} images done ({states or 'nothing'})")
     return 3 if run.failed else 0
+
+
+def _matching(images: Iterable[Path]) -> list[Path]:
+    """Expand patterns such as ``*.tif``, which the shells of Windows leave to programs."""
+    found: list[Path] = []
+    for image in images:
+        names = [] if image.exists() else sorted(glob(str(image)))
+        found += map(Path, names) if names else [image]
+    return found
 
 
 def _named(network: str | None) -> str | None:

@@ -15,7 +15,11 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         "guidance", type=values.path, metavar="FILE", help="NAME.guidance.safetensors"
     )
     parser.add_argument(
-        "images", type=values.path, nargs="+", metavar="IMAGE", help="as `predict` takes them"
+        "images",
+        type=values.path,
+        nargs="+",
+        metavar="IMAGE",
+        help="as `predict` takes them; also *.tif",
     )
     parser.add_argument(
         "-o",
