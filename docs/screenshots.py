@@ -2,8 +2,8 @@
 
     python docs/screenshots.py        (needs a screen, or xvfb-run)
 
-Writes ``widget-before.png`` and ``widget-after.png`` (the whole window, before and
-after the demo's clicks), ``correction.png`` (a part of both canvases),
+Writes ``widget-after.png`` (the whole window after the demo's clicks), ``correction.png``
+(a part of the canvas before and after them),
 ``widget-asking.png`` (the second question of *Ask me*), ``widget-opening.png``
 (a network whose file says little), ``widget-objects.png`` (two coins kept, a third one
 clicked), ``widget-text.png`` (one sentence counts, with the map of what it moved; the
@@ -70,14 +70,14 @@ def take_clicks() -> None:
     wait(widget)
     viewer.camera.center = (0, *CENTRE)
     viewer.camera.zoom = ZOOM
-    pictures = [shot(viewer, "widget-before.png")]
+    before = canvas(viewer)
     for hint in demo_hints():
         widget.controller.choose_class(hint.class_name)
         widget.controller.layers.clicks.add(hint.at)
         wait(widget)
-    pictures.append(shot(viewer, "widget-after.png"))
-    gap = np.full_like(pictures[0][:, :12], 255)
-    imageio.imwrite(HERE / "correction.png", np.hstack([pictures[0], gap, pictures[1]]))
+    shot(viewer, "widget-after.png")
+    gap = np.full_like(before[:, :12], 255)
+    imageio.imwrite(HERE / "correction.png", np.hstack([before, gap, canvas(viewer)]))
     viewer.close()
 
 
@@ -198,9 +198,13 @@ def take_sentence() -> None:
     viewer.close()
 
 
-def shot(viewer: napari.Viewer, name: str) -> np.ndarray:
-    """Save a picture of the window and return one of the canvas."""
+def shot(viewer: napari.Viewer, name: str) -> None:
+    """Save a picture of the window."""
     imageio.imwrite(HERE / name, viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+
+
+def canvas(viewer: napari.Viewer) -> np.ndarray:
+    """Return a picture of the canvas."""
     return viewer.screenshot(canvas_only=True, flash=False)[..., :3]
 
 
