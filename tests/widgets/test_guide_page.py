@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import napari
 import pytest
+import tifffile
 from npe2 import PluginManager
-from qtpy.QtWidgets import QAbstractButton, QGroupBox, QTabBar
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QCheckBox,
+    QGroupBox,
+    QPushButton,
+    QRadioButton,
+    QTabBar,
+)
+from superqt import QCollapsible
 
 from napari_guideme.widgets.channels import ALONG
+from tests.widgets.conftest import finish
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 IN_NAPARI = PAGE.partition("\n## In napari\n")[2].partition("\n## In Python\n")[0]
@@ -64,3 +75,22 @@ def test_menus_are_those_of_the_manifest():
     samples = [sample.display_name for sample in manifest.contributions.sample_data]
     (sample,) = re.findall(rf"Open Sample › {manifest.display_name} › ([^*]+)\*", IN_NAPARI)
     assert sample in samples
+
+
+def test_all_that_can_be_pressed_tells_what_it_does(guide):
+    kinds = QPushButton, QCheckBox, QRadioButton
+    pressed = [button for kind in kinds for button in guide.findChildren(kind)]
+    folds = {fold.toggleButton() for fold in guide.findChildren(QCollapsible)}
+    assert not [button.text() for button in pressed if not button.toolTip() and button not in folds]
+
+
+def test_the_widget_opens_from_a_notebook(make_napari_viewer, monkeypatch, qtbot, tissue, tmp_path):
+    tifffile.imwrite(tmp_path / "cells.tif", tissue, photometric="rgb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
+    known: dict = {}
+    exec(*re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL), known)
+    (dock,) = known["viewer"].window.dock_widgets.values()
+    finish(qtbot, dock, dock.run.click)
+    (name,) = re.findall(r"`viewer\.layers\[\"(.+?)\"\]\.data`", PAGE)
+    assert known["viewer"].layers[name].data.shape == tissue.shape[:2]

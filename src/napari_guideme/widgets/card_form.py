@@ -209,6 +209,7 @@ class CardForm(QWidget):
         self.scale.setToolTip("One number; the values are multiplied by it first")
         self.mean.setToolTip("One number, or one for each channel: 0.485, 0.456, 0.406")
         self.std.setToolTip("One number, or one for each channel: 0.229, 0.224, 0.225")
+        self.per_channel.setToolTip("Percentiles, or mean and deviation, of each channel apart")
         self.channels.setToolTip("1 for grey, 3 for colour, or what the image has")
         self.size.setToolTip("Rows, columns; empty if the network takes every size")
 

@@ -79,10 +79,15 @@ class GuideForm(QWidget):
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles")
         self.redo = _button("Redo", "Ctrl+Shift+Z")
         self.clear = _button("Clear", "Take all hints of this slice back")
-        self.changes = QCheckBox("Show what changed")
-        self.keep = _button("Keep labels", "Add them to a layer of their own")
-        self.as_objects = QCheckBox("number the objects", checked=True)
-        self.overwrite = QCheckBox("overwrite what was kept before")
+        self.changes = _box("Show what changed", "Pixels that are not as the network had them")
+        self.keep = _button(
+            "Keep labels", "Add those of the image, or of the slice that is shown, to a layer apart"
+        )
+        self.as_objects = _box(
+            "number the objects", "Keep a number for each object instead of one for each class"
+        )
+        self.as_objects.setChecked(True)
+        self.overwrite = _box("overwrite what was kept before", "Where both have labels")
 
     def _make_panels(self) -> None:
         self.words = TextPanel(self.controller, self)
@@ -156,6 +161,12 @@ def _button(text: str, hint: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(hint)
     return button
+
+
+def _box(text: str, hint: str) -> QCheckBox:
+    box = QCheckBox(text)
+    box.setToolTip(hint)
+    return box
 
 
 def _row(*widgets: QWidget) -> QGridLayout:
