@@ -8,7 +8,7 @@ from pathlib import Path
 import napari
 import pytest
 import tifffile
-from npe2 import PluginManager
+from npe2 import PluginManager, PluginManifest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QCheckBox,
@@ -21,6 +21,7 @@ from superqt import QCollapsible
 
 from napari_guideme.widgets.channels import ALONG
 from tests.widgets.conftest import finish
+from tests.widgets.test_manifest import MANIFEST
 
 PAGE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 IN_NAPARI = PAGE.partition("\n## In napari\n")[2].partition("\n## In Python\n")[0]
@@ -69,7 +70,7 @@ def test_keys_are_those_of_the_layers(guide):
 
 
 def test_menus_are_those_of_the_manifest():
-    manifest = PluginManager.instance().get_manifest("napari-guideme")
+    manifest = PluginManifest.from_file(MANIFEST)
     (widget,) = manifest.contributions.widgets
     assert f"*Plugins › {widget.display_name} ({manifest.display_name})*" in IN_NAPARI
     samples = [sample.display_name for sample in manifest.contributions.sample_data]
@@ -88,6 +89,9 @@ def test_the_widget_opens_from_a_notebook(make_napari_viewer, monkeypatch, qtbot
     tifffile.imwrite(tmp_path / "cells.tif", tissue, photometric="rgb")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(napari, "Viewer", make_napari_viewer)
+    manager = PluginManager.instance()
+    if "napari-guideme" not in manager:
+        manager.register(PluginManifest.from_file(MANIFEST))
     known: dict = {}
     exec(*re.findall(r"```py\n(.*?)```", PAGE, re.DOTALL), known)
     (dock,) = known["viewer"].window.dock_widgets.values()
