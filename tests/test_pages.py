@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import tifffile
 from imageio import v3 as imageio
 from skimage.data import coffee, immunohistochemistry
 
+import napari_guideme
 from napari_guideme import cli
 from tests import toys
 
@@ -145,3 +147,14 @@ def test_the_method_of_the_page_for_developers_meets_its_hint(monkeypatch):
     (example,) = blocks(DEVELOPING, "python")
     exec(example, known)
     assert known["session"].report().satisfied == 1
+
+
+def test_versions_are_told_as_the_package_has_them():
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    told = re.search(r"takes Python ([\d.]+), torch ([\d.]+) and napari ([\d.]+) ", text_of(README))
+    python, torch, napari = told.groups()
+    assert project["requires-python"] == f">={python}"
+    assert f"torch>={torch}" in project["dependencies"]
+    assert project["optional-dependencies"]["napari"] == [f"napari[pyqt6]>={napari}"]
+    assert f"\nversion: {project['version']}\n" in text_of(ROOT / "CITATION.cff")
+    assert napari_guideme.__version__ == project["version"]
