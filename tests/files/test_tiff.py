@@ -47,9 +47,15 @@ def test_jpeg_and_fax_inside_a_tiff_are_read(tmp_path):
 def test_a_mask_is_what_is_shown(tmp_path, photometric):
     mask = GREY > 9
     stored = mask if photometric == "minisblack" else ~mask
-    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric, metadata=None)
     for read in (read_labels(tmp_path / "a.tif"), open_image(tmp_path / "a.tif").pixels):
         np.testing.assert_array_equal(read, mask)
+
+
+def test_a_mask_of_numpy_is_what_was_given(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", GREY > 9)
+    for read in (read_labels(tmp_path / "a.tif"), open_image(tmp_path / "a.tif").pixels):
+        np.testing.assert_array_equal(read, GREY > 9)
 
 
 def test_white_that_is_zero_is_refused_for_numbers_without_a_white(tmp_path):

@@ -52,8 +52,10 @@ def _read(path: Path, *, shown: bool) -> Picture:
         page = series.keyframe
         _check_colours(page)
         pixels, letters = series.asarray(), series.axes
-        # A mask is what is shown; how its two values are stored depends on the program.
-        if (shown or pixels.dtype == bool) and page.photometric == PHOTOMETRIC.MINISWHITE:
+        # A mask is what is shown: how its two values are stored depends on the program. Only
+        # tifffile stores a mask of numpy as it is, and says of it that white is zero.
+        turned = not file.is_shaped if pixels.dtype == bool else shown
+        if turned and page.photometric == PHOTOMETRIC.MINISWHITE:
             pixels = _inverted(pixels, page)
         # Numbers that a microscope measured are often stored with the colours they were shown in.
         measured = file.is_imagej or file.is_ome
