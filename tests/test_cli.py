@@ -537,15 +537,16 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
 
 @pytest.fixture
 def damaged(tmp_path) -> Path:
-    """Images of which one is broken, one has another size than its truth, and one is whole."""
+    """Images: one whole, one broken, one of another size than its truth, one whose truth is none."""
     for folder in ("images", "masks"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     picture = immunohistochemistry()[:64, :64]
-    for name, side in (("a", 64), ("b", 64), ("c", 32)):
+    for name, side in (("a", 64), ("b", 64), ("c", 32), ("d", 64)):
         imageio.imwrite(tmp_path / f"data/images/{name}.png", picture)
         mask = (picture[:side, :side, 0] < 120) * np.uint8(255)
         imageio.imwrite(tmp_path / f"data/masks/{name}.png", mask)
     (tmp_path / "data/images/b.png").write_bytes(b"broken")
+    imageio.imwrite(tmp_path / "data/masks/d.png", picture)
     return tmp_path / "data"
 
 
@@ -556,9 +557,10 @@ def test_images_that_cannot_be_read_are_told_and_left_out(damaged, tmp_path):
     assert done.returncode == 3
     told = json.loads(out.read_text(encoding="utf-8"))
     assert told["n_images"] == 1
-    assert [entry["image"] for entry in told["skipped"]] == ["b", "c"]
+    assert [entry["image"] for entry in told["skipped"]] == ["b", "c", "d"]
     assert "b.png is not a readable image" in told["skipped"][0]["error"]
     assert "rows and columns must agree" in told["skipped"][1]["error"]
+    assert "the truth of d has shape (64, 64, 3)" in told["skipped"][2]["error"]
     lines = [f"napari-guideme: left out: {entry['error']}" for entry in told["skipped"]]
     assert done.stderr.splitlines() == lines
     listed.write_text("stem\na\n")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +95,12 @@ def test_images_follow_each_other(network, picture):
     # The same image looks the same: all of it arrives.
     assert (result.others_before, result.others_after) == (0.5, 1)
     assert {row.state for row in result.slices} == {"carried"}
-    with pytest.raises(InputError, match="1 images are too few; give at least 2"):
+    few = "images with an object of a class of .* are too few; give at least 2"
+    with pytest.raises(InputError, match=f"1 {few}"):
         evaluate_images(items[:1], network)
+    empty = [replace(item, truth=np.zeros_like(item.truth)) for item in items]
+    with pytest.raises(InputError, match=f"0 {few}"):
+        evaluate_images(empty, network)
 
 
 def test_bad_folders(tmp_path, network, pixels):

@@ -9,6 +9,7 @@ import tifffile
 
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import open_dataset, open_objects
+from napari_guideme.evaluation.names import read_class_list
 from tests.pictures import write_with_palette
 
 from .toys import network_of
@@ -244,9 +245,33 @@ def test_a_truth_in_colour_is_refused(write):
 def test_a_truth_of_fractions_is_refused(write):
     folder = write(images__a_png=GREY)
     (folder / "labels").mkdir()
-    tifffile.imwrite(folder / "labels/a.tif", np.zeros((2, 3), np.float32))
-    with pytest.raises(InputError, match="float32; use whole numbers"):
-        only(open_dataset(folder, NETWORK))
+    for wrong in (0.5, np.nan, np.inf):
+        tifffile.imwrite(folder / "labels/a.tif", np.full((2, 3), wrong, np.float32))
+        with pytest.raises(InputError, match="float32; use whole numbers"):
+            only(open_dataset(folder, NETWORK))
+
+
+def test_whole_numbers_stored_as_fractions_are_read(write):
+    folder = write(images__a_png=GREY)
+    (folder / "labels").mkdir()
+    tifffile.imwrite(folder / "labels/a.tif", np.array([[0, 1, 2], [2, 1, 0]], np.float32))
+    network = network_of(("background", "cytoplasm", "nucleus"))
+    assert only(open_dataset(folder, network)).truth.tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+def test_below_zero_nothing_counts(write, caplog):
+    folder = write(images__a_png=GREY)
+    (folder / "labels").mkdir()
+    tifffile.imwrite(folder / "labels/a.tif", np.array([[0, 1, -1], [-2, 1, 0]], np.int16))
+    assert only(open_dataset(folder, NETWORK)).truth.tolist() == [[0, 1, -1], [-1, 1, 0]]
+    assert "-1 in labels is no class of the network and counts for nothing" in caplog.text
+
+
+@pytest.mark.parametrize("between", [" ", "\t", ": ", ",", ";", " = "])
+def test_a_class_list_may_part_index_and_name_otherwise(tmp_path, between):
+    path = tmp_path / "classes.txt"
+    path.write_text(f"name{between}of classes\n0{between}background\n11{between}white matter \n")
+    assert read_class_list(path) == {0: "background", 11: "white matter"}
 
 
 def test_image_and_truth_of_different_size_are_refused(write):
@@ -279,6 +304,15 @@ def test_an_image_without_truth(write):
     folder = write(images__a_png=GREY, images__b_png=GREY, masks__a_png=GREY)
     with pytest.raises(InputError, match=r"1 of 2 images have no file in .*masks, .* b\.png"):
         open_dataset(folder, NETWORK)
+
+
+def test_images_that_are_not_asked_for_need_no_truth(write, tmp_path):
+    folder = write(images__a_png=GREY, images__b_png=GREY, masks__a_png=GREY * 0)
+    listed = tmp_path / "only.csv"
+    listed.write_text("stem\na\n")
+    (folder / "images.csv").write_text("stem,split\na,train\nb,test\n")
+    assert only(open_dataset(folder, NETWORK, only=listed)).name == "a"
+    assert only(open_dataset(folder, NETWORK, split="train")).name == "a"
 
 
 def test_two_images_of_one_name(write):

@@ -59,6 +59,48 @@ def test_a_flat_network_corrects_slices(folder, network):
     assert result.miou["1"] == 1
 
 
+def as_nifti(folder: Path, name: str, voxels: np.ndarray, affine: np.ndarray) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), folder / f"{name}.nii.gz")
+
+
+def test_labels_that_are_stored_in_another_order_are_laid_on_the_image(tmp_path, pixels, network):
+    affine = np.diag([2.0, 0.5, 0.5, 1])
+    affine[:3, 3] = 7, -3, 1
+    voxels = np.array(pixels, np.float32)
+    truth = np.arange(voxels.size).reshape(voxels.shape) % 2
+    as_nifti(tmp_path, "image", voxels, affine)
+    stored = truth.transpose(2, 0, 1)[:, :, ::-1]
+    # Its axes are the third, the first, and the second backwards.
+    order = np.array([[0, 1, 0, 0], [0, 0, -1, 15], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    as_nifti(tmp_path, "labels", stored.astype(np.float64), affine @ order)
+    volume = open_volume(tmp_path, network)
+    read = np.stack([volume.truth(0, n) for n in range(16)])
+    np.testing.assert_array_equal(read, truth.T)
+
+
+def test_labels_that_lie_elsewhere_are_told(tmp_path, pixels, network, caplog):
+    as_nifti(tmp_path, "image", np.array(pixels, np.float32), np.diag([2.0, 0.5, 0.5, 1]))
+    as_nifti(tmp_path, "labels", (pixels > 0).astype(np.uint8), np.eye(4))
+    volume = open_volume(tmp_path, network)
+    np.testing.assert_array_equal(volume.truth(2, 1), pixels[1].T > 0)
+    assert "labels.nii.gz and image.nii.gz tell that they lie at different places" in caplog.text
+
+
+def test_a_single_volume_of_four_axes_is_read(tmp_path, pixels, network):
+    as_nifti(tmp_path, "image", np.array(pixels, np.float32)[..., None], np.eye(4))
+    as_nifti(tmp_path, "labels", (pixels > 0).astype(np.uint8)[..., None], np.eye(4))
+    np.testing.assert_array_equal(open_volume(tmp_path, network).truth(2, 1), pixels[1].T > 0)
+
+
+def test_numbers_with_a_palette_are_numbers_in_volumes_too(tmp_path, pixels, network):
+    fill(tmp_path, pixels, pixels > 0)
+    colours = np.zeros((3, 256), np.uint16)
+    truth = (pixels > 0).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "labels.tif", truth, photometric="palette", colormap=colours)
+    np.testing.assert_array_equal(open_volume(tmp_path, network).truth(0, 1), truth[1])
+
+
 def test_along_another_axis(tmp_path, pixels, network):
     turned = np.moveaxis(pixels, 0, 2)
     volume = open_volume(fill(tmp_path, turned, turned > 0), network)

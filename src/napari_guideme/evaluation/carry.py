@@ -94,7 +94,7 @@ def evaluate_images(
     rows: list[CarriedSlice] = []
     gained: list[tuple[float, float]] = []
     saved: SavedGuidance | None = None
-    number = clicked = 0
+    clicked = 0
     for number, item in enumerate(items):
         scene = Scene(network, item.image, channel_axis=item.channel_axis)
         before = _score(item.truth, item.merged[labels_of(scene.logits)])
@@ -108,7 +108,10 @@ def evaluate_images(
         else:
             rows.append(_applied(saved, scene, item, before, clicked, number))
     if not rows:
-        raise InputError(f"{number + 1} images are too few; give at least 2")
+        raise InputError(
+            f"{len(gained)} images with an object of a class of {network.name} are too few; "
+            "give at least 2"
+        )
     return CarryResult.of(Evaluated(network.name, method, hints, "to images"), gained, rows)
 
 

@@ -121,14 +121,14 @@ class Dataset:
         skipped = 0
         for entry in self.entries:
             try:
-                image, values = _opened(entry)
+                item = self._item(entry, *_opened(entry))
             except InputError as error:
                 if self.skip is None:
                     raise
                 self.skip(entry.name, error)
                 skipped += 1
             else:
-                yield self._item(entry, image, values)
+                yield item
         if skipped and skipped == len(self.entries):
             raise InputError("no image is left to evaluate")
 
@@ -230,10 +230,22 @@ def open_objects(
 def chosen_entries(folder: Path, split: str | None, only: Path | None) -> tuple[Entry, ...]:
     """Find the images with truth of a folder, of a split, named in a list."""
     truth_folder = _truth_folder(folder)
-    entries = _entries(_by_stem(folder / "images"), _by_stem(truth_folder))
+    images, table = _by_stem(folder / "images"), folder / "images.csv"
     if only is not None:
-        entries = _listed(entries, only)
-    return _with_rows(entries, folder / "images.csv", split)
+        images = _listed(images, only)
+    rows = {row.get("stem"): row for row in read_rows(table)} if table.is_file() else {}
+    told = {stem: rows.get(stem, {}) for stem in images}
+    kept = {
+        stem: image for stem, image in images.items() if split in (None, told[stem].get("split"))
+    }
+    if not kept:
+        known = sorted({row["split"] for row in told.values() if row.get("split")})
+        raise InputError(
+            f"{folder} has no image of the split {split!r}; images.csv names "
+            + (", ".join(known) or "none")
+        )
+    entries = _entries(kept, _by_stem(truth_folder))
+    return tuple(replace(e, kind=told[e.name].get("kind") or None) for e in entries)
 
 
 def _truth_folder(folder: Path) -> Path:
@@ -280,40 +292,22 @@ def _entries(images: dict[str, Path], truths: dict[str, Path]) -> tuple[Entry, .
         folder = next(iter(truths.values())).parent
         raise InputError(
             f"{len(lacking)} of {len(images)} images have no file in {folder}, "
-            f"the first is {images[lacking[0]].name}"
+            f"the first is {images[lacking[0]].name}; list the others in a CSV file, --only CSV"
         )
     return tuple(Entry(stem, image, truths[stem]) for stem, image in images.items())
 
 
-def _listed(entries: tuple[Entry, ...], table: Path) -> tuple[Entry, ...]:
-    """Keep the entries that a table names."""
+def _listed(images: dict[str, Path], table: Path) -> dict[str, Path]:
+    """Keep the images that a table names."""
     stems = {row.get("stem") or "" for row in read_rows(table)}
     if not stems or "" in stems:
         raise InputError(f"{table.name} must have a column 'stem' with a name in every row")
-    if unknown := sorted(stems - {entry.name for entry in entries}):
+    if unknown := sorted(stems - images.keys()):
         raise InputError(
             f"{table.name} names {len(unknown)} images that are not there, "
             f"the first is {unknown[0]}"
         )
-    return tuple(entry for entry in entries if entry.name in stems)
-
-
-def _with_rows(entries: tuple[Entry, ...], table: Path, split: str | None) -> tuple[Entry, ...]:
-    """Add what ``images.csv`` says, and keep the entries of one split."""
-    rows = {row.get("stem"): row for row in read_rows(table)} if table.is_file() else {}
-    told = [(entry, rows.get(entry.name, {})) for entry in entries]
-    kept = [
-        replace(e, kind=row.get("kind") or None)
-        for e, row in told
-        if split in (None, row.get("split"))
-    ]
-    if not kept:
-        known = sorted({row["split"] for _, row in told if row.get("split")})
-        raise InputError(
-            f"{table.parent} has no image of the split {split!r}; images.csv names "
-            + (", ".join(known) or "none")
-        )
-    return tuple(kept)
+    return {stem: image for stem, image in images.items() if stem in stems}
 
 
 def _opened(entry: Entry) -> tuple[NDArray[Any], NDArray[Any]]:

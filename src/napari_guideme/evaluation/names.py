@@ -140,8 +140,13 @@ def read_class_map(path: Path) -> dict[str, str]:
 
 
 def read_class_list(path: Path) -> dict[int, str]:
-    """Read lines ``index name``; other lines, such as a title, are passed over."""
-    found = re.findall(r"^\s*(\d+)[ \t]+(\S.*?)\s*$", read_text(path), re.MULTILINE)
+    """Read lines ``index name``; other lines, such as a title, are passed over.
+
+    Between both there may also be one of ``: = , ;``.
+    """
+    found = re.findall(
+        r"^\s*(\d+)(?:[ \t]+|[ \t]*[:=,;][ \t]*)([^\s:=,;].*?)\s*$", read_text(path), re.MULTILINE
+    )
     if not found:
         raise InputError(f"{path.name} has no line of the form 'index name', such as '1 nucleus'")
     return {int(index): name for index, name in found}

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
-from napari_guideme.evaluation.datasets import chosen_entries
 from napari_guideme.evaluation.named_objects import NamedItem, NamedObjects
 from napari_guideme.evaluation.referring_baselines import LARGEST, TEXT_HINT, TextHints, largest
 from napari_guideme.evaluation.referring_results import (
@@ -80,7 +79,7 @@ def said_of(data: NamedObjects, per_image: int | None = None, seed: int = 0) -> 
     path = data.folder / "expressions.jsonl"
     written = read_expressions(path) if path.exists() else None
     if written is not None:
-        there = {entry.name for entry in chosen_entries(data.folder, None, None)}
+        there = {image.stem for image in (data.folder / "images").iterdir()}
         if missing := [stem for stem in written if stem not in there]:
             raise InputError(f"{path.name} is about the image {missing[0]}, which is not there")
 

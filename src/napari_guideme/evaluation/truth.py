@@ -95,9 +95,12 @@ def _translated(values: NDArray[Any], stem: str, meaning: Meaning) -> NDArray[np
             f"the truth of {stem} has shape {values.shape}; it must have one channel of rows "
             "and columns; a volume lies alone in a folder, as raw (or image) and labels"
         )
-    if not (np.issubdtype(values.dtype, np.integer) or values.dtype == bool):
-        raise InputError(f"the truth of {stem} holds {values.dtype}; use whole numbers")
     found, inverse = np.unique(values, return_inverse=True)
+    # Many programs store labels as fractions without any.
+    if values.dtype.kind not in "bui" and not (
+        values.dtype.kind == "f" and (found == np.round(found)).all() and np.isfinite(found).all()
+    ):
+        raise InputError(f"the truth of {stem} holds {values.dtype}; use whole numbers")
     meant = np.array([meaning(int(value)) for value in found], dtype=np.intp)
     return meant[inverse].reshape(values.shape)
 
@@ -141,7 +144,8 @@ def class_values(classes: ClassNames, names: Mapping[int, str] | None) -> Truth:
         Of the network; those that it lacks count as its background.
     names
         Name of each number; without names a number is an index of the network's
-        classes, unless a class map names it; 255 that is none counts for nothing.
+        classes, unless a class map names it; 255 that is none, and what is below zero,
+        counts for nothing.
     """
     warn, warn_uncounted = functools.cache(_warn_beyond), functools.cache(_warn_uncounted)
 
@@ -152,8 +156,8 @@ def class_values(classes: ClassNames, names: Mapping[int, str] | None) -> Truth:
             return classes.find(names[value]) or 0
         named = classes.find(str(value))
         if named is None and not 0 <= value < len(classes.names):
-            if value == _UNCOUNTED:
-                warn_uncounted()
+            if value == _UNCOUNTED or value < 0:
+                warn_uncounted(value)
                 return IGNORED
             warn(len(classes.names) - 1)
             return 0
@@ -205,10 +209,6 @@ def _warn_beyond(last: int) -> None:
     )
 
 
-def _warn_uncounted() -> None:
-    logger.warning(
-        "%d in labels is no class of the network and counts for nothing; "
-        "masks of 0 and %d belong in a folder masks",
-        _UNCOUNTED,
-        _UNCOUNTED,
-    )
+def _warn_uncounted(value: int) -> None:
+    also = f"; masks of 0 and {value} belong in a folder masks" if value == _UNCOUNTED else ""
+    logger.warning("%d in labels is no class of the network and counts for nothing%s", value, also)

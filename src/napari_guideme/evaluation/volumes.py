@@ -5,9 +5,11 @@ A folder holds ``raw`` or ``image``, and ``labels``, volumes of any format that 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,11 @@ from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import Item, sampled
 from napari_guideme.evaluation.names import ClassNames, read_class_list
 from napari_guideme.evaluation.truth import Truth, class_values, object_ids
-from napari_guideme.files import IMAGE_FILES, Picture, open_image
+from napari_guideme.files import IMAGE_FILES, Picture, open_image, open_labels
 from napari_guideme.networks.frozen import FrozenNetwork
 from napari_guideme.planes import Planes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,13 @@ def open_volume(
         If a file is missing, or image and labels differ in shape.
     """
     image, labels = volume_files(folder)
-    picture, values = open_image(image), open_image(labels)
-    if picture.label_shape != values.label_shape or len(values.label_shape) != 3:
+    picture, told = open_image(image).volume(None), open_labels(labels).volume(None)
+    numbers = _on_grid(told, picture, f"{labels.name} and {image.name}")
+    if picture.label_shape != numbers.shape or numbers.ndim != 3:
         raise InputError(
             f"{image.name} has shape {picture.label_shape}, {labels.name} "
-            f"{values.label_shape}; both must be volumes of one shape"
+            f"{numbers.shape}; both must be volumes of one shape"
         )
-    numbers = np.asarray(values.pixels)
     truth = _truth(folder, ClassNames.of(network, class_map), instances)
 
     def of_slice(axis: int, index: int) -> NDArray[np.intp]:
@@ -171,6 +175,22 @@ def items_of(
         return [Item("volume", whole, channel_axis, truth, volume.merged, spacing=planes.spacing)]
     numbers = tuple(range(len(planes)))
     return SliceItems(volume, planes, numbers if limit is None else sampled(numbers, limit, seed))
+
+
+def _on_grid(labels: Picture, picture: Picture, files: str) -> NDArray[Any]:
+    """Return labels in the order of the image's voxels, in whatever order they are stored."""
+    numbers = np.asarray(labels.pixels)
+    if numbers.ndim != 3 or labels.geometry is None or picture.geometry is None:
+        return numbers
+    laid = labels.geometry.laid_on(numbers, picture.geometry)
+    if laid is None:
+        logger.warning(
+            "%s tell that they lie at different places; voxels are compared in the order "
+            "in which they are stored",
+            files,
+        )
+        return numbers
+    return laid
 
 
 def _truth(folder: Path, classes: ClassNames, instances: bool) -> Truth:

@@ -18,6 +18,9 @@ _TOWARDS, _AWAY = ("R", "A", "S"), ("L", "P", "I")
 #: How oblique an axis may be before no side is named.
 _CLEARLY = math.cos(math.pi / 4)
 
+#: How far, in voxels, what lies at one place may be apart.
+_NEARLY = 0.1
+
 #: Turns the world of DICOM and ITK, left-posterior-superior, into ours and back.
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -74,6 +77,31 @@ class Geometry:
         """Distance between neighbours along plane, row and column, in `unit`."""
         plane, row, column = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(plane), float(row), float(column)
+
+    def laid_on(self, voxels: NDArray[Any], grid: Geometry) -> NDArray[Any] | None:
+        """Turn and mirror voxels that lie as this says so that they are stored as in a grid.
+
+        Parameters
+        ----------
+        voxels
+            (planes, rows, columns).
+        grid
+            Of the same places, perhaps in another order.
+
+        Returns
+        -------
+        The same voxels; ``None`` if they lie at other places.
+        """
+        steps = np.linalg.inv(grid.affine) @ self.affine
+        turned = np.abs(steps[:3, :3]).argmax(1)
+        forwards = steps[range(3), turned] > 0
+        expected = np.eye(4)
+        expected[:3, :3] = np.eye(3)[turned] * np.where(forwards, 1, -1)[:, None]
+        expected[:3, 3] = np.where(forwards, 0, np.array(voxels.shape)[turned] - 1)
+        if len({*turned.tolist()}) < 3 or np.abs(steps - expected).max() > _NEARLY:
+            return None
+        mirror = tuple(slice(None, None, None if forward else -1) for forward in forwards)
+        return voxels.transpose(turned)[mirror]
 
     @property
     def letters(self) -> tuple[str, ...]:

@@ -106,12 +106,16 @@ def read_image(path: Path | str) -> tuple[NDArray[Any], int | None]:
     return np.asarray(picture.pixels), picture.channel_axis
 
 
-def read_labels(path: Path | str) -> NDArray[Any]:
-    """Read a file of labels, see :func:`open_image`; the numbers of a palette are the labels."""
+def open_labels(path: Path | str) -> Picture:
+    """Open a file of labels, see :func:`open_image`; the numbers of a palette are the labels."""
     path = Path(path)
     read = _reader(path, None)
-    picture = _opened(path, _OF_LABELS.get(read, read))
-    return np.asarray(picture.pixels)
+    return _opened(path, _OF_LABELS.get(read, read))
+
+
+def read_labels(path: Path | str) -> NDArray[Any]:
+    """Read the numbers of a file of labels, see :func:`open_labels`."""
+    return np.asarray(open_labels(path).pixels)
 
 
 def read_hints(path: Path | str) -> Hints:
