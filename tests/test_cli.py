@@ -537,7 +537,7 @@ def test_evaluate_writes_its_figures(tmp_path, capsys):
 
 @pytest.fixture
 def damaged(tmp_path) -> Path:
-    """Images: one whole, one broken, one of another size than its truth, one whose truth is none."""
+    """Images: one whole, one broken, one smaller than its truth, one whose truth is none."""
     for folder in ("images", "masks"):
         (tmp_path / "data" / folder).mkdir(parents=True)
     picture = immunohistochemistry()[:64, :64]
