@@ -18,6 +18,7 @@ from napari_guideme.cli.refining import predict, refine
 from napari_guideme.cli.segmenting import segment
 from napari_guideme.cli.sessions import replay
 from napari_guideme.cli.shipped import demo, models
+from napari_guideme.cli.stopping import ended_like_cancelled
 from napari_guideme.cli.understanding import fetch_wordnet, understand
 from napari_guideme.errors import InputError
 from napari_guideme.files import first_line
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, or 2 after one line on what is wrong with the input."""
     result: int = 0
     try:
-        with printing(), warned_in_lines():
+        with ended_like_cancelled(), printing(), warned_in_lines():
             options = _parser().parse_args(arguments)
             check_apart(options)
             result = options.run(options)
