@@ -286,6 +286,13 @@ def test_one_bad_file_is_told_and_skipped(file, tissue, tmp_path, capsys):
     assert (tmp_path / "out/good.tif").exists()
 
 
+def test_labels_of_an_image_can_lie_inside_it(file, tissue, tmp_path):
+    zarr = pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 2), (1, 64, 64))
+    assert apply(file, image, "-o", image / "labels") == 0
+    assert zarr.open_group(image / "labels", mode="r").attrs["ome"]["labels"] == ["v.zarr"]
+
+
 def test_labels_replace_neither_images_nor_each_other(tmp_path):
     image = tmp_path / "a.tif"
     with pytest.raises(InputError, match="would replace an image"):

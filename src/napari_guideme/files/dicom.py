@@ -164,7 +164,9 @@ def _chosen(
     for file, dataset in headers:
         groups[_group(dataset)].append((file, dataset))
     if not groups:
-        raise InputError("there is no image in it: no DICOM file with pixels")
+        raise InputError(
+            "there is no image in it: no DICOM file with pixels; of other images give the files"
+        )
     found = [groups[key] for key in sorted(groups)]
     if series is None and len(found) == 1:
         return None, found[0]

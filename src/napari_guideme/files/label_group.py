@@ -17,6 +17,9 @@ from napari_guideme.files.whole import output_errors
 #: Version of NGFF for each format of Zarr.
 _VERSIONS = {2: "0.4", 3: "0.5"}
 
+#: Files that make a folder a group.
+_OF_A_GROUP = (".zgroup", "zarr.json")
+
 #: Largest side of a chunk of labels, where the image has none.
 _SIDE = 1024
 
@@ -38,7 +41,7 @@ def _zarr_format(path: Path, like: Picture) -> int:
 def make_room(path: Path) -> None:
     """Make the group of labels inside an image, if it has none."""
     image = image_around(path)
-    if image is not None and not path.parent.exists():
+    if image is not None and not any((path.parent / name).exists() for name in _OF_A_GROUP):
         zarr = library()
         told = zarr.open_group(str(image), mode="r").metadata.zarr_format
         zarr.create_group(str(path.parent), zarr_format=told)
