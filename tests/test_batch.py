@@ -24,7 +24,7 @@ from napari_guideme.batch.journal import Journal
 from napari_guideme.batch.targets import targets
 from napari_guideme.cli import main
 from napari_guideme.errors import InputError
-from napari_guideme.files import open_image
+from napari_guideme.files import LabelStore, open_image
 from napari_guideme.guidance.applying import applied
 from napari_guideme.guidance.carrying import Anchors
 from napari_guideme.guidance.saved import Corrected, SavedGuidance
@@ -261,6 +261,24 @@ def test_another_network_is_refused_by_name(saved, file, tissue, tmp_path, capsy
     assert "made for mine, which is not bundled; give it by --network" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert apply(file, *words, "--network", "nuclei") == 0
+    fed = {**saved.preparation, "offset": 1}
+    replace(saved, network="mine", preparation=fed).save(file)
+    assert apply(file, *words, "--network", "nuclei") == 2
+    assert "the guidance was made for mine: nuclei does not run" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_many_pieces_of_an_image_is_told_once(
+    file, tissue, tmp_path, capsys, monkeypatch
+):
+    pytest.importorskip("zarr")
+    image = write_zarr(tmp_path / "v.zarr", stack(tissue, 5), (1, 64, 64))
+
+    def refuse(*_) -> None:
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(LabelStore, "write", refuse)
+    assert apply(file, image, "-o", tmp_path / "out") == 3
+    assert capsys.readouterr().err == "napari-guideme: image 1: the disk is full\n"
 
 
 def test_an_axis_that_no_volume_has_is_refused_at_once(file, tissue, tmp_path, capsys):

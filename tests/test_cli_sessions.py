@@ -161,6 +161,25 @@ def test_a_network_file_that_changed_is_refused(tmp_path, untrained_click_networ
     assert "untrained.safetensors" in capsys.readouterr().err
 
 
+def test_a_network_that_moved_can_be_named(tmp_path, untrained_click_network, capsys):
+    image = tmp_path / "coins.tif"
+    tifffile.imwrite(image, coins()[100:164, 160:224])
+    clicks = written(tmp_path / "hints.json", {"clicks": [{"at": [20, 30], "class": "object"}]})
+    path = tmp_path / "a.guideme.json"
+    words = ["refine", image, "--network", untrained_click_network, "--hints", clicks]
+    words += ["-o", tmp_path / "a.tif", "--save-session", path]
+    assert main(list(map(str, words))) == 0
+    (tmp_path / "new").mkdir()
+    for file in list(tmp_path.glob("untrained.*")):
+        file.rename(tmp_path / "new" / file.name)
+    words = ["replay", str(path), "-o", str(tmp_path / "b.tif")]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "the network untrained.safetensors of a.guideme.json is not in" in told
+    assert main([*words, "--network", str(tmp_path / "new/untrained.safetensors")]) == 0
+    np.testing.assert_array_equal(*(tifffile.imread(tmp_path / f"{n}.tif") for n in "ab"))
+
+
 @pytest.mark.parametrize("name", ["work.json", "none/work.guideme.json"])
 def test_a_bad_place_for_a_session_is_refused_before_any_work(tissue, tmp_path, name, capsys):
     clicks = written(tmp_path / "hints.json", CLICKS)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gc
 import json
+import os
+import sys
 import warnings
 
 import imagecodecs
@@ -342,3 +345,22 @@ def test_real_images_are_read(shared):
             assert pixels.ndim - (channel_axis is not None) in (2, 3), image
             read += 1
     assert read > 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files cannot be limited")
+def test_a_disk_that_takes_no_more_is_told_once(tmp_path, monkeypatch):
+    import resource
+
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    noise = np.random.default_rng(0).integers(0, 255, (15, 15), np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"cannot write .*a\.png"):
+            files.write_picture(tmp_path / "a.png", noise)
+        gc.collect()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not complaints
+    assert not list(tmp_path.iterdir())

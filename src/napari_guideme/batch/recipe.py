@@ -130,7 +130,11 @@ def _open(recipe: Recipe) -> Tools:
         )
     # What the user told of the network for the guidance, such as a window, holds here too.
     card = NetworkCard(preparation=saved.preparation)
-    network = open_network(name, recipe.device, (recipe.card or NetworkCard()).completed(card))
+    try:
+        network = open_network(name, recipe.device, (recipe.card or NetworkCard()).completed(card))
+    except InputError as error:
+        # Another network may not take what this one was fed with.
+        raise InputError(f"the guidance was made for {saved.network}: {error}") from error
     saved.check(network)
     return Tools(network, saved.to(network.device))
 

@@ -76,10 +76,11 @@ def _named(network: str | None) -> str | None:
 
 
 class _Progress:
-    """A bar of pieces; what is wrong with an image stands above it."""
+    """A bar of pieces; what is wrong with an image stands above it, once."""
 
     def __enter__(self) -> _Progress:
         self._bar = tqdm(desc="apply", unit="piece", disable=None)
+        self._told: set[tuple[Target, str]] = set()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,6 +93,7 @@ class _Progress:
 
     def ended(self, target: Target, error: str) -> None:
         """Show that a piece ended."""
-        if error:
+        if error and (target, error) not in self._told:
+            self._told.add((target, error))
             tqdm.write(f"napari-guideme: image {target.number}: {error}", file=sys.stderr)
         self._bar.update()

@@ -150,7 +150,7 @@ def _corrected_again(
     contents: SessionFile, picture: Picture, options: argparse.Namespace
 ) -> tuple[Labels, FrozenNetwork]:
     """Replay all parts of an image that a network labelled."""
-    source, told = options.network or contents.network.source, contents.network.card
+    source, told = _source(contents, options), contents.network.card
     card = NetworkCard.from_dict(told) if told else None
     network = open_network(source, options.device, card)
     contents.check_network(network.fingerprint, Path(source).name)
@@ -234,6 +234,17 @@ def _seen(contents: SessionFile, picture: Picture) -> NDArray[Any]:
     """Return the pixels that parts of a session are cut of."""
     seen: NDArray[Any] = contents.seen(picture.pixels, picture.channel_axis)
     return seen
+
+
+def _source(contents: SessionFile, options: argparse.Namespace) -> str | Path:
+    """Return what the network of a session is opened by."""
+    source: str | Path = options.network or contents.network.source
+    if not options.network and isinstance(source, Path) and not source.exists():
+        raise InputError(
+            f"the network {source.name} of {options.session.name} is not in "
+            f"{source.parent.resolve()} any more; say with --network PATH where it is now"
+        )
+    return source
 
 
 def _path(contents: SessionFile, options: argparse.Namespace) -> Path:

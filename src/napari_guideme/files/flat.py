@@ -77,4 +77,6 @@ def write_png(path: Path, labels: NDArray[np.integer]) -> None:
 
 def write_picture(path: Path, pixels: NDArray[Any]) -> None:
     """Write a picture, whole or not at all."""
-    write_whole(path, lambda new: imageio.imwrite(new, pixels))
+    # Of what a full disk refuses, imageio would complain again in its own way.
+    encoded: bytes = imageio.imwrite("<bytes>", pixels, extension=path.suffix.lower())
+    write_whole(path, lambda new: new.write_bytes(encoded))
