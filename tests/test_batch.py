@@ -604,6 +604,24 @@ def test_a_cluster_whose_worker_is_killed(serial, tmp_path):
     assert report(tmp_path / "out") == report(serial / "out")
 
 
+def test_a_scheduler_that_goes_away_is_told_in_a_line(serial, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    file, image = serial / "nuclei.guidance.safetensors", serial / "v.zarr"
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        words = [file, image, "-o", tmp_path / "out", "--scheduler", cluster.scheduler_address]
+        run = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True)
+        wait_for_chunks(tmp_path / "out/v.zarr", 4)
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert errors.splitlines() == [
+        f"napari-guideme: the scheduler at {words[-1]} is gone; what is finished stays, and the "
+        "same command goes on with another one"
+    ]
+    assert len(report(tmp_path / "out")["images"][0]["slices"]) < PLANES
+
+
 def test_no_scheduler_answers(file, tissue, tmp_path, capsys, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("napari_guideme.batch.running._PATIENCE", 1)

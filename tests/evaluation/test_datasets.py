@@ -296,7 +296,9 @@ def test_a_folder_without_readable_images_says_what_is_read(tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "case.1.nii.gz").touch()
-    with pytest.raises(InputError, match=r"no images in .*read are .*\.png.*not \.nii\.gz"):
+    with pytest.raises(
+        InputError, match=r"no images in .*read are .*\.png.*not \.nii\.gz; a volume"
+    ):
         open_dataset(tmp_path, NETWORK)
 
 

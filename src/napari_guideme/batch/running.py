@@ -19,6 +19,9 @@ from napari_guideme.networks.cancelling import cancellable
 #: Seconds until a scheduler has to answer.
 _PATIENCE = 20
 
+#: States of a piece that nobody works on any more, without a word from a worker.
+_LOST = ("cancelled", "lost")
+
 #: Is called for every piece that ends, always by the thread that began.
 Tell = Callable[[Outcome], None]
 
@@ -70,11 +73,12 @@ def on_cluster(recipe: Recipe, pieces: Sequence[Piece], address: str, tell: Tell
     Raises
     ------
     InputError
-        If dask.distributed is not installed, or no scheduler answers.
+        If dask.distributed is not installed, or no scheduler answers any more.
     """
     distributed = optional("distributed", "distributed", "runs on a cluster")
     # Of what it tells, only what we say ourselves is for the user.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -85,6 +89,11 @@ def on_cluster(recipe: Recipe, pieces: Sequence[Piece], address: str, tell: Tell
         try:
             for future in distributed.as_completed(futures, loop=client.loop):
                 piece = waiting[future.key]
+                if future.status in _LOST:
+                    raise InputError(
+                        f"the scheduler at {address} is gone; what is finished stays, and the "
+                        "same command goes on with another one"
+                    )
                 failed = future.exception()
                 tell(Outcome(piece, error=piece.target.told(failed)) if failed else future.result())
         except BaseException:

@@ -92,6 +92,9 @@ class Entry:
     kind: str | None = None
 
 
+#: Where volumes are looked for, in whatever format they are.
+_VOLUMES = "a volume lies alone in a folder, as raw (or image) and labels"
+
 #: Is told of an image that cannot be read, or does not fit its truth, and why.
 Skip = Callable[[str, InputError], None]
 
@@ -278,7 +281,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
         )
         raise InputError(
             f"there are no images in {folder}; read are {', '.join(PICTURES + TIFF)}"
-            + (f", not {', '.join(others)}" if others else "")
+            + (f", not {', '.join(others)}; {_VOLUMES}" if others else "")
         )
     by_stem = {file.stem: file for file in read}
     if len(by_stem) < len(read):
