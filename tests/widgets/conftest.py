@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from napari.utils._proxies import PublicOnlyProxy
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -63,7 +64,8 @@ def cut_out() -> np.ndarray:
 
 
 def open_widget(viewer, qtbot) -> GuideWidget:
-    widget = GuideWidget(viewer)
+    """Open the widget as napari's menu does, which hands plugins a proxy."""
+    widget = GuideWidget(PublicOnlyProxy(viewer))
     viewer.window.add_dock_widget(widget)
     widget.reset_choices()
     qtbot.waitUntil(lambda: not is_busy(widget), timeout=60_000)

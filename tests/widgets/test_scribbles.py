@@ -122,3 +122,10 @@ def test_the_label_chosen_in_napari_is_the_class(guide, role):
     guide.controller.choose_class("nucleus")
     layers.clicks.selected_data = {0}
     assert layer.selected_label == first + 2
+
+
+def test_another_class_is_painted_with_the_same_tool(guide, viewer):
+    guide.paint.click()
+    next(b for b in guide.classes.buttons() if not b.isChecked()).click()
+    assert viewer.layers.selection.active is guide.controller.layers.scribbles
+    assert guide.controller.layers.scribbles.mode == "paint"

@@ -73,12 +73,11 @@ def test_the_place_is_outlined_until_the_words_count(guide, viewer, tissue, qtbo
     type_in(qtbot, guide, SENTENCE)
     place = layer_of(viewer, "place")
     rows, columns = TOP_LEFT.mask(tissue.shape[:2]).nonzero()
-    (corners,) = place.data
+    corners = place.data[:, 0]
     np.testing.assert_allclose(corners.min(0), (rows.min() - 0.5, columns.min() - 0.5))
     np.testing.assert_allclose(corners.max(0), (rows.max() + 0.5, columns.max() + 0.5))
     assert viewer.layers.selection.active is guide.controller.layers.clicks
     assert guide.controller.layers.clicks.mode == "add"
-    assert not place.editable
     finish(qtbot, guide, guide.words.tell.click)
     assert layer_of(viewer, "place") is None
     assert guide.words.line.text() == ""
@@ -253,18 +252,18 @@ def test_words_belong_to_their_slice(viewer, tissue, qtbot):
     viewer.dims.set_current_step(0, 1)
     widget = open_widget(viewer, qtbot)
     type_in(qtbot, widget, SENTENCE)
-    np.testing.assert_array_equal(layer_of(viewer, "place").data[0][:, 0], [1] * 4)
+    np.testing.assert_array_equal(layer_of(viewer, "place").data[:, 0, 0], [1] * 4)
     say(qtbot, widget, SENTENCE)
     assert len(history(widget)) == 1
     viewer.dims.set_current_step(0, 2)
     assert history(widget) == []
     assert widget.words.said.isHidden()
     type_in(qtbot, widget, SENTENCE)
-    np.testing.assert_array_equal(layer_of(viewer, "place").data[0][:, 0], [2] * 4)
+    np.testing.assert_array_equal(layer_of(viewer, "place").data[:, 0, 0], [2] * 4)
     viewer.dims.set_current_step(0, 1)
     settle(qtbot, widget)
     assert len(history(widget)) == 1
-    np.testing.assert_array_equal(layer_of(viewer, "place").data[0][:, 0], [1] * 4)
+    np.testing.assert_array_equal(layer_of(viewer, "place").data[:, 0, 0], [1] * 4)
 
 
 def test_left_is_what_the_user_sees(viewer, tissue, qtbot):
@@ -391,9 +390,22 @@ def test_the_outline_may_be_deleted(guide, viewer, qtbot):
     type_in(qtbot, guide, SENTENCE)
     viewer.layers.remove(layer_of(viewer, "place"))
     type_in(qtbot, guide, "remove the border on the left")
-    assert len(layer_of(viewer, "place").data) == 1
+    assert len(layer_of(viewer, "place").data) == 4
     say(qtbot, guide, "remove the border on the left")
     assert layer_of(viewer, "place") is None
+
+
+def test_a_sentence_before_the_first_labels_does_not_crash_what_is_drawn(
+    make_napari_viewer, tissue, qtbot
+):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(tissue, rgb=True, name="tissue")
+    widget = open_widget(viewer, qtbot)
+    type_in(qtbot, widget, SENTENCE)
+    viewer.screenshot(flash=False)
+    say(qtbot, widget, SENTENCE)
+    viewer.screenshot(flash=False)
+    assert layer_of(viewer, "labels") is not None
 
 
 def test_closing_takes_the_outline_away(guide, viewer, qtbot):

@@ -21,8 +21,10 @@ class GuideWidget(GuideForm):
     """Correct a frozen segmentation network by clicks and scribbles."""
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        super().__init__(napari_viewer)
-        self._connect(napari_viewer)
+        # napari hands its plugins a proxy, whose layers are other objects each time.
+        viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        super().__init__(viewer)
+        self._connect(viewer)
         self._connect_buttons()
         self._on_image()
         self._fill_tools()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from napari import Viewer
-from napari.layers import Image, Labels, Layer, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Vectors
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
@@ -142,7 +142,7 @@ class GuideLayers:
         return self._layer("unmet hints", lambda: ring_layer(self.image, self._name("unmet hints")))
 
     @property
-    def place(self) -> Shapes:
+    def place(self) -> Vectors:
         """Where words would count that are not said yet."""
         return self._layer("place", lambda: place_layer(self.image, self._name("place")))
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image, Vectors
 from napari.utils.colormaps import Colormap
 from napari.utils.colormaps.standardize_color import transform_color
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_guideme.hints import GRID, TextHint
@@ -20,9 +21,11 @@ from napari_guideme.widgets.slices import Slice, spatial_ndim, spatial_shape
 Box = tuple[tuple[int, int], ...]
 
 
-def place_layer(image: Image, name: str) -> Shapes:
-    """Make the layer of the places."""
-    return Shapes(ndim=spatial_ndim(image), name=name, opacity=1.0, **geometry(image))
+def place_layer(image: Image, name: str) -> Vectors:
+    """Make the layer of the places; napari crashes where a layer of shapes is removed."""
+    return Vectors(
+        ndim=spatial_ndim(image), name=name, opacity=1.0, vector_style="line", **geometry(image)
+    )
 
 
 def heat_layer(image: Image, name: str) -> Image:
@@ -49,23 +52,18 @@ def _layer(image: Image, name: str, **look: Any) -> Image:
 
 
 def draw_places(
-    layer: Shapes, part: Slice, hints: Sequence[TextHint], colours: Sequence[str]
+    layer: Vectors, part: Slice, hints: Sequence[TextHint], colours: Sequence[str]
 ) -> None:
     """Outline the places of some hints in a slice, each in its colour, and nothing else."""
     drawn = [
-        (_corners(box, part), colour)
+        (side, colour)
         for hint, colour in zip(hints, colours, strict=True)
         for box in boxes(hint, part.shape)
+        for side in _sides(box, part)
     ]
-    layer.data = []
-    layer.add_rectangles(
-        [corners for corners, _ in drawn],
-        edge_color=[colour for _, colour in drawn],
-        edge_width=max(part.shape) / 150,
-        face_color="transparent",
-    )
-    # A viewer makes what is added to it editable.
-    layer.editable = False
+    layer.data = np.array([side for side, _ in drawn])
+    layer.edge_color = [colour for _, colour in drawn]
+    layer.edge_width = max(part.shape) / 150
 
 
 def boxes(hint: TextHint, shape: Sequence[int]) -> list[Box]:
@@ -86,7 +84,12 @@ def boxes(hint: TextHint, shape: Sequence[int]) -> list[Box]:
     ]
 
 
-def _corners(box: Box, part: Slice) -> list[tuple[float, ...]]:
-    """Corners of a rectangle, on the outer edges of its pixels."""
+def _sides(box: Box, part: Slice) -> NDArray[np.floating]:
+    """Where the four sides of a rectangle begin and which way they go, (4, 2, ndim).
+
+    They lie on the outer edges of its pixels.
+    """
     (top, bottom), (left, right) = ((start - 0.5, stop - 0.5) for start, stop in box)
-    return [part.embed(at) for at in ((top, left), (top, right), (bottom, right), (bottom, left))]
+    around = (top, left), (top, right), (bottom, right), (bottom, left)
+    corners = np.array([part.embed(at) for at in around])
+    return np.stack([corners, np.roll(corners, -1, axis=0) - corners], axis=1)
