@@ -9,7 +9,7 @@ import numpy as np
 from napari import Viewer
 from qtpy.QtCore import QEasingCurve, QObject, QVariantAnimation
 
-from napari_guideme.widgets.geometry import to_world
+from napari_guideme.widgets.askew import point_of, seen_at
 from napari_guideme.widgets.slices import Slice, shown_slice, spatial_ndim
 
 MILLISECONDS = 350
@@ -120,14 +120,14 @@ def show_slice(viewer: Viewer, part: Slice) -> None:
 def move_slider(viewer: Viewer, part: Slice) -> None:
     """Choose a slice among those parallel to the shown one; in 3-D, for when 2-D is back."""
     offset = viewer.dims.ndim - spatial_ndim(part.layer)
-    world = to_world(part.layer, part.index)
-    for axis in viewer.dims.order[:-2]:
-        if axis >= offset:
-            viewer.dims.set_point(axis, world[axis - offset])
+    hidden = [axis - offset for axis in viewer.dims.order[:-2] if axis >= offset]
+    point = point_of(part.layer, hidden, np.asarray(part.index, dtype=float)[hidden])
+    for axis, at in zip(hidden, point, strict=True):
+        viewer.dims.set_point(axis + offset, at)
 
 
 def _centre(viewer: Viewer, part: Slice, position: tuple[float, ...]) -> tuple[float, ...]:
     """Where the camera looks to see a pixel of the slice that is shown."""
-    world = to_world(part.layer, part.embed(position))
     offset = viewer.dims.ndim - spatial_ndim(part.layer)
-    return (0.0, *(float(world[axis - offset]) for axis in viewer.dims.displayed))
+    shown = [axis - offset for axis in viewer.dims.displayed]
+    return (0.0, *map(float, seen_at(part.layer, shown, np.asarray(part.embed(position)))))

@@ -22,8 +22,15 @@ class Hand(QObject):
         self._use("clicks", "add")
 
     def use_scribbles(self) -> None:
-        """Let the user paint from now on."""
-        self._use("scribbles", "paint")
+        """Let the user paint from now on, where napari paints in the slice that is shown."""
+        part, viewer = self._controller.shown_part, self._controller.viewer
+        if part is not None and part.is_askew and viewer.dims.ndisplay == 2:
+            self._controller.problem.emit(
+                f"{part.layer.name} lies askew to the slices that napari shows, and napari's brush "
+                "paints in other ones; click instead, or say it in words."
+            )
+        else:
+            self._use("scribbles", "paint")
 
     def use_clicks_soon(self) -> None:
         """Let the user click now, or as soon as the first labels are there."""

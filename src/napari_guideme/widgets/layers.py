@@ -31,7 +31,7 @@ from napari_guideme.widgets.mark_layers import (
     write_scribbles,
 )
 from napari_guideme.widgets.said import Said
-from napari_guideme.widgets.slices import Slice, spatial_shape
+from napari_guideme.widgets.slices import Slice, shown_slice, spatial_shape
 from napari_guideme.widgets.word_layers import (
     draw_places,
     heat_layer,
@@ -97,7 +97,7 @@ class GuideLayers:
         self._on_tool = on_tool
         self._kept_as = kept_as
         self.title = title or image.name
-        self._silent = False
+        self._silent = self._exact = False
         self.number = 1
         self._layers: dict[str, Layer] = {}
         self._kept: dict[str, Layer] = self._layers
@@ -232,7 +232,8 @@ class GuideLayers:
         """Add a click as napari's own tool does; the class that was chosen stays."""
         chosen = self.current_class
         self.choose_class(click.class_name)
-        self.clicks.add(part.embed(click.at))
+        with self._exactly():
+            self.clicks.add(part.embed(click.at))
         self.choose_class(chosen)
 
     def write_hints(self, part: Slice, hints: Hints) -> None:
@@ -364,7 +365,12 @@ class GuideLayers:
             self._on_class_changed(self, name)
 
     def _on_clicks(self, event: Any) -> None:
-        if str(getattr(event.action, "value", event.action)) in ("added", "removed", "changed"):
+        action = str(getattr(event.action, "value", event.action))
+        part = self._askew
+        if action == "added" and part is not None and not self._exact:
+            new = list(event.data_indices)
+            self.clicks.data[new] = part.meant(self.clicks.data[new])
+        if action in ("added", "removed", "changed"):
             before, self._known_clicks = self._known_clicks, set(map(tuple, self.clicks.data))
             self._changed(np.array(list(before ^ self._known_clicks)))
 
@@ -376,6 +382,14 @@ class GuideLayers:
             self.scribbles.refresh()
         # napari announces the paint before it is in the data.
         QTimer.singleShot(0, lambda: self._changed(places.astype(float)))
+
+    @property
+    def _askew(self) -> Slice | None:
+        """The slice that is shown, if napari draws in others than that."""
+        if self.viewer.dims.ndisplay != 2:
+            return None
+        part = shown_slice(self.viewer, self.image)
+        return part if part.is_askew else None
 
     def _choose_label(self) -> None:
         """Paint with the present class from now on."""
@@ -412,6 +426,15 @@ class GuideLayers:
     def _changed(self, places: NDArray[np.floating]) -> None:
         if not self._silent:
             self._on_hints(self, places)
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """Let clicks lie where they are put, by no pointer."""
+        self._exact = True
+        try:
+            yield
+        finally:
+            self._exact = False
 
     @contextmanager
     def _silence(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError
+from napari_guideme.widgets.askew import is_askew, meant, shown_index
 from napari_guideme.widgets.channels import are_first
 from napari_guideme.widgets.geometry import to_world
 from napari_guideme.widgets.rearranged import full_resolution
@@ -68,6 +69,15 @@ class Slice:
         """Height and width of a pixel in the world."""
         return spacing(self.layer, self.axes)
 
+    @property
+    def is_askew(self) -> bool:
+        """Whether napari shows it without what turns it out of the plane of the screen."""
+        return is_askew(self.layer, [a for a in range(len(self.index)) if a not in self.axes])
+
+    def meant(self, drawn: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Places in it that the user saw, by those (n, ndim) where napari put what was drawn."""
+        return meant(self.layer, self.axes, np.asarray(self.index), drawn)
+
     def pixels(self) -> NDArray[Any]:
         """Read the slice; for lazy data this computes."""
         return np.asarray(full_resolution(self.layer)[self.slices])
@@ -103,11 +113,13 @@ def shown_slice(viewer: Viewer, layer: Image) -> Slice:
     axes = tuple(sorted(axis - offset for axis in viewer.dims.order[-2:]))
     if axes[0] < 0:
         raise InputError(f"{layer.name} has no two axes in the plane that is shown")
-    point = viewer.dims.point[viewer.dims.ndim - layer.ndim :]
-    position = np.asarray(layer.world_to_data(point))[-spatial_ndim(layer) :]
+    point = np.asarray(viewer.dims.point[offset:])
+    hidden = [axis for axis in range(spatial_ndim(layer)) if axis not in axes]
+    position = np.zeros(spatial_ndim(layer))
+    position[hidden] = shown_index(layer, hidden, point)
     last = np.asarray(spatial_shape(layer)) - 1
     index = np.clip(np.floor(position + 0.5), 0, last).astype(int)
-    return Slice(layer, axes, tuple(0 if a in axes else int(i) for a, i in enumerate(index)))
+    return Slice(layer, axes, tuple(map(int, index)))
 
 
 def touched_slices(
