@@ -235,3 +235,12 @@ def test_channels_are_read_last():
     np.testing.assert_array_equal(np.asarray(array), expected)
     np.testing.assert_array_equal(array[1, :], expected[1])
     np.testing.assert_array_equal(array[:, 2, 1:], expected[:, 2, 1:])
+
+
+def test_two_channels_for_a_network_of_colours_are_told_what_to_do(viewer, tissue, qtbot):
+    axes = ("c", "y", "x")
+    viewer.add_image(tissue[..., :2].transpose(2, 0, 1), name="pair", axis_labels=axes)
+    widget = open_widget(viewer, qtbot)
+    with qtbot.waitSignal(widget.controller.problem, timeout=60_000) as caught:
+        widget.run.click()
+    assert "pair has 2 channels; choose No channels" in caught.args[0]

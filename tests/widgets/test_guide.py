@@ -569,3 +569,13 @@ def test_a_tool_that_was_chosen_meanwhile_stays_in_hand(viewer, tissue, qtbot):
 
     finish(qtbot, widget, run_and_paint)
     assert viewer.layers.selection.active is widget.controller.layers.existing("scribbles")
+
+
+def test_labels_that_are_kept_already_are_told(guide, qtbot, monkeypatch):
+    told: list[str] = []
+    monkeypatch.setattr("napari_guideme.widgets.guide.show_info", told.append)
+    for _ in range(2):
+        with qtbot.waitSignal(guide.controller.keeper.kept, timeout=60_000):
+            guide.keep.click()
+    assert told[0].startswith("Labels kept: ")
+    assert told[1] == "There is nothing new to keep."

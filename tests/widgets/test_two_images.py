@@ -128,3 +128,20 @@ def test_clicks_of_another_network_wait_and_say_so(two, viewer, qtbot):
     two.network.chosen.emit("nuclei")
     finish(qtbot, two, two.run.click)
     assert labels(two.first)[tuple(map(int, at))] == 2
+
+
+def test_what_was_done_is_told_again(two, viewer, qtbot):
+    assert two.status.text().startswith("This slice is not labelled yet")
+    two.image.value = viewer.layers["picture"]
+    assert two.status.text().startswith("Now choose a class")
+    finish(qtbot, two, lambda: two.first.clicks.add((40, 40)))
+    told = two.status.text()
+    assert told.startswith("1 of 1 hints")
+    two.image.value = viewer.layers["stack"]
+    finish(qtbot, two, two.run.click)
+    viewer.dims.set_current_step(0, 1 - viewer.dims.current_step[0])
+    assert two.status.text().startswith("This slice is not labelled yet")
+    viewer.dims.set_current_step(0, 1 - viewer.dims.current_step[0])
+    assert two.status.text().startswith("Now choose a class")
+    two.image.value = viewer.layers["picture"]
+    assert two.status.text() == told

@@ -57,5 +57,5 @@ def _style(colour: str) -> str:
     return (
         f"QPushButton {{ background: {colour}; color: black; border: 3px solid transparent; "
         "border-radius: 4px; padding: 5px; }"
-        "QPushButton:checked { border: 3px solid white; font-weight: bold; }"
+        "QPushButton:checked { border: 3px solid white; }"
     )

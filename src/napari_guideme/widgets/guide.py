@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from napari import Viewer
 from napari.layers import Image
@@ -24,6 +25,7 @@ class GuideWidget(GuideForm):
         # napari hands its plugins a proxy, whose layers are other objects each time.
         viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         super().__init__(viewer)
+        self._told: WeakKeyDictionary[object, str] = WeakKeyDictionary()
         self._connect(viewer)
         self._connect_buttons()
         self._on_image()
@@ -99,7 +101,7 @@ class GuideWidget(GuideForm):
         self.controller.other_pixels.connect(self._on_other_pixels)
         self.controller.busy.connect(self._on_busy)
         self.controller.busy.connect(self.hand.follow)
-        self.controller.keeper.kept.connect(lambda count: show_info(f"Labels kept: {count}"))
+        self.controller.keeper.kept.connect(self._on_kept)
         self.controller.class_changed.connect(self._on_class)
         self.carry.carrier.changed.connect(self._enable)
         self._class_box.chosen.connect(self.hand.choose_class)
@@ -145,7 +147,7 @@ class GuideWidget(GuideForm):
     def _begin(self, image: Image | None) -> None:
         """Say how to begin with an image, or go on with it."""
         self.channels.look(image)
-        self.status.begin()
+        self._tell()
         self.card.look()
         self._begin_objects()
         self.finding.seeker.look()
@@ -208,7 +210,7 @@ class GuideWidget(GuideForm):
         self._fill_tools()
         self.advanced.forget_guide_points()
         self.objects.offer_sources()
-        self.status.begin()
+        self._tell()
         self._enable()
 
     def _on_opened(self, known: Known) -> None:
@@ -237,12 +239,21 @@ class GuideWidget(GuideForm):
         self._class_box.check(self.controller.classes.index(name))
 
     def _on_slice(self, *_: object) -> None:
-        session = self.controller.session
-        if session is None and self.controller.image is not None:
-            self.status.show_unlabelled()
+        self._tell()
         self.words.look()
         self.objects.look()
         self._enable()
+
+    def _tell(self) -> None:
+        """Say how it stands with what is shown, or how to begin."""
+        session = self.controller.session
+        if session in self._told:
+            self.status.setText(self._told[session])
+        elif self.controller.keeper.has_labels and not self.controller.outlines_objects:
+            self.status.show_labelled()
+        else:
+            self.status.begin()
+        self.status.show_asking(self.asking.asker.is_asking)
 
     def _on_asking(self, asking: bool) -> None:
         """Show one set of classes at a time."""
@@ -263,6 +274,9 @@ class GuideWidget(GuideForm):
         self.cancel.setVisible(busy)
         self._enable()
 
+    def _on_kept(self, count: int) -> None:
+        show_info(f"Labels kept: {count}" if count else "There is nothing new to keep.")
+
     def _on_downloaded(self, done: int, total: int) -> None:
         """Show how far it is, unless it was cancelled meanwhile; what comes then takes a while."""
         if self.opener.is_opening:
@@ -281,6 +295,8 @@ class GuideWidget(GuideForm):
             self.status.setText(self.objects.describe(outcome))
         else:
             self.status.setText(told(outcome) if outcome.report.hints else without)
+        text = self.status.text()
+        self._told[outcome.session] = CLICK if text in (ASKED, OWN) else text
         self.advanced.offer_guide_points(outcome.session.network)
         self._enable()
 

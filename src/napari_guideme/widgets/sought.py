@@ -122,12 +122,18 @@ def check_channels(network: FrozenNetwork, part: Slice) -> None:
     """Raise `InputError` if a network takes channels that a layer has not."""
     layer, wanted = part.layer, network.preparation.channels
     count = full_resolution(layer).shape[-1] if has_channels(layer) else 1
-    if wanted != count and wanted not in (1, 3):
+    if wanted == count or (wanted in (1, 3) and count in (1, 3, 4)):
+        return
+    if wanted in (1, 3):
         raise InputError(
-            f"{network.name} takes {wanted} channels, {layer.name} has {count}; put them into "
-            "one layer, as Merge to Stack in napari's menu of layers does, and choose "
-            f"{ALONG} 0, or along which they lie"
+            f"{network.name} takes a grey or a coloured picture, {layer.name} has {count} "
+            "channels; choose No channels below the image, and label the one that the slider shows"
         )
+    raise InputError(
+        f"{network.name} takes {wanted} channels, {layer.name} has {count}; put them into "
+        "one layer, as Merge to Stack in napari's menu of layers does, and choose "
+        f"{ALONG} 0, or along which they lie"
+    )
 
 
 def as_seen(part: Slice) -> NDArray[Any]:

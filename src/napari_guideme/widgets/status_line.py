@@ -10,6 +10,7 @@ from napari_guideme.widgets.controller import Controller
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.find_panel import SEARCH
 from napari_guideme.widgets.object_panel import BEGIN
+from napari_guideme.widgets.sought import Sought
 
 NO_IMAGE = "There is no image yet: drop one into the viewer, or try File › Open Sample › Guide Me."
 START = "Press Run: the network labels the image, then you correct it."
@@ -39,18 +40,18 @@ class StatusLine(QLabel):
         self._is_finding = is_finding
 
     def begin(self) -> None:
-        """Say how to begin."""
+        """Say how to begin with the picture or the slice that is shown."""
+        part = self._controller.shown_part
+        is_slice = part is not None and len(part.axes) < len(part.index)
         if self._is_finding():
-            self.clear()
+            has_name = isinstance(self._controller.network, Sought)
+            self.setText(SEARCH if is_slice and has_name else "")
         elif self._controller.image is None:
             self.setText(NO_IMAGE)
+        elif self._controller.outlines_objects:
+            self.setText(BEGIN)
         else:
-            self.setText(BEGIN if self._controller.outlines_objects else START)
-
-    def show_unlabelled(self) -> None:
-        """Say that nothing is known of this slice yet."""
-        unlabelled = SEARCH if self._is_finding() else UNLABELLED
-        self.setText(BEGIN if self._controller.outlines_objects else unlabelled)
+            self.setText(UNLABELLED if is_slice else START)
 
     def show_running(self, running: bool) -> None:
         """Say that the network makes the first labels, or no longer."""
