@@ -232,6 +232,7 @@ class Controller(QObject):
             image.events.data.connect(self._on_pixels)
         self.layers = self._sets.find(image, self.network)
         if self.layers is not None:
+            self._sets.show(image, self.network)
             self._class = self.layers.current_class
             self.class_changed.emit(self._class)
         selection = self.viewer.layers.selection
@@ -338,7 +339,20 @@ class Controller(QObject):
         if layer is not None:
             layer.visible = shown
 
+    def show_alone(self) -> None:
+        """Hide all layers but the chosen image and what belongs to it."""
+        image = self.checked_image()
+        self._sets.leave_others(image)
+        for layer in self.viewer.layers:
+            if layer is not image and not self.belongs(layer, image):
+                layer.visible = False
+        image.visible = True
+
     # -- from layers to sessions --------------------------------------------
+
+    def belongs(self, layer: Layer, image: Image) -> bool:
+        """Whether a layer is one of those that we made for an image."""
+        return self._sets.hold(layer, image)
 
     def made(self, layer: Layer) -> bool:
         """Whether a layer is one of ours."""

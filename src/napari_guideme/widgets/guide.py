@@ -147,6 +147,7 @@ class GuideWidget(GuideForm):
     def _begin(self, image: Image | None) -> None:
         """Say how to begin with an image, or go on with it."""
         self.channels.look(image)
+        self.cover.look()
         self._tell()
         self.card.look()
         self._begin_objects()

@@ -28,6 +28,7 @@ from napari_guideme.widgets.carry_panel import CarryPanel
 from napari_guideme.widgets.channel_box import ChannelBox
 from napari_guideme.widgets.class_buttons import ClassButtons
 from napari_guideme.widgets.controller import Controller
+from napari_guideme.widgets.cover import CoverLine
 from napari_guideme.widgets.find_panel import FindPanel
 from napari_guideme.widgets.hand import Hand
 from napari_guideme.widgets.network_choice import NetworkChoice
@@ -55,6 +56,7 @@ class GuideForm(QWidget):
             annotation=Image, label="Image", options={"choices": self._images}
         )
         self.channels = ChannelBox()
+        self.cover = CoverLine(self.controller)
         self.opener = Opener(self.controller, self)
         self.network = NetworkChoice(self.controller, self.opener, self)
         self.card = NetworkPanel(self.controller, self.opener, self)
@@ -113,6 +115,7 @@ class GuideForm(QWidget):
         image = QFormLayout()
         image.addRow("Image", self.image.native)
         image.addRow("", self.channels)
+        image.addRow(self.cover)
         by_network = QFormLayout(self._by_network)
         by_network.setContentsMargins(0, 0, 0, 0)
         by_network.addRow("Network", self.network)

@@ -64,9 +64,13 @@ class LayerSets:
             found.rename(classes)
         return found
 
-    def hold(self, layer: Layer) -> bool:
-        """Whether a layer belongs to one of the sets."""
-        return any(layers.holds(layer) for layers in self._sets.values())
+    def hold(self, layer: Layer, image: Image | None = None) -> bool:
+        """Whether a layer belongs to one of the sets, or to one of an image."""
+        return any(
+            layers.holds(layer)
+            for (other, _), layers in self._sets.items()
+            if image is None or other is image
+        )
 
     def fit(self, image: Image) -> bool:
         """Whether the layers of an image, if there are any, are still as large as it is."""
@@ -86,6 +90,11 @@ class LayerSets:
         """Hide all layers of an image."""
         for layers in [layers for (other, _), layers in self._sets.items() if other is image]:
             self._hide(layers)
+
+    def leave_others(self, image: Image) -> None:
+        """Hide all layers of all other images, until they are chosen."""
+        for other in {other for other, _ in self._sets if other is not image}:
+            self.leave(other)
 
     def forget(self, image: Layer) -> None:
         """Drop what was known about an image that was deleted."""
