@@ -38,7 +38,7 @@ def results(viewer) -> list[Labels]:
 def test_a_correction_is_applied_to_other_layers(stack, viewer, other, nuclei, qtbot):  # noqa: F811
     correct(qtbot, stack)
     viewer.add_layer(other)
-    flat = viewer.add_image(nuclei[0], name="flat")
+    flat = viewer.add_image(nuclei[0], name="flat", visible=False)
     panel = stack.applying
     with qtbot.waitSignal(panel.job.done, timeout=120_000):
         panel.apply_present([other, flat])
@@ -49,6 +49,7 @@ def test_a_correction_is_applied_to_other_layers(stack, viewer, other, nuclei, q
     ):
         assert layer.data.shape == image.data.shape
         assert layer.data.any()
+        assert layer.visible == image.visible
         for key, value in geometry(image).items():
             now = geometry(layer)[key]
             if key == "affine":
@@ -115,6 +116,15 @@ def test_a_cancel_leaves_no_half_labelled_layer(stack, viewer, other, qtbot):  #
     stack.cancel.click()
     settle(qtbot, stack)
     assert not results(viewer)
+
+
+def test_without_labels_no_file_is_asked_for(viewer, tissue, qtbot):
+    viewer.add_image(tissue, rgb=True)
+    widget = open_widget(viewer, qtbot)
+    with qtbot.waitSignal(widget.controller.problem) as told:
+        widget.applying.save.click()
+    assert "no correction yet" in told.args[0]
+    assert widget.applying.dialog is None
 
 
 def test_without_a_correction_nothing_can_be_saved(stack, viewer, other, qtbot, tmp_path):  # noqa: F811

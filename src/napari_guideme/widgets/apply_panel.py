@@ -152,6 +152,8 @@ class ApplyPanel(QWidget):
 
     def _ask_where_to_save(self) -> None:
         image = self._controller.checked_image()
+        if not self._controller.keeper.has_labels:
+            raise InputError("there is no correction yet: press Run, then click")
         dialog = save_dialog(self, "Save correction", image, SUFFIX, FILTER)
         dialog.fileSelected.connect(
             lambda path: self._controller.reported(lambda: self.save_to(Path(path)))

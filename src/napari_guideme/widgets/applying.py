@@ -112,6 +112,7 @@ class Results:
             np.zeros(spatial_shape(image), kind),
             name=f"applied correction ({image.name})",
             opacity=0.5,
+            visible=image.visible,
             colormap=class_colormap(class_colours(len(classes))),
             **geometry(image),
         )

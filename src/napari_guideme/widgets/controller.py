@@ -339,14 +339,9 @@ class Controller(QObject):
         if layer is not None:
             layer.visible = shown
 
-    def show_alone(self) -> None:
-        """Hide all layers but the chosen image and what belongs to it."""
-        image = self.checked_image()
-        self._sets.leave_others(image)
-        for layer in self.viewer.layers:
-            if layer is not image and not self.belongs(layer, image):
-                layer.visible = False
-        image.visible = True
+    def leave_others(self) -> None:
+        """Hide what we made for other images than the chosen one, until they are chosen."""
+        self._sets.leave_others(self.checked_image())
 
     # -- from layers to sessions --------------------------------------------
 

@@ -32,7 +32,7 @@ class CoverLine(QLabel):
         # Layers come and go in numbers.
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self.look)
-        self.linkActivated.connect(lambda _: controller.show_alone())
+        self.linkActivated.connect(lambda _: self._uncover())
         controller.viewer.layers.events.connect(self._on_change)
         self.hide()
 
@@ -44,13 +44,25 @@ class CoverLine(QLabel):
             self.setText(f'{told} <a href="alone">Show {escape(image.name)} alone</a>')
 
     def _told(self) -> str:
-        image, layers = self._controller.image, self._controller.viewer.layers
-        if image is None or image not in layers:
+        image = self._controller.image
+        if image is None or image not in self._controller.viewer.layers:
             return ""
         if not image.visible:
             return f"<b>{escape(image.name)}</b> is hidden."
-        over = [layer for layer in layers[layers.index(image) + 1 :] if self._covers(layer, image)]
+        over = self._over(image)
         return f"<b>{escape(over[-1].name)}</b> lies over it." if over else ""
+
+    def _over(self, image: Image) -> list[Layer]:
+        layers = self._controller.viewer.layers
+        return [layer for layer in layers[layers.index(image) + 1 :] if self._covers(layer, image)]
+
+    def _uncover(self) -> None:
+        """Show the chosen image, and nothing over it that is about another one."""
+        image = self._controller.checked_image()
+        self._controller.leave_others()
+        for layer in self._over(image):
+            layer.visible = False
+        image.visible = True
 
     def _covers(self, layer: Layer, image: Image) -> bool:
         if not layer.visible or _in_grid(self._controller.viewer) or not _meet(layer, image):
