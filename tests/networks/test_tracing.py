@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 import torch
@@ -129,3 +131,36 @@ def test_what_returns_no_maps_is_refused(output, told):
 
     with pytest.raises(TypeError, match=f"{told} instead of one map per class"):
         trace(Other(), EXAMPLE)
+
+
+class Nested(nn.Module):
+    """A convolution in a part; while it is traced it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU())
+        self.is_traced, self.may_go_on = Event(), Event()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if isinstance(x, fx.Proxy):
+            self.is_traced.set()
+            self.may_go_on.wait(10)
+        return self.part(x)
+
+
+def test_other_threads_compute_and_trace_while_one_traces():
+    one, other = Nested(), Nested()
+    other.may_go_on.set()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(trace, one, EXAMPLE)
+        assert one.is_traced.wait(10)
+        computed = threads.submit(toys.DarkAndBright(), EXAMPLE)
+        assert computed.result(10).shape[1] == 2
+        second = threads.submit(trace, other, EXAMPLE)
+        other.is_traced.wait(0.5)
+        one.may_go_on.set()
+        for traced in (first.result(30), second.result(30)):
+            assert [n.target for n in traced.graph.nodes if n.op == "call_module"] == [
+                "part.0",
+                "part.1",
+            ]

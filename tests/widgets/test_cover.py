@@ -41,7 +41,7 @@ def test_a_hidden_image_is_told(widget, viewer, qtbot):
     widget.cover.linkActivated.emit("alone")
     assert not told(widget, qtbot)
     assert viewer.layers["over"].visible
-    assert not viewer.layers["under"].visible
+    assert viewer.layers["under"].visible
 
 
 def test_layers_of_another_image_come_back_with_it(widget, viewer, qtbot):
@@ -54,7 +54,7 @@ def test_layers_of_another_image_come_back_with_it(widget, viewer, qtbot):
     assert not first.labels.visible
     finish(qtbot, widget, widget.run.click)
     widget.image.value = viewer.layers["under"]
-    assert "is hidden" in told(widget, qtbot)
+    assert "lies over it" in told(widget, qtbot)
     assert first.labels.visible
     widget.cover.linkActivated.emit("alone")
     assert not told(widget, qtbot)

@@ -7,12 +7,16 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from threading import RLock, get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 logger = logging.getLogger(__name__)
+
+#: While fx traces, it catches what is called of modules anywhere: one thread after the other.
+_turn = RLock()
 
 
 class Runner(fx.Interpreter):
@@ -55,7 +59,8 @@ def trace(module: nn.Module, example: Tensor, others: Sequence[Tensor] = ()) -> 
         with suppress(Exception):
             known.append((other, outcome(module, other)))
     for way in (_symbolic, lambda m: _exported(m, example)):
-        graph_module = _attempt(way, module, example, expected)
+        with _turn:
+            graph_module = _attempt(way, module, example, expected)
         if graph_module is not None and all(_agrees(graph_module, *pair) for pair in known):
             break
     else:
@@ -132,7 +137,23 @@ def _equal(output: Any, expected: Tensor) -> bool:
 
 
 class _Tracer(fx.Tracer):
-    """Leaves alone what a graph that exists already calls as a whole."""
+    """Leaves alone what a graph that exists already calls as a whole, and other threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = get_ident()
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Trace a call, or let another thread compute it meanwhile."""
+        if get_ident() != self._thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         parts = module_qualified_name.split(".")
