@@ -579,3 +579,11 @@ def test_labels_that_are_kept_already_are_told(guide, qtbot, monkeypatch):
             guide.keep.click()
     assert told[0].startswith("Labels kept: ")
     assert told[1] == "There is nothing new to keep."
+
+
+def test_to_find_something_else_begins_anew(guide):
+    assert guide.status.text()
+    guide.tabs.setCurrentIndex(1)
+    assert not guide.status.text()
+    guide.tabs.setCurrentIndex(0)
+    assert guide.status.text().startswith("Now choose a class")

@@ -57,5 +57,6 @@ def _style(colour: str) -> str:
     return (
         f"QPushButton {{ background: {colour}; color: black; border: 3px solid transparent; "
         "border-radius: 4px; padding: 5px; }"
-        "QPushButton:checked { border: 3px solid white; }"
+        # White alone is hardly seen on the light theme of napari.
+        "QPushButton:checked { border: 3px solid white; text-decoration: underline; }"
     )

@@ -248,7 +248,9 @@ class GuideWidget(GuideForm):
     def _tell(self) -> None:
         """Say how it stands with what is shown, or how to begin."""
         session = self.controller.session
-        if session in self._told:
+        if self._is_finding and self.finding.seeker.finds is None:
+            self.status.begin()
+        elif session in self._told:
             self.status.setText(self._told[session])
         elif self.controller.keeper.has_labels and not self.controller.outlines_objects:
             self.status.show_labelled()
