@@ -95,6 +95,17 @@ def test_a_correction_is_carried_onward(stack, qtbot):
     assert "Carried to slice" in stack.carry.told.text()
 
 
+def test_a_slice_that_got_labels_is_not_said_to_have_none(stack, viewer, qtbot):
+    viewer.dims.set_current_step(0, MIDDLE + 1)
+    assert stack.status.text().startswith("This slice is not labelled yet")
+    stack.carry.all.click()
+    settle(qtbot, stack)
+    assert stack.status.text().startswith("Now choose a class")
+    for index in (MIDDLE, MIDDLE + 2):
+        viewer.dims.set_current_step(0, index)
+        assert stack.status.text().startswith("Now choose a class")
+
+
 def test_undo_and_redo_take_what_was_carried_along(stack, qtbot):
     choose(stack, "onward")
     blank = labels(stack)

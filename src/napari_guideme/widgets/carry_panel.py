@@ -65,6 +65,12 @@ class CarryPanel(QGroupBox):
         """Whether something is being carried or labelled in the background."""
         return self.carrier.is_busy
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the slice that is shown has labels without being corrected itself."""
+        stack, board = self.carrier.stack, self.carrier.board
+        return stack is not None and board is not None and board.has_labels(stack.index)
+
     def look(self) -> None:
         """Show what is known about the stack that is shown; of a picture nothing."""
         stack, board = self.carrier.stack, self.carrier.board

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QPushButton
 from napari_guideme.widgets.exchange import Outcome
 from napari_guideme.widgets.guide_form import GuideForm
 from napari_guideme.widgets.known import Known
-from napari_guideme.widgets.status_line import ASKED, CLICK, OWN, told
+from napari_guideme.widgets.status_line import ASKED, CLICK, OWN, UNLABELLED, told
 
 
 class GuideWidget(GuideForm):
@@ -103,7 +103,7 @@ class GuideWidget(GuideForm):
         self.controller.busy.connect(self.hand.follow)
         self.controller.keeper.kept.connect(self._on_kept)
         self.controller.class_changed.connect(self._on_class)
-        self.carry.carrier.changed.connect(self._enable)
+        self.carry.carrier.changed.connect(self._on_carried)
         self._class_box.chosen.connect(self.hand.choose_class)
         self.asking.asker.asking.connect(self._on_asking)
         self.objects.told.connect(self.status.setText)
@@ -252,11 +252,17 @@ class GuideWidget(GuideForm):
             self.status.begin()
         elif session in self._told:
             self.status.setText(self._told[session])
-        elif self.controller.keeper.has_labels and not self.controller.outlines_objects:
+        elif self.carry.is_labelled:
             self.status.show_labelled()
         else:
             self.status.begin()
         self.status.show_asking(self.asking.asker.is_asking)
+
+    def _on_carried(self) -> None:
+        """Notice that the slice that is shown got labels meanwhile."""
+        if self.status.text() == UNLABELLED:
+            self._tell()
+        self._enable()
 
     def _on_asking(self, asking: bool) -> None:
         """Show one set of classes at a time."""
