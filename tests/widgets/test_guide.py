@@ -360,6 +360,23 @@ def test_a_click_outside_is_told_and_harmless(guide, qtbot):
         guide.controller.layers.clicks.add((-30.0, 5.0))
     assert "outside the image" in caught.args[0]
     assert guide.controller.outcome.report.hints == 0
+    assert len(guide.controller.layers.clicks.data) == 0
+    with qtbot.assertNotEmitted(guide.controller.problem):
+        click(qtbot, guide, AT, "nucleus")
+    assert len(guide.controller.session.hints) == 1
+
+
+def test_the_tab_key_goes_from_top_to_bottom(guide, viewer):
+    viewer.window.add_dock_widget(guide).show()
+    chosen = guide.classes.checkedButton()
+    expected = [guide.run, chosen, guide.point, guide.paint, guide.words.line, guide.asking.ask]
+    passed, at = [], guide.run
+    while at is not guide.undo:
+        passed.append(at)
+        at = at.nextInFocusChain()
+        assert at is not guide.run
+    places = [passed.index(widget) for widget in expected]
+    assert places == sorted(places)
 
 
 def test_other_methods_work_in_the_widget(guide, qtbot):

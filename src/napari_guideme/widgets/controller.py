@@ -466,6 +466,8 @@ class Controller(QObject):
                 f"{len(hints) - len(inside)} click(s) outside the image do not count; "
                 f"the image has {part.shape[0]} rows and {part.shape[1]} columns."
             )
+            # They would be told of again at every click.
+            self.guide_layers().write_hints(part, Hints().added(inside))
         session = self.session_of(part)
         if session is not None:
             tell(session, inside, self.method)

@@ -58,6 +58,7 @@ class GuideWidget(GuideForm):
         """Show the classes of the network, and only the tools that mean something to it."""
         objects, named = self.controller.outlines_objects, self.finding.seeker.finds is not None
         self._class_box.offer(self.controller.classes)
+        self._order_keys()
         layers = self.controller.layers
         if layers is not None and layers.current_class in self.controller.classes:
             self._on_class(layers.current_class)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from magicgui.widgets import create_widget
@@ -81,15 +82,18 @@ class GuideForm(QWidget):
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles")
         self.redo = _button("Redo", "Ctrl+Shift+Z")
         self.clear = _button("Clear", "Take all hints of this slice back")
-        self.changes = _box("Show what changed", "Pixels that are not as the network had them")
+        self.changes = _box("Show what changed", "Mark the pixels that are no longer as the network had them")
         self.keep = _button(
             "Keep labels", "Add those of the image, or of the slice that is shown, to a layer apart"
         )
         self.as_objects = _box(
-            "number the objects", "Keep a number for each object instead of one for each class"
+            "number the objects", "Each object gets a number of its own, not that of its class"
         )
         self.as_objects.setChecked(True)
-        self.overwrite = _box("overwrite what was kept before", "Where both have labels")
+        self.overwrite = _box(
+            "overwrite what was kept before",
+            "Where labels are kept already, the new ones take their place",
+        )
 
     def _make_panels(self) -> None:
         self.words = TextPanel(self.controller, self)
@@ -158,6 +162,13 @@ class GuideForm(QWidget):
         tools.addWidget(self.sessions)
         self.advanced.addWidget(self.words.following)
         tools.addWidget(self.advanced)
+
+    def _order_keys(self) -> None:
+        """Let the Tab key go from top to bottom; buttons of classes are made anew with them."""
+        words, buttons = self.words, self.classes.buttons()
+        line = self.run, *buttons, self.point, self.paint, words.line, words.tell, self.asking.ask
+        for one, next_one in pairwise((*line, self.objects.next, self.undo)):
+            self.setTabOrder(one, next_one)
 
 
 def _button(text: str, hint: str) -> QPushButton:

@@ -48,6 +48,7 @@ class TextPanel(QGroupBox):
         self.line = self.sentence.native
         self.completer = WordCompleter(self)
         self.tell = QPushButton("Tell")
+        self.tell.setToolTip("Let the sentence count, as Return does")
         self.answer = QLabel(wordWrap=True, textFormat=Qt.TextFormat.RichText)
         self.chips: list[QLabel] = []
         self._chip_row = QWidget()
