@@ -17,7 +17,7 @@ def widget(viewer, tissue, qtbot):
 
 def told(widget, qtbot) -> str:
     qtbot.wait(20)
-    return "" if widget.cover.isHidden() else widget.cover.text()
+    return "" if widget.cover.isHidden() else widget.cover.told.text()
 
 
 def test_what_lies_over_the_image_is_told(widget, viewer, tissue, qtbot):
@@ -38,7 +38,7 @@ def test_a_hidden_image_is_told(widget, viewer, qtbot):
     assert not told(widget, qtbot)
     viewer.layers["over"].visible = False
     assert "<b>over</b> is hidden" in told(widget, qtbot)
-    widget.cover.linkActivated.emit("alone")
+    widget.cover.alone.click()
     assert not told(widget, qtbot)
     assert viewer.layers["over"].visible
     assert viewer.layers["under"].visible
@@ -49,14 +49,14 @@ def test_layers_of_another_image_come_back_with_it(widget, viewer, qtbot):
     first = widget.controller.layers
     widget.image.value = viewer.layers["over"]
     assert "labels (under)" in told(widget, qtbot) or "clicks (under)" in told(widget, qtbot)
-    widget.cover.linkActivated.emit("alone")
+    widget.cover.alone.click()
     assert not told(widget, qtbot)
     assert not first.labels.visible
     finish(qtbot, widget, widget.run.click)
     widget.image.value = viewer.layers["under"]
     assert "lies over it" in told(widget, qtbot)
     assert first.labels.visible
-    widget.cover.linkActivated.emit("alone")
+    widget.cover.alone.click()
     assert not told(widget, qtbot)
     assert first.labels.visible
     assert not viewer.layers["over"].visible
@@ -68,5 +68,5 @@ def test_what_the_user_hides_of_an_image_stays_hidden(widget, viewer, qtbot):
     first.labels.visible = False
     for name in ("over", "under"):
         widget.image.value = viewer.layers[name]
-        widget.cover.linkActivated.emit("alone")
+        widget.cover.alone.click()
     assert not first.labels.visible

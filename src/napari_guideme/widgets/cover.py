@@ -9,7 +9,7 @@ import numpy as np
 from napari import Viewer
 from napari.layers import Image, Layer
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_guideme.widgets.controller import Controller
 
@@ -23,27 +23,34 @@ CHANGES = {
 OPAQUE = ("translucent", "translucent_no_depth", "opaque")
 
 
-class CoverLine(QLabel):
+class CoverLine(QWidget):
     """Says what lies over the chosen image, or that it is hidden; otherwise it is not there."""
 
     def __init__(self, controller: Controller) -> None:
-        super().__init__(wordWrap=True, textFormat=Qt.TextFormat.RichText)
+        super().__init__()
         self._controller = controller
+        self.told = QLabel(wordWrap=True, textFormat=Qt.TextFormat.RichText)
+        self.alone = QPushButton("Show image")
+        self.alone.setToolTip(
+            "Show the chosen image, and nothing over it that is about another one"
+        )
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.told, 1)
+        row.addWidget(self.alone)
         # Layers come and go in numbers.
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self.look)
-        self.linkActivated.connect(lambda _: self._uncover())
+        self.alone.clicked.connect(lambda: self._uncover())
         controller.viewer.layers.events.connect(self._on_change)
         self.hide()
 
     def look(self) -> None:
         """Say it for the image that is chosen now."""
-        image, told = self._controller.image, self._told()
-        self.setVisible(bool(told))
-        if image is not None and told:
-            self.setText(f'{told} <a href="alone">Show {escape(image.name)} alone</a>')
+        self.told.setText(self._found())
+        self.setVisible(bool(self.told.text()))
 
-    def _told(self) -> str:
+    def _found(self) -> str:
         image = self._controller.image
         if image is None or image not in self._controller.viewer.layers:
             return ""
