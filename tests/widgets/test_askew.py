@@ -73,3 +73,11 @@ def test_the_brush_is_refused_that_would_paint_in_other_slices(viewer, scan, qtb
         widget.paint.click()
     assert "askew" in told.args[0]
     assert not widget.hand._is_painting
+
+
+def test_a_click_where_the_image_is_not_shown_is_told(guide, viewer, qtbot):
+    viewer.add_image(np.zeros((3, 8, 8)), name="stack")
+    viewer.dims.order = (1, 2, 0)
+    with qtbot.waitSignal(guide.controller.problem) as told:
+        guide.controller.layers.clicks.add((40, 50))
+    assert "no two axes" in told.args[0]

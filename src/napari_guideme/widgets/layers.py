@@ -14,6 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
+from napari_guideme.errors import InputError
 from napari_guideme.hints import Click, Hint, Hints, Scribble, TextHint
 from napari_guideme.widgets.colours import MAPS, class_colormap, class_colours
 from napari_guideme.widgets.exchange import strokes
@@ -366,8 +367,7 @@ class GuideLayers:
 
     def _on_clicks(self, event: Any) -> None:
         action = str(getattr(event.action, "value", event.action))
-        part = self._askew
-        if action == "added" and part is not None and not self._exact:
+        if action == "added" and not self._exact and (part := self._askew) is not None:
             new = list(event.data_indices)
             self.clicks.data[new] = part.meant(self.clicks.data[new])
         if action in ("added", "removed", "changed"):
@@ -388,7 +388,10 @@ class GuideLayers:
         """The slice that is shown, if napari draws in others than that."""
         if self.viewer.dims.ndisplay != 2:
             return None
-        part = shown_slice(self.viewer, self.image)
+        try:
+            part = shown_slice(self.viewer, self.image)
+        except InputError:
+            return None
         return part if part.is_askew else None
 
     def _choose_label(self) -> None:
