@@ -171,6 +171,8 @@ def test_other_senses_stand_in_for_nothing():
     assert "lion" not in titles("cat", known)
     assert not titles("chair", known) & {"groom", "ballplayer"}
     assert candidates("cell", known) == ()
+    assert candidates("red blood cell", known) == ()
+    assert candidates("cells", known) == ()
 
 
 def test_wordnet_changes_no_answer_for_common_names(shared, wordnet):  # noqa: F811

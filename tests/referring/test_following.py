@@ -88,7 +88,6 @@ ONLY_A_CLASS = (
     "the dog in the picture",
     "golden retriever",
     "the dining table",
-    "a white blood cell",
     "a red fox",
     "the orange",
     "dining tables",
@@ -110,6 +109,7 @@ MORE = (
     "the red car",
     "red car",
     "the darker white blood cell",
+    "a white blood cell",
     "two dogs",
     "of the three cups, the red one",
     "the biggest of the three cups",
@@ -139,6 +139,27 @@ def test_proxies_answer_where_a_class_is_named(sentence, labels):
 @pytest.mark.parametrize("sentence", MORE)
 def test_the_network_answers_where_more_is_said(sentence, labels):
     assert which_answers(sentence, lambda name: is_name(name, labels)) == "see-through-text"
+
+
+def test_what_nobody_knows_is_asked_for_by_its_name_alone():
+    def asked(sentence: str) -> str:
+        return which_answers(sentence, lambda name: name == "hat", lambda phrase: False)
+
+    with pytest.raises(
+        InputError, match="learned no word of 'tallest building'; ask for 'building'"
+    ):
+        asked("tallest building")
+    with pytest.raises(InputError, match="ask for 'man'"):
+        asked("the man with a hat")
+    # They tell what is known and near.
+    assert asked("golden retriefer") == asked("it") == "proxies"
+
+
+def test_it_is_told_where_one_thing_is_found_though_several_are_meant(image, network):
+    assert [
+        follow(said, image, network, channel_axis=-1, follows_image=False).several
+        for said in ("the left dogs", "both dogs", "the left dog", "the left of the dogs")
+    ] == [True, True, False, False]
 
 
 def test_a_network_is_opened_by_its_name_or_from_a_file(tmp_path):

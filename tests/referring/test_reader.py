@@ -14,8 +14,14 @@ def reader() -> Reader:
 
 
 def test_words_are_read_as_they_are_said():
-    assert words_of("The left-hand Dog, please!") == ["the", "left", "hand", "dog", "please"]
+    assert words_of("The left-hand Dog!") == ["the", "left", "hand", "dog"]
     assert words_of("very " * 30) == ["very"] * MOST_WORDS
+
+
+def test_what_only_asks_is_not_read():
+    asked = "Could you please find me the left-hand dog, please?"
+    assert words_of(asked) == ["the", "left", "hand", "dog"]
+    assert words_of("please") == ["please"]
 
 
 @pytest.mark.parametrize("sentence", ["", "  ?!"])
@@ -52,6 +58,20 @@ def test_unknown_words_share_a_vector_which_is_learned(reader):
     (slope,) = torch.autograd.grad(read.last[0].sum(), reader.unknown)
     assert slope.abs().sum() > 0
     assert not reader.vectors.requires_grad
+
+
+def test_words_are_known_in_other_forms():
+    torch.manual_seed(0)
+    known = ("grey", "cell", "nuclei", "boats")
+    reader = Reader(known, torch.randn(4, 4), hidden=2).eval()
+    assert reader.unknown_words("the gray cells boat nucleus") == ["the"]
+    torch.testing.assert_close(reader(["gray cells"]).last, reader(["grey cell"]).last)
+
+
+def test_words_that_only_join_say_nothing():
+    reader = Reader(("the", "of", "on", "left"), torch.randn(4, 4), hidden=2)
+    assert not reader.knows_any("roof of the church")
+    assert reader.knows_any("roof on the left")
 
 
 def test_some_words_are_hidden_in_training(reader, monkeypatch):

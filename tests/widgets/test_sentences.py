@@ -203,3 +203,16 @@ def test_an_image_that_cannot_be_used_is_told(viewer, cat, qtbot):
     assert "NaN" in told.args[0]
     settle(qtbot, widget)
     assert [layer.name for layer in viewer.layers if "labels" in layer.name] == []
+
+
+def test_one_thing_is_found_though_several_may_be_meant(following, qtbot):
+    panel = type_name(qtbot, following, "both larger dogs").finding
+    assert "Of several it finds one; click on the others." in panel.answer.text()
+    panel = type_name(qtbot, following, "the larger dog").finding
+    assert "Of several" not in panel.answer.text()
+
+
+def test_what_nobody_knows_is_asked_for_by_its_name_alone(following, qtbot):
+    panel = type_name(qtbot, following, "tallest building").finding
+    assert "ask for 'building'" in panel.answer.text()
+    assert not panel.find.isEnabled()

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from napari_guideme.files import Picture
     from napari_guideme.hints import Hints
     from napari_guideme.referring.following import Followed
-    from napari_guideme.referring.see_through_text import SeeThroughText
 
 
 def by_network(
@@ -48,26 +47,29 @@ def by_network(
     if is_corrected(options):
         session = answering.session(found, search, setup, picture.pixels, method)
         found = replace(found, mask=corrected(session, hints))
-    unknown = ", ".join(found.unknown)
     return Segmented(
         found.mask.astype(np.uint8),
         {(sentence, "likelihood"): found.likelihood, **_maps_of_steps(found)},
         [_told(found)],
         [f"{sentence} {found.mask.mean():.1%}, by see-through-text"],
-        [f"see-through-text did not learn these words: {unknown}"] if unknown else [],
+        _notices(found),
         session,
         search,
         answering.reference(search),
     )
 
 
-def hears_a_word(network: SeeThroughText, sentence: str) -> bool:
-    """Whether the network learned any word of a sentence, articles aside."""
-    from napari_guideme.referring.naming import without_articles
-    from napari_guideme.referring.reader import words_of
-
-    words = words_of(without_articles(sentence) or sentence)
-    return not set(words) <= set(network.reader.unknown_words(sentence))
+def _notices(found: Followed) -> list[str]:
+    notices = []
+    if found.unknown:
+        unknown = ", ".join(found.unknown)
+        notices.append(f"see-through-text did not learn these words: {unknown}")
+    if found.several:
+        notices.append(
+            f"see-through-text finds one thing, and {found.sentence!r} may mean several; "
+            "click on the others with --hints, or in napari"
+        )
+    return notices
 
 
 def _maps_of_steps(found: Followed) -> dict[tuple[str, str], NDArray[np.float32]]:

@@ -6,12 +6,13 @@ import argparse
 import re
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_guideme.cli.finding import by_proxies, is_known_name
-from napari_guideme.cli.following import by_network, hears_a_word
+from napari_guideme.cli.following import by_network
 from napari_guideme.cli.opening import open_picture
 from napari_guideme.cli.sessions import check_session_writable, contents_of_found
 from napari_guideme.errors import InputError
@@ -127,31 +128,33 @@ def _picture(options: argparse.Namespace) -> Picture:
 
 def _answering(options: argparse.Namespace) -> BySentence | None:
     """See-through-Text if it answers, else the proxies do."""
-    if _asks_proxies(options):
+    if len(options.names) > 1 and options.answer == "auto" and not options.stand_ins:
+        _check_names(options)
         return None
-    source = source_of(options.network or REFERRING, REFERRING)
-    answering = BySentence.open(source, options.device)
-    if options.answer == "auto" and not hears_a_word(answering.network, options.names[0]):
-        # They say which names are known and near.
+    if options.answer == PROXIES or options.stand_ins:
         return None
-    return answering
-
-
-def _asks_proxies(options: argparse.Namespace) -> bool:
-    if options.answer != "auto":
-        return bool(options.answer == PROXIES)
-    if options.stand_ins:
-        return True
+    opened = cache(
+        lambda: BySentence.open(source_of(options.network or REFERRING, REFERRING), options.device)
+    )
+    if options.answer == REFERRING:
+        return opened()
     from napari_guideme.referring.following import which_answers
+
+    answers = which_answers(
+        options.names[0],
+        lambda phrase: is_known_name(options, phrase),
+        lambda phrase: opened().network.reader.knows_any(phrase),
+    )
+    return opened() if answers == REFERRING else None
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """Refuse a sentence among several names."""
     from napari_guideme.referring.naming import class_of, without_articles
 
-    if len(options.names) == 1:
-        answers = which_answers(options.names[0], lambda name: is_known_name(options, name))
-        return answers == PROXIES
     for name in options.names:
         if class_of(name) != without_articles(name) and not is_known_name(options, name):
             raise InputError(f"{name!r} says more than a name; ask for it alone")
-    return True
 
 
 def _write(

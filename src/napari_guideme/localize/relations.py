@@ -84,9 +84,12 @@ def _more_general(name: str, meant: Sequence[str], known: KnownLabels) -> Senses
 
 
 def _sharing_words(name: str, meant: Sequence[str], known: KnownLabels) -> Senses:
-    """Labels with the last word of the name, unless they are a rare sense of it."""
+    """Labels with the last word of the name, unless they are a rare sense of either."""
+    word = (plain(name).split() or [""])[-1]
     rare = {*known.kinds.meanings(name)} - {*meant}
-    labels = _with_word((plain(name).split() or [""])[-1], known)
+    # "Red blood cell" is no telephone, as "cell" is none.
+    rare |= {*known.kinds.meanings(word)} - {*senses_of(word, known)}
+    labels = _with_word(word, known)
     return _parted([[label for label in labels if known.ids[label] not in rare]])
 
 

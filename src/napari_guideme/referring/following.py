@@ -9,12 +9,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import check_kind
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.grabcut import bounding_box
 from napari_guideme.guidance.scene import Scene
 from napari_guideme.localize.finding import masked
 from napari_guideme.networks.modes import own_modes
-from napari_guideme.referring.naming import class_of, names_nothing, without_articles
+from napari_guideme.referring.naming import (
+    NAMELESS,
+    class_of,
+    names_nothing,
+    names_several,
+    without_articles,
+)
 from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.outline import Clicker, outlined
 from napari_guideme.referring.see_through_text import SeeThroughText
@@ -44,6 +50,8 @@ class Followed:
         The one thing that most of it is on, see :func:`outlined`.
     unknown
         Words that the network did not learn.
+    several
+        Whether the sentence may mean more than the one thing.
     """
 
     sentence: str
@@ -52,6 +60,7 @@ class Followed:
     likelihood: NDArray[np.float32]
     mask: NDArray[np.bool_]
     unknown: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def box(self) -> tuple[int, int, int, int] | None:
@@ -102,6 +111,7 @@ def follow(
         likelihood,
         outlined(likelihood, clicker),
         tuple(network.reader.unknown_words(sentence)),
+        names_several(sentence, network.reader.known),
     )
 
 
@@ -131,7 +141,11 @@ def scene_of(
     return masked(Scene(fixed, image, channel_axis=channel_axis), followed.mask, _LEAD)
 
 
-def which_answers(sentence: str, is_name: Callable[[str], bool]) -> Answering:
+def which_answers(
+    sentence: str,
+    is_name: Callable[[str], bool],
+    knows_any: Callable[[str], bool] = lambda phrase: True,
+) -> Answering:
     """Tell who answers: the proxies if a class is named and nothing else is said.
 
     Parameters
@@ -141,6 +155,25 @@ def which_answers(sentence: str, is_name: Callable[[str], bool]) -> Answering:
     is_name
         Whether the proxies know a phrase, as a whole, as the name of something; see
         :func:`~napari_guideme.localize.proxies.is_name`.
+    knows_any
+        Whether See-through-Text learned any word of a phrase; see
+        :meth:`~napari_guideme.referring.reader.Reader.knows_any`.
+
+    Raises
+    ------
+    InputError
+        If more than a class is said, and in words that See-through-Text does not know.
     """
-    name = without_articles(sentence)
-    return "proxies" if is_name(name) and not names_nothing(name) else "see-through-text"
+    phrase = without_articles(sentence)
+    if is_name(phrase) and not names_nothing(phrase):
+        return "proxies"
+    if knows_any(phrase):
+        return "see-through-text"
+    name = class_of(phrase)
+    if name != NAMELESS and len(name.split()) < len(phrase.split()):
+        raise InputError(
+            f"see-through-text, which follows sentences, learned no word of {sentence!r}; "
+            f"ask for {name!r}, or say in other words which one it is"
+        )
+    # They tell which names are known and near.
+    return "proxies"

@@ -157,10 +157,20 @@ _RELATIONS = {
 _COLOURS = {**{colour: colour for colour in COLOURS}, "gray": "grey", "violet": "purple"}
 #: "The light blue cup" is no light one.
 _SHADE = re.compile(rf"(?:light|dark|bright|deep|pale) (?=(?:{'|'.join(_COLOURS)}) )")
+#: Words by which something is picked, counted or coloured, and those of sizes among them.
+TELLING = frozenset({*_PICKS, *_RANKS, *_NUMBERS, *_COLOURS})
+SIZES = frozenset(word for word, picked in _PICKS.items() if picked.by == SIZE)
 _NOBODY_NAMED = ("one", "object", "thing", "item")
+_DO = "find|segment|select|show|mark|outline|give|highlight|pick|choose|get|see|locate|label|take"
+#: What only asks: "hi, could you please find me", "I'd like to see", "where is".
 _ASKING = re.compile(
-    r"(?:please )?(?:(?:find|segment|select|show|mark|outline)(?: me)?|where (?:is|are)) "
+    r"(?:(?:please|pls|hi|hello|ok|now),? )*"
+    r"(?:(?:can|could|would|will) (?:you|we|i) (?:please )?)?"
+    r"(?:(?:i|we)(?: want| need| would like| ?['’]?d like)(?: you)?(?: to)? )?"
+    rf"(?:(?:(?:{_DO})(?: me| us)?|where (?:is|are)|is there|are there|(?:what|how) about|which) "
+    r"(?!(?:of|on|in|at|with|to|that|left|right|above|below|beside|next)\b))?"
 )
+_THANKING = re.compile(r"(?:,? (?:please|pls|thanks|thank you|thx|for me))+$")
 
 
 def readings(sentence: str, vocabulary: Names) -> list[Reference]:
@@ -178,8 +188,10 @@ def request(sentence: str) -> str:
     """Return what a sentence asks for: lower case, without the words that only ask."""
     text = re.sub(r"[.!?]+$", "", sentence.strip().lower()).replace("-", " ")
     text = re.sub(r"\bo['’]clock\b", "oclock", text)
+    text = re.sub(r"\b(left|right|top|bottom|upper|lower|front) most\b", r"\1most", text)
     text = re.sub(r"\s*,\s*", ", ", " ".join(text.split()))
-    return _ASKING.sub("", text)
+    asked = _ASKING.match(text)
+    return _THANKING.sub("", text[asked.end() :] if asked else text)
 
 
 def _of_several(text: str, vocabulary: Names) -> Iterator[tuple[Reference, str]]:

@@ -10,10 +10,16 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from napari_guideme.errors import InputError
-from napari_guideme.language.word_forms import plain
+from napari_guideme.language.word_forms import british, plain, plural, singulars
+from napari_guideme.referring.grammar import request
 
 #: Further words of a sentence are not read.
 MOST_WORDS = 20
+
+#: Words that say nothing of an object by themselves.
+_JOINING = frozenset(
+    ("a", "an", "and", "at", "from", "in", "is", "it", "not", "of", "on", "or", "that", "the", "this")
+)
 
 #: Share of the words that are hidden in training, from which unknown words are learned.
 _HIDDEN = 0.02
@@ -78,21 +84,31 @@ class Reader(nn.Module):
 
     def unknown_words(self, sentence: str) -> list[str]:
         """Words of a sentence that it was not trained on, for all of which it reads the same."""
-        return [word for word in words_of(sentence) if word not in self._rows]
+        return [word for word in words_of(sentence) if not self._known(word)]
+
+    def knows_any(self, phrase: str) -> bool:
+        """Whether it was trained on any word of a phrase, other than those that only join."""
+        words = plain(phrase).split()[:MOST_WORDS]
+        return any(self._known(word) for word in words if word not in _JOINING)
 
     def _row(self, word: str) -> int:
-        return self._rows.get(word, len(self.known))
+        return self._rows.get(self._known(word), len(self.known))
+
+    def _known(self, word: str) -> str:
+        """Return how a word is known: as it is, in British spelling, as singular or plural."""
+        forms = (word, british(word), *singulars(word), plural(word))
+        return next((form for form in forms if form in self._rows), "")
 
 
 def words_of(sentence: str) -> list[str]:
-    """The first words of a sentence, as they are read.
+    """The first words of a sentence, as they are read, without those that only ask.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    words = plain(sentence).split()[:MOST_WORDS]
+    words = plain(request(sentence)).split()[:MOST_WORDS]
     if not words:
         raise InputError(f"{sentence!r} has no word; say what is meant, such as 'the left dog'")
     return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from napari_guideme.errors import InputError
 from napari_guideme.session_file import NameSearch, NetworkReference, Search
 from napari_guideme.widgets.named import Finder, Looked
 from napari_guideme.widgets.sentences import Follower, Heard
@@ -73,16 +74,18 @@ class Answering:
     def _plain(self, query: Query, device: str) -> Query:
         """Tell nobody who answers if they do anyway."""
         plain = replace(query, answering=AUTOMATIC)
-        return plain if self._who(plain, device) == query.answering else query
+        try:
+            return plain if self._who(plain, device) == query.answering else query
+        except InputError:
+            return query
 
     def _who(self, query: Query, device: str) -> str:
         if query.answering != AUTOMATIC:
             return query.answering
         from napari_guideme.referring.following import which_answers
 
-        def is_name(phrase: str) -> bool:
-            """What nobody knows is misspelt, and names that are near can be told."""
-            is_known = self.finder.is_name(phrase, query.classifier, device)
-            return is_known or not self._follower.knows_any(phrase, query.referring, device)
-
-        return which_answers(query.text, is_name)
+        return which_answers(
+            query.text,
+            lambda phrase: self.finder.is_name(phrase, query.classifier, device),
+            lambda phrase: self._follower.knows_any(phrase, query.referring, device),
+        )

@@ -35,6 +35,7 @@ FOUND = "Take a label away by a click, or add one: it is found anew."
 NONE_LEFT = "Add a label that looks like it, to stand in for it."
 STOPPED = "Cancelled. Press Return to look it up again."
 SENTENCE = "A sentence: See-through-Text follows it to one thing among others."
+SEVERAL = "Of several it finds one; click on the others."
 SEARCH = "This slice is not searched yet: press Find, or click."
 
 
@@ -139,7 +140,8 @@ class FindPanel(QWidget):
             listed = ", ".join(f"'{word}'" for word in answer.unknown)
             unknown = f"It does not know: {listed}." if listed else ""
             to_find = "" if self.seeker.is_found else TO_FIND
-            return " ".join(filter(None, (SENTENCE, unknown, to_find)))
+            several = SEVERAL if answer.several else ""
+            return " ".join(filter(None, (SENTENCE, unknown, several, to_find)))
         if answer.sought() is None:
             return f"{_sentence(answer.why)} {NONE_LEFT}" if answer.why else NONE_LEFT
         return FOUND if self.seeker.is_found else TO_FIND

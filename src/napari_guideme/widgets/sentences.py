@@ -31,12 +31,15 @@ class Heard:
         What can be looked for.
     unknown
         Words that the network does not know.
+    several
+        Whether more than one thing may be meant.
     """
 
     query: Query
     part: Slice
     follows: Sentence
     unknown: tuple[str, ...]
+    several: bool = False
 
     def sought(self) -> Sentence:
         """What can be looked for now."""
@@ -116,11 +119,8 @@ class Follower:
         self._turn = Lock()
 
     def knows_any(self, text: str, source: str, device: str) -> bool:
-        """Whether a network knows any word."""
-        from napari_guideme.referring.reader import words_of
-
-        reader = self.answering(source, device).network.reader
-        return len(reader.unknown_words(text)) < len(words_of(text))
+        """Whether a network knows any word that says something."""
+        return self.answering(source, device).network.reader.knows_any(text)
 
     def hear(self, query: Query, part: Slice, device: str) -> Heard:
         """Read a sentence, without the image.
@@ -130,10 +130,12 @@ class Follower:
         InputError
             If it has no words, or the file is no such network.
         """
+        from napari_guideme.referring.naming import names_several
+
         reader = self.answering(query.referring, device).network.reader
         unknown = tuple(dict.fromkeys(reader.unknown_words(query.text)))
         follows = self.recalled(SentenceSearch(query.text), query, device)
-        return Heard(query, part, follows, unknown)
+        return Heard(query, part, follows, unknown, names_several(query.text, reader.known))
 
     def recalled(self, search: SentenceSearch, query: Query, device: str) -> Sentence:
         """Follow a sentence as it was followed, by the network that the query tells.
