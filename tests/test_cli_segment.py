@@ -244,3 +244,20 @@ def test_a_volume_is_refused_without_its_name(tmp_path, capsys):
     assert "pictures of two axes; this image has 3" in told
     assert NAME not in told
     assert not out.exists()
+
+
+def test_what_is_not_read_is_told(photograph, network, tmp_path, capsys):
+    told = ["-o", str(tmp_path / "labels.tif"), "--network", str(network)]
+    asked = "both dogs on the left " + "very " * 20
+    assert main(["segment", str(photograph), asked, *told]) == 0
+    _, errors = capsys.readouterr()
+    assert "reads the first 20 words of a sentence" in errors
+    assert "did not learn these words: both, on, very\n" in errors
+    assert "finds one thing, and 'both dogs" in errors
+
+
+def test_what_has_no_word_is_refused(photograph, network, tmp_path, capsys):
+    told = ["-o", str(tmp_path / "labels.tif"), "--network", str(network)]
+    for asked in ("", "  ", "\u5de6\u8fb9"):
+        assert main(["segment", str(photograph), asked, *told]) == 2
+        assert "has no word; say in English" in capsys.readouterr().err

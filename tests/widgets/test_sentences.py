@@ -6,7 +6,8 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_guideme.guidance import DEFAULT_FOLLOWED_METHOD
-from napari_guideme.widgets.sought import BY_NAME, BY_SENTENCE
+from napari_guideme.widgets.answering import Answering
+from napari_guideme.widgets.sought import BY_NAME, BY_SENTENCE, Query
 
 from .conftest import finish
 from .test_finding import cat, open_tab, settle, shown, titles, type_name
@@ -216,3 +217,8 @@ def test_what_nobody_knows_is_asked_for_by_its_name_alone(following, qtbot):
     panel = type_name(qtbot, following, "tallest building").finding
     assert "ask for 'building'" in panel.answer.text()
     assert not panel.find.isEnabled()
+
+
+def test_what_would_be_refused_now_is_asked_again_as_it_was(following):
+    query = Query("tallest building", BY_NAME)
+    assert Answering(lambda done, total: None)._plain(query, "cpu") == query

@@ -60,7 +60,11 @@ def by_network(
 
 
 def _notices(found: Followed) -> list[str]:
+    from napari_guideme.referring.reader import MOST_WORDS, is_too_long
+
     notices = []
+    if is_too_long(found.sentence):
+        notices.append(f"see-through-text reads the first {MOST_WORDS} words of a sentence")
     if found.unknown:
         unknown = ", ".join(found.unknown)
         notices.append(f"see-through-text did not learn these words: {unknown}")

@@ -23,6 +23,7 @@ from napari_guideme.referring.naming import (
 )
 from napari_guideme.referring.opening import Steps, frozen, steps_of
 from napari_guideme.referring.outline import Clicker, outlined
+from napari_guideme.referring.reader import words_of
 from napari_guideme.referring.see_through_text import SeeThroughText
 
 Answering = Literal["see-through-text", "proxies"]
@@ -110,7 +111,7 @@ def follow(
         steps,
         likelihood,
         outlined(likelihood, clicker),
-        tuple(network.reader.unknown_words(sentence)),
+        tuple(dict.fromkeys(network.reader.unknown_words(sentence))),
         names_several(sentence, network.reader.known),
     )
 
@@ -162,8 +163,10 @@ def which_answers(
     Raises
     ------
     InputError
-        If more than a class is said, and in words that See-through-Text does not know.
+        If there is no word, or more than a class is said and in words that See-through-Text
+        does not know.
     """
+    words_of(sentence)
     phrase = without_articles(sentence)
     if is_name(phrase) and not names_nothing(phrase):
         return "proxies"

@@ -100,6 +100,11 @@ class Reader(nn.Module):
         return next((form for form in forms if form in self._rows), "")
 
 
+def is_too_long(sentence: str) -> bool:
+    """Whether a sentence has words that are not read."""
+    return len(plain(request(sentence)).split()) > MOST_WORDS
+
+
 def words_of(sentence: str) -> list[str]:
     """The first words of a sentence, as they are read, without those that only ask.
 
@@ -108,7 +113,9 @@ def words_of(sentence: str) -> list[str]:
     InputError
         If there is none.
     """
-    words = plain(request(sentence)).split()[:MOST_WORDS]
+    words = plain(request(sentence)).split()
     if not words:
-        raise InputError(f"{sentence!r} has no word; say what is meant, such as 'the left dog'")
-    return words
+        raise InputError(
+            f"{sentence!r} has no word; say in English what is meant, such as 'the left dog'"
+        )
+    return words[:MOST_WORDS]
