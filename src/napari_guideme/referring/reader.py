@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,9 +18,7 @@ from napari_guideme.referring.grammar import request
 MOST_WORDS = 20
 
 #: Words that say nothing of an object by themselves.
-_JOINING = frozenset(
-    ("a", "an", "and", "at", "from", "in", "is", "it", "not", "of", "on", "or", "that", "the", "this")
-)
+_JOINING = re.compile("an?|and|at|from|in|i[st]|not|o[fnr]|that|the|this")
 
 #: Share of the words that are hidden in training, from which unknown words are learned.
 _HIDDEN = 0.02
@@ -89,7 +88,7 @@ class Reader(nn.Module):
     def knows_any(self, phrase: str) -> bool:
         """Whether it was trained on any word of a phrase, other than those that only join."""
         words = plain(phrase).split()[:MOST_WORDS]
-        return any(self._known(word) for word in words if word not in _JOINING)
+        return any(self._known(word) for word in words if not _JOINING.fullmatch(word))
 
     def _row(self, word: str) -> int:
         return self._rows.get(self._known(word), len(self.known))
