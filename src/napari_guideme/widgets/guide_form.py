@@ -82,7 +82,9 @@ class GuideForm(QWidget):
         self.undo = _button("Undo", "Ctrl+Z on the clicks or scribbles")
         self.redo = _button("Redo", "Ctrl+Shift+Z")
         self.clear = _button("Clear", "Take all hints of this slice back")
-        self.changes = _box("Show what changed", "Mark the pixels that are no longer as the network had them")
+        self.changes = _box(
+            "Show what changed", "Mark the pixels that are no longer as the network had them"
+        )
         self.keep = _button(
             "Keep labels", "Add those of the image, or of the slice that is shown, to a layer apart"
         )
