@@ -152,6 +152,19 @@ def test_an_unknown_kind_is_refused():
         made(("cup", 30, 30, 10, GREY), kinds=["taste"])
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ({"most": -1}, "most has to be 1 or more"),
+        ({"most": 1.5}, "most has to be a whole number"),
+        ({"least": 2}, "share of the image from 0 to 1"),
+    ],
+)
+def test_limits_that_are_none_are_refused(limit, said):
+    with pytest.raises(InputError, match=said):
+        made(("cup", 30, 30, 10, GREY), **limit)
+
+
 FOLDERS = {
     "objects_coco128": (None, set(KINDS)),
     "nuclei_dsb2018": ("nucleus", {"size", "place", "order", "brightness", "count"}),

@@ -94,6 +94,7 @@ def test_connected_parts_of_a_class_become_objects():
         (-np.ones((5, 5), int), "cup", "whole numbers"),
         (np.ones((5, 5), int), {2: "cup"}, "object 1 has no name"),
         (np.ones((5, 5), int), "--", "neither letters nor digits"),
+        (np.ones((5, 5), int), {1: 3}, "name of the object 1 has to be a text, not 3"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(ids, names, said):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, whole_number
 from napari_guideme.referring.claims import (
     KINDS,
     Claim,
@@ -111,10 +111,14 @@ def expressions(
     Raises
     ------
     InputError
-        If image, ids and names do not fit each other, or a kind is unknown.
+        If image, ids and names do not fit each other, a kind is unknown, or a limit is none.
     """
     if unknown := sorted(set(kinds) - set(KINDS)):
         raise InputError(f"unknown kind {unknown[0]!r}; choose {', '.join(KINDS)}")
+    if most is not None and whole_number("most", most) < 1:
+        raise InputError(f"most has to be 1 or more, or None for all sentences, not {most}")
+    if not 0 <= least <= 1:
+        raise InputError(f"least has to be a share of the image from 0 to 1, not {least}")
     scene = measured_scene(image, ids, names, channel_axis)
     told: dict[int, list[_Description]] = {}
     for description in _descriptions(scene, least):

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage.measure import label
 from skimage.morphology import convex_hull_image
 
-from napari_guideme.errors import InputError
+from napari_guideme.errors import InputError, check_kind
 from napari_guideme.hints import GRID
 from napari_guideme.language.word_forms import plain
 from napari_guideme.referring.colours import COLOURS, NAMELESS, brightness, light, named_colours
@@ -167,7 +167,9 @@ def _checked(ids: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.int
 def _name(number: int, names: Mapping[int, str] | str) -> str:
     if not isinstance(names, str) and number not in names:
         raise InputError(f"the object {number} has no name")
-    name = plain(names if isinstance(names, str) else names[number])
+    own = names if isinstance(names, str) else names[number]
+    check_kind(f"the name of the object {number}", own, str, "a text")
+    name = plain(own)
     if not name:
         raise InputError(f"the name of the object {number} has neither letters nor digits")
     return name
