@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from imageio import v3 as imageio
+from torch import nn
 
 from napari_guideme.networks.frozen import FrozenNetwork
+from napari_guideme.networks.preparation import Preparation
 
 from .toys import network_of
 
@@ -53,3 +56,14 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return files
+
+
+@pytest.fixture
+def deep() -> FrozenNetwork:
+    """Calls a voxel cell if it is brighter than 0.5; takes volumes."""
+    convolution = nn.Conv3d(1, 2, 1)
+    with torch.no_grad():
+        convolution.weight.view(-1).copy_(torch.tensor([0.0, 10.0]))
+        convolution.bias.copy_(torch.tensor([0.0, -5.0]))
+    preparation = Preparation(ndim=3, channels=1, value_range="none")
+    return FrozenNetwork(convolution, ("background", "cell"), preparation, device="cpu")

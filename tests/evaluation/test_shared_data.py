@@ -1,4 +1,4 @@
-"""Every two-dimensional layout of the shared data is read."""
+"""Every layout of the shared data is read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from imageio import v3 as imageio
 from napari_guideme.errors import InputError
 from napari_guideme.evaluation.datasets import open_dataset, open_objects
 from napari_guideme.evaluation.noc import objects_of
+from napari_guideme.evaluation.several_volumes import open_volumes
+from napari_guideme.files import open_labels
 
 from .toys import network_of
 
@@ -106,9 +108,17 @@ def test_stardist_plane_is_read_and_volume_refused(shared_data):
 
 
 @pytest.mark.parametrize("name", ["brain_tumour_mri", "tumours_pyradiomics"])
-def test_volumes_in_medical_formats_are_refused(shared_data, name):
-    with pytest.raises(InputError, match=r"read are .*not \.n(ii\.gz|rrd)"):
-        open_dataset(shared_data(name), NUCLEI)
+def test_volumes_are_read_slice_by_slice(shared_data, name):
+    folder = shared_data(name)
+    items = open_volumes(folder, NUCLEI, instances=True, limit=3)
+    read = {item.name: item for item in items}
+    assert len(read) == len(items) == 3
+    for told, item in read.items():
+        stem, _, number = told.partition(", slice ")
+        (file,) = (folder / "labels").glob(f"{stem}.n*")
+        expected = np.asarray(open_labels(file).pixels)[int(number)]
+        np.testing.assert_array_equal(item.truth, (expected > 0).astype(int))
+        assert item.image.shape == item.truth.shape
 
 
 def test_objects_of_every_layout(shared_data):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import torch
 from torch import nn
 
 from napari_guideme.cli.__main__ import main
@@ -34,17 +33,6 @@ def fill(folder: Path, pixels: np.ndarray, truth: np.ndarray) -> Path:
 @pytest.fixture
 def folder(tmp_path, pixels) -> Path:
     return fill(tmp_path, pixels, pixels > 0)
-
-
-@pytest.fixture
-def deep() -> FrozenNetwork:
-    """Calls a voxel cell if it is brighter than 0.5; takes volumes."""
-    convolution = nn.Conv3d(1, 2, 1)
-    with torch.no_grad():
-        convolution.weight.view(-1).copy_(torch.tensor([0.0, 10.0]))
-        convolution.bias.copy_(torch.tensor([0.0, -5.0]))
-    preparation = Preparation(ndim=3, channels=1, value_range="none")
-    return FrozenNetwork(convolution, ("background", "cell"), preparation, device="cpu")
 
 
 def test_a_flat_network_corrects_slices(folder, network):

@@ -125,34 +125,44 @@ def _items(options: argparse.Namespace, network: FrozenNetwork) -> Iterable[Item
     """Open the images of a folder, or what a volume in it is to the network."""
     from napari_guideme.evaluation import volumes
     from napari_guideme.evaluation.datasets import open_dataset
+    from napari_guideme.evaluation.several_volumes import open_volumes
 
     truth = {"class_map": options.class_map, "instances": options.instances}
-    if _holds_volume(options):
-        return volumes.items_of(
-            volumes.open_volume(options.folder, network, **truth),
-            network,
-            axis=options.axis or 0,
-            spacing=options.spacing,
-            limit=options.limit,
-            seed=options.seed,
-        )
+    slices = {
+        "axis": options.axis or 0,
+        "spacing": options.spacing,
+        "limit": options.limit,
+        "seed": options.seed,
+    }
+    if (held := _held(options)) == _ONE:
+        volume = volumes.open_volume(options.folder, network, **truth)
+        return volumes.items_of(volume, network, **slices)
+    if held == _SEVERAL:
+        return open_volumes(options.folder, network, **truth, **slices, skip=options.skip)
     return open_dataset(
         options.folder, network, class_map=options.class_map, **_choice_of_images(options)
     )
 
 
-def _holds_volume(options: argparse.Namespace) -> bool:
-    """Whether the folder holds a volume; refuse options that are for the other kind."""
+#: What a folder holds.
+_IMAGES, _ONE, _SEVERAL = "images", "a volume", "volumes"
+
+
+def _held(options: argparse.Namespace) -> str:
+    """Tell what the folder holds; refuse options that are for another kind."""
+    from napari_guideme.evaluation.several_volumes import volume_entries
     from napari_guideme.evaluation.volumes import is_volume_folder
 
-    volume = is_volume_folder(options.folder)
-    useless = ["split", "only"] if volume else ["axis", "slice", "spacing"]
-    if volume and options.protocol == "carry":
+    if is_volume_folder(options.folder):
+        held = _ONE
+    else:
+        held = _SEVERAL if volume_entries(options.folder) else _IMAGES
+    useless = ["axis", "slice", "spacing"] if held == _IMAGES else ["split", "only"]
+    if held == _ONE and options.protocol == "carry":
         useless.append("limit")
     for name in were_given(options, useless):
-        held = "a volume" if volume else "images"
         raise InputError(f"--{name} is of no use here; {options.folder} holds {held}")
-    return volume
+    return held
 
 
 def _talk(options: argparse.Namespace, network: FrozenNetwork) -> Talk:
@@ -196,7 +206,13 @@ def _carry(options: argparse.Namespace) -> CarryResult:
         "method": options.method or DEFAULT_METHOD,
     }
     truth = {"class_map": options.class_map, "instances": options.instances}
-    if not _holds_volume(options):
+    held = _held(options)
+    if held == _SEVERAL:
+        raise InputError(
+            f"carry goes through one volume; {options.folder} holds several: give a folder that "
+            "holds one of them as image, and its labels as labels"
+        )
+    if held == _IMAGES:
         items = open_dataset(
             options.folder, network, class_map=options.class_map, **_choice_of_images(options)
         )

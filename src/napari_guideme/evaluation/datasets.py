@@ -71,7 +71,7 @@ class Item:
     spacing: tuple[float, ...] | None = None
 
 
-Name = TypeVar("Name", str, int)
+Name = TypeVar("Name", str, int, tuple[str, int])
 
 
 def sampled(names: Iterable[Name], limit: int, seed: int) -> tuple[Name, ...]:

@@ -79,7 +79,25 @@ def open_volume(
     InputError
         If a file is missing, or image and labels differ in shape.
     """
-    image, labels = volume_files(folder)
+    truth = truth_of(folder, ClassNames.of(network, class_map), instances)
+    return read_volume(*volume_files(folder), truth)
+
+
+def read_volume(image: Path, labels: Path, truth: Truth) -> VolumeItem:
+    """Read a volume and its labels.
+
+    Parameters
+    ----------
+    image, labels
+        Files of any format.
+    truth
+        What the numbers in the labels mean.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, are no volumes or differ in shape.
+    """
     picture, told = open_image(image).volume(None), open_labels(labels).volume(None)
     numbers = _on_grid(told, picture, f"{labels.name} and {image.name}")
     if picture.label_shape != numbers.shape or numbers.ndim != 3:
@@ -87,7 +105,6 @@ def open_volume(
             f"{image.name} has shape {picture.label_shape}, {labels.name} "
             f"{numbers.shape}; both must be volumes of one shape"
         )
-    truth = _truth(folder, ClassNames.of(network, class_map), instances)
 
     def of_slice(axis: int, index: int) -> NDArray[np.intp]:
         return truth.read(numbers.take(index, axis), labels.name)
@@ -193,7 +210,8 @@ def _on_grid(labels: Picture, picture: Picture, files: str) -> NDArray[Any]:
     return laid
 
 
-def _truth(folder: Path, classes: ClassNames, instances: bool) -> Truth:
+def truth_of(folder: Path, classes: ClassNames, instances: bool) -> Truth:
+    """Return what numbers in labels of a folder mean."""
     if instances:
         return object_ids(classes)
     names = folder / "classes.txt"

@@ -10,6 +10,7 @@ from napari_guideme.files.label_store import LabelStore, OtherLabelsError
 from napari_guideme.files.picture import Picture
 from napari_guideme.files.reading import (
     IMAGE_FILES,
+    VOLUME_FILES,
     may_name_a_patient,
     open_image,
     open_labels,
@@ -38,6 +39,7 @@ __all__ = [
     "LABEL_FILES",
     "PICTURES",
     "TIFF",
+    "VOLUME_FILES",
     "Geometry",
     "LabelStore",
     "OtherLabelsError",

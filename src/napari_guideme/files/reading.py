@@ -40,6 +40,9 @@ _OF_LABELS: dict[Callable[[Path], Picture], Callable[[Path], Picture]] = {
 #: Endings of files with images.
 IMAGE_FILES = tuple(suffix for suffixes in _READERS for suffix in suffixes)
 
+#: Endings of those that hold volumes.
+VOLUME_FILES = (*NIFTI, *NRRD)
+
 
 def open_image(path: Path | str, *, series: str | None = None) -> Picture:
     """Open an image of any format that is known.
