@@ -50,6 +50,15 @@ def test_the_order_of_words_counts(reader):
     assert not torch.allclose(read.last[0], read.last[1])
 
 
+def test_words_that_say_the_same_are_read_alike():
+    torch.manual_seed(0)
+    reader = Reader(("the", "larger", "person", "people"), torch.randn(4, 4), hidden=2).eval()
+    read = reader(["the larger person", "the big woman", "the huge boy", "the big yak"])
+    torch.testing.assert_close(read.last[1:3], read.last[:1].expand(2, -1))
+    assert not torch.allclose(read.last[3], read.last[0])
+    assert reader.unknown_words("the tiny men, a big yak") == ["tiny", "a", "yak"]
+
+
 def test_unknown_words_share_a_vector_which_is_learned(reader):
     assert reader.unknown_words("the left zebra, Dog") == ["zebra"]
     read = reader(["the zebra", "the yak", "the dog"])

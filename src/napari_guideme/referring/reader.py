@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
 import torch
 from torch import Tensor, nn
@@ -94,9 +97,17 @@ class Reader(nn.Module):
         return self._rows.get(self._known(word), len(self.known))
 
     def _known(self, word: str) -> str:
-        """Return how a word is known: as it is, in British spelling, as singular or plural."""
+        """Return how a word is known: as it is, in another form, or as one that says the same."""
         forms = (word, british(word), *singulars(word), plural(word))
-        return next((form for form in forms if form in self._rows), "")
+        same = (_readings()[form] for form in forms if form in _readings())
+        return next((form for form in (*forms, *same) if form in self._rows), "")
+
+
+@cache
+def _readings() -> dict[str, str]:
+    """What words can be read as."""
+    text = (files(__package__) / "readings.toml").read_text(encoding="utf-8")
+    return {word: known for known, said in tomllib.loads(text).items() for word in said.split()}
 
 
 def is_too_long(sentence: str) -> bool:
