@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_guideme.errors import InputError, check_kind
+from napari_guideme.segments import outside, segment_pixels, shown
 
 Position = tuple[float, ...]
 Operation = Literal["find", "remove", "replace"]
 
 #: Places are cells of a grid of so many parts along each axis.
 GRID = 3
-#: Pixels of a line that are drawn together.
-_BOX = 64
 #: The square of no number that is given overflows.
 _LARGEST = 1e100
 #: Part of the grid along each axis of the image, from 0 on.
@@ -56,7 +55,7 @@ class Click:
         """Pixels covered inside an image of this shape, (1, ndim)."""
         pixel = np.floor(np.asarray(self.at, dtype=float) + 0.5)
         if len(pixel) != len(shape) or not ((pixel >= 0) & (pixel < shape)).all():
-            raise _outside(f"the click at {_shown(self.at)}", shape)
+            raise outside(f"the click at {shown(self.at)}", shape)
         return pixel.astype(np.intp)[None]
 
 
@@ -117,13 +116,13 @@ class Scribble:
     def pixels(self, shape: Sequence[int]) -> NDArray[np.intp]:
         """Pixels covered inside an image of this shape, (n, ndim); the rest is cut off."""
         covered = [
-            _segment_pixels(np.asarray(a), np.asarray(b), self.width / 2, shape)
+            segment_pixels(np.asarray(a), np.asarray(b), self.width / 2, shape)
             for path in self.paths
             for a, b in zip(path, path[1:] or path, strict=False)
         ]
         covered = [pixels for pixels in covered if len(pixels)]
         if not covered:
-            raise _outside(f"the scribble for {self.class_name!r}", shape)
+            raise outside(f"the scribble for {self.class_name!r}", shape)
         # Numbers are sorted far faster than rows.
         places = np.ravel_multi_index(tuple(np.concatenate(covered).T), tuple(shape))
         return np.stack(np.unravel_index(np.unique(places), tuple(shape)), -1)
@@ -380,66 +379,7 @@ def _is_number(value: Any) -> bool:
     return is_number and abs(plain) < _LARGEST
 
 
-def _segment_pixels(
-    a: NDArray[np.float64], b: NDArray[np.float64], radius: float, shape: Sequence[int]
-) -> NDArray[np.intp]:
-    """Pixels at most `radius` away from the segment; a hairline still covers its pixels."""
-    radius = max(radius, 0.5)
-    for point in (a, b):
-        if len(point) != len(shape):
-            raise _outside(f"the scribble point {_shown(point)}", shape)
-    low = np.clip(np.floor(np.minimum(a, b) - radius), 0, shape).astype(int)
-    high = np.clip(np.ceil(np.maximum(a, b) + radius) + 1, 0, shape).astype(int)
-    none = np.empty((0, len(shape)), dtype=np.intp)
-    if (high <= low).any():
-        return none
-    along = b - a
-    length = float(along @ along)
-    covered = [none]
-    for first, last in _boxes(a, along, radius + 1e-6, low, high):
-        grid = np.stack(np.meshgrid(*map(np.arange, first, last), indexing="ij"), -1)
-        t = np.clip((grid - a) @ along / length, 0, 1) if length else np.zeros(grid.shape[:-1])
-        distance = np.linalg.norm(grid - (a + t[..., None] * along), axis=-1)
-        covered.append(grid[distance <= radius + 1e-9].astype(np.intp))
-    return np.concatenate(covered)
-
-
-def _boxes(
-    a: NDArray[np.float64],
-    along: NDArray[np.float64],
-    reach: float,
-    low: NDArray[np.int_],
-    high: NDArray[np.int_],
-) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
-    """Small boxes between `low` and `high` that cover all within reach of the segment from `a`.
-
-    Their number grows with the length of the segment, while one box would grow as its square.
-    """
-    axis = int(np.abs(along).argmax())
-    for start in range(low[axis], high[axis], _BOX):
-        stop = min(start + _BOX, high[axis])
-        part = np.array([0.0, 1.0])
-        if along[axis]:
-            sides = np.array([start - reach, stop - 1 + reach])
-            part = np.clip((sides - a[axis]) / along[axis], 0, 1)
-        ends = a + part[:, None] * along
-        first = np.clip(np.floor(ends.min(0) - reach), low, high).astype(int)
-        last = np.clip(np.ceil(ends.max(0) + reach) + 1, low, high).astype(int)
-        first[axis], last[axis] = start, stop
-        if (last > first).all():
-            yield first, last
-
-
-def _outside(what: str, shape: Sequence[int]) -> InputError:
-    allowed = " x ".join(f"0..{n - 1}" for n in shape)
-    return InputError(f"{what} is outside the image; allowed are positions {allowed}")
-
-
 def _counted(shape: Sequence[int]) -> str:
     """Count planes, rows and columns in words."""
     names = ("planes", "rows", "columns")[-len(shape) :]
     return ", ".join(f"{n} {name}" for n, name in zip(shape, names, strict=True))
-
-
-def _shown(position: Iterable[float]) -> str:
-    return "(" + ", ".join(f"{x:g}" for x in position) + ")"
