@@ -67,9 +67,10 @@ def test_labels_that_are_stored_in_another_order_are_laid_on_the_image(tmp_path,
     np.testing.assert_array_equal(read, truth.T)
 
 
-def test_labels_that_lie_elsewhere_are_told(tmp_path, pixels, network, caplog):
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (2, 0.5, 0.525)])
+def test_labels_that_lie_elsewhere_are_told(tmp_path, pixels, network, caplog, sizes):
     as_nifti(tmp_path, "image", np.array(pixels, np.float32), np.diag([2.0, 0.5, 0.5, 1]))
-    as_nifti(tmp_path, "labels", (pixels > 0).astype(np.uint8), np.eye(4))
+    as_nifti(tmp_path, "labels", (pixels > 0).astype(np.uint8), np.diag([*sizes, 1.0]))
     volume = open_volume(tmp_path, network)
     np.testing.assert_array_equal(volume.truth(2, 1), pixels[1].T > 0)
     assert "labels.nii.gz and image.nii.gz tell that they lie at different places" in caplog.text

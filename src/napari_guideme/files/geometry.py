@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,9 @@ class Geometry:
         expected = np.eye(4)
         expected[:3, :3] = np.eye(3)[turned] * np.where(forwards, 1, -1)[:, None]
         expected[:3, 3] = np.where(forwards, 0, np.array(voxels.shape)[turned] - 1)
-        if len({*turned.tolist()}) < 3 or np.abs(steps - expected).max() > _NEARLY:
+        corners = np.array([*product(*((0, side - 1) for side in voxels.shape), [1])])
+        apart = np.abs(corners @ (steps - expected).T).max()
+        if len({*turned.tolist()}) < 3 or apart > _NEARLY:
             return None
         mirror = tuple(slice(None, None, None if forward else -1) for forward in forwards)
         return voxels.transpose(turned)[mirror]

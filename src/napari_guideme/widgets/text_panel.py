@@ -177,7 +177,6 @@ class TextPanel(QGroupBox):
         for name, hint in TELLING_NAMES.items():
             self.telling.addItem(name)
             self.telling.setItemData(self.telling.count() - 1, hint, Qt.ItemDataRole.ToolTipRole)
-        self.tell.setToolTip("Let the sentence count")
         self.show_moved.setToolTip("A heat map of how far words alone moved what they name")
         self.fetch.setToolTip("A dictionary of English; it is downloaded once")
         self.line.setClearButtonEnabled(True)
